@@ -1,0 +1,206 @@
+"""The fields of jobs that hold many entries, and times: checks with an end to their errors.
+
+A list of 100,000 wrong entries gives 20 errors, not 100,000.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from schemas.failures import FailureCode
+from schemas.fields import ID_PATTERN, is_unicode, refusal
+from schemas.rejection import MAX_ERRORS
+
+MAX_RECIPIENTS: Final = 100_000
+MAX_MESSAGE_IDS: Final = 10_000
+MAX_PARAMS: Final = 100
+
+RESERVED_PARAMS: Final = frozenset(
+    {"username", "password", "cmd", "to", "message", "unicode", "sender", "ids", "phonenumbers"}
+)
+"""Names that the worker itself gives to the gateway, in lower case."""
+
+PARAM_NAME_PATTERN: Final = r"^[A-Za-z0-9_.-]{1,64}$"
+RFC3339_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+
+_MESSAGE_ID = re.compile(ID_PATTERN)
+_PARAM_NAME = re.compile(PARAM_NAME_PATTERN)
+_RFC3339 = re.compile(RFC3339_PATTERN)
+_CHARACTER_NAMES: Final = {
+    ",": "a comma",
+    "&": "an ampersand",
+    " ": "a space",
+    "\n": "a line break",
+    "\r": "a line break",
+}
+
+Complaint = PydanticCustomError | str
+Complaints = Iterator[tuple[str | int, Complaint]]
+
+
+def _raise_first(complaints: Complaints) -> None:
+    """Raise the first few complaints, each at its own place; they carry no input."""
+    details: list[InitErrorDetails] = [
+        {"type": complaint, "loc": (place,), "input": None}
+        for place, complaint in islice(complaints, MAX_ERRORS)
+    ]
+    if details:
+        raise ValidationError.from_exception_data("entries", details, hide_input=True)
+
+
+def _came(value: object) -> PydanticCustomError:
+    return refusal(FailureCode.WRONG_TYPE, f"must be a string, but {json_type(value)} came: put it in quotes")
+
+
+def json_type(value: object) -> str:
+    """The JSON type of *value* in words, with its article; nothing of the value itself."""
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", dict: "an object"}
+    return names.get(type(value), "an array" if isinstance(value, list | tuple) else type(value).__name__)
+
+
+def _not_strings(entries: list[object]) -> Complaints:
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            yield place, _came(entry)
+        elif not is_unicode(entry):
+            yield (
+                place,
+                refusal(FailureCode.INVALID_UNICODE, "holds half of a surrogate pair: send whole characters"),
+            )
+
+
+def _not_ids(entries: list[object]) -> Complaints:
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, str):
+            yield place, _came(entry)
+        elif not _MESSAGE_ID.fullmatch(entry):
+            yield place, refusal(FailureCode.WRONG_VALUE, _why_no_id(entry))
+
+
+def _why_no_id(entry: str) -> str:
+    if not 1 <= len(entry) <= 128:  # noqa: PLR2004 - the bounds of ID_PATTERN
+        return f"must be a message id of 1 to 128 characters, but has {len(entry)}"
+    odd = next(character for character in entry if not _MESSAGE_ID.fullmatch(character))
+    name = _CHARACTER_NAMES.get(odd, "a character other than A-Z a-z 0-9 . _ : -")
+    return f"must be one message id, but holds {name}: give every id as an entry of its own"
+
+
+def _entries(limit: int, complaints: Callable[[list[object]], Complaints]) -> Callable[[object], object]:
+    """A check of an array that stops at *limit* entries and at the first few complaints."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, list | tuple):
+            hint = ": wrap it in [ ]" if isinstance(value, str) else ""
+            raise refusal(
+                FailureCode.WRONG_TYPE, f"must be an array of strings, but {json_type(value)} came{hint}"
+            )
+        if not 1 <= len(value) <= limit:
+            hint = "split the job" if value else "give at least one"
+            raise refusal(
+                FailureCode.WRONG_LENGTH, f"must have 1 to {limit:,} entries, but has {len(value):,}: {hint}"
+            )
+        _raise_first(complaints(list(value)))
+        return tuple(value)
+
+    return check
+
+
+def _wrong_params(params: dict[object, object]) -> Complaints:
+    for name, value in params.items():
+        if not isinstance(name, str) or not _PARAM_NAME.fullmatch(name):
+            yield (
+                "[key]",
+                refusal(FailureCode.WRONG_VALUE, "has a name other than 1 to 64 of A-Z a-z 0-9 _ . -"),
+            )
+        elif name.lower() in RESERVED_PARAMS:
+            yield (
+                name,
+                refusal(
+                    FailureCode.RESERVED_PARAM,
+                    "is a parameter that the worker itself gives to the gateway: leave it out",
+                ),
+            )
+        elif not isinstance(value, str):
+            yield name, _came(value)
+        elif not is_unicode(value):
+            yield (
+                name,
+                refusal(FailureCode.INVALID_UNICODE, "holds half of a surrogate pair: send whole characters"),
+            )
+
+
+def _params(value: object) -> object:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise refusal(FailureCode.WRONG_TYPE, f"must be an object of strings, but {json_type(value)} came")
+    if len(value) > MAX_PARAMS:
+        raise refusal(
+            FailureCode.WRONG_LENGTH, f"must have at most {MAX_PARAMS} names, but has {len(value):,}"
+        )
+    _raise_first(_wrong_params(value))
+    return value
+
+
+def aware_time(value: object) -> object:
+    """Read an RFC 3339 time with offset; leave None and a datetime to the field's own check.
+
+    Raises:
+        PydanticCustomError: anything else: a bare date, a number, a time without offset.
+    """
+    if value is None or isinstance(value, datetime):
+        return value
+    expected = 'must be a time with offset such as "2026-03-01T12:05:00+05:30"'
+    if not isinstance(value, str):
+        raise refusal(FailureCode.WRONG_TYPE, f"{expected}, but {json_type(value)} came")
+    if not _RFC3339.fullmatch(value):
+        raise refusal(FailureCode.WRONG_VALUE, f"{expected} (RFC 3339), but has another form or no offset")
+    try:
+        return datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise refusal(
+            FailureCode.WRONG_VALUE, f"{expected}, but names a moment that is in no calendar"
+        ) from None
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
+
+
+# A sequence, so that type checkers let producers give a list; the validated value is a tuple.
+RecipientEntries = Annotated[
+    Sequence[str],
+    Field(min_length=1, max_length=MAX_RECIPIENTS),
+    BeforeValidator(_entries(MAX_RECIPIENTS, _not_strings)),
+]
+
+StatusEntries = Annotated[
+    Sequence[Annotated[str, StringConstraints(pattern=ID_PATTERN)]],
+    Field(min_length=1, max_length=MAX_MESSAGE_IDS),
+    BeforeValidator(_entries(MAX_MESSAGE_IDS, _not_ids)),
+]
+
+StringParams = Annotated[
+    dict[str, str],
+    BeforeValidator(_params),
+    WithJsonSchema(
+        {
+            "type": ["object", "null"],
+            "maxProperties": MAX_PARAMS,
+            "propertyNames": {
+                "pattern": PARAM_NAME_PATTERN,
+                "not": {"pattern": f"^({'|'.join(_any_case(name) for name in sorted(RESERVED_PARAMS))})$"},
+            },
+            "additionalProperties": {"type": "string"},
+        }
+    ),
+]

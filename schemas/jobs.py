@@ -1,0 +1,164 @@
+"""What producers publish: one model a kind of job.
+
+Strict: unknown fields are refused and nothing is converted. Python producers build a model and publish
+``job.to_json()``; an AMQP ``message_id`` may stand in for ``job_id``.
+"""
+
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+
+from schemas.entries import (
+    MAX_PARAMS,
+    RFC3339_PATTERN,
+    RecipientEntries,
+    StatusEntries,
+    StringParams,
+    aware_time,
+)
+from schemas.fields import JobId, Metadata, is_empty, is_none, whole_characters
+
+_JOB_ID: Final = (
+    "Identity for de-duplication, 1 to 128 of A-Z a-z 0-9 . _ : -. When absent, the AMQP property message_id "
+    "stands in; when both are absent the job is rejected. The same id with the same content is carried out "
+    "once; with other content it is rejected."
+)
+
+
+def _metadata() -> Any:  # noqa: ANN401 - what pydantic's own Field returns
+    return Field(
+        default_factory=dict,
+        exclude_if=is_empty,
+        description="At most 4 KB as compact UTF-8 JSON; returned in every result of the job.",
+        examples=[{"order": 1841}],
+    )
+
+
+class Job(BaseModel):
+    """What every job has, next to ``metadata``.
+
+    Attributes:
+        job_id: None when the AMQP ``message_id`` stands in for it.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+    job_id: JobId | None = Field(
+        default=None, exclude_if=is_none, description=_JOB_ID, examples=["order-1841"]
+    )
+
+    def to_json(self) -> bytes:
+        """The body to publish: UTF-8 JSON in which absent fields are left out."""
+        return self.model_dump_json().encode()
+
+
+class SendJob(Job):
+    """Send one text to many recipients."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"job_id": "order-1841", "recipients": ["919876543210"], "text": "Your order is on its way."},
+                {
+                    "job_id": "otp-77",
+                    "recipients": ["+91 98765 43210"],
+                    "text": "Your code is 424242",
+                    "sender": "ITONIN",
+                    "category": "transactional",
+                    "on_uncertain": "resend",
+                    "expires_at": "2026-03-01T12:05:00+05:30",
+                },
+            ]
+        }
+    )
+
+    recipients: RecipientEntries = Field(
+        description="Phone numbers in any usual spelling, 1 to 100,000; India where there is no country "
+        "code. Repeats are collapsed; what cannot be a mobile number of an allowed region is `invalid` for "
+        "itself and does not reject the job.",
+        examples=[["919876543210", "+91 98765 43210"]],
+    )
+    text: Annotated[str, Field(min_length=1), AfterValidator(whole_characters)] = Field(
+        description="Sent as given, never altered. At least 1 character, at most 10 segments (a setting of "
+        "the worker).",
+        examples=["Your order is on its way."],
+    )
+    sender: Annotated[str, Field(min_length=1, max_length=20), AfterValidator(whole_characters)] | None = (
+        Field(
+            default=None,
+            exclude_if=is_none,
+            description="Custom sender ID, 1 to 20 characters. Absent: the one of the worker's settings.",
+            examples=["ITONIN"],
+        )
+    )
+    unicode: bool | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Absent: detected from the text. `false` with a text that needs Unicode is rejected.",
+    )
+    category: Literal["promotional", "service", "transactional"] = Field(
+        default="promotional", description="The DND filter applies to `promotional` messages."
+    )
+    dnd: Literal["filter", "skip"] | None = Field(
+        default=None, exclude_if=is_none, description="Overrides what the category says about the DND filter."
+    )
+    on_uncertain: Literal["report", "resend"] = Field(
+        default="report",
+        description="Whether a call whose reply is lost may be made again (`resend`: somebody may get the "
+        "text twice), or is reported as `uncertain`.",
+    )
+    expires_at: Annotated[
+        AwareDatetime | None,
+        BeforeValidator(aware_time),
+        WithJsonSchema({"type": ["string", "null"], "format": "date-time", "pattern": RFC3339_PATTERN}),
+    ] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="RFC 3339 time with offset. Not sent after it; checked right before the call.",
+        examples=["2026-03-01T12:05:00+05:30"],
+    )
+    track: bool = Field(
+        default=False, description="Follow the delivery of every accepted message until it is final."
+    )
+    params: StringParams = Field(
+        default_factory=dict,
+        exclude_if=is_empty,
+        description=f"Further query parameters for the gateway, at most {MAX_PARAMS}, passed on as they are; "
+        "only names that the worker's setting ITON_ALLOWED_PARAMS lists.",
+        examples=[{"templateid": "1207161234567890123"}],
+    )
+    metadata: Metadata = _metadata()
+
+
+class StatusJob(Job):
+    """Ask for the delivery status of messages that were sent before."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"job_id": "poll-7", "message_ids": ["5320729be4b05199d2c3d80f"]}]}
+    )
+
+    message_ids: StatusEntries = Field(
+        description="Message ids of send results, 1 to 10,000; each 1 to 128 of A-Z a-z 0-9 . _ : -.",
+        examples=[["5320729be4b05199d2c3d80f"]],
+    )
+    metadata: Metadata = _metadata()
+
+
+class AccountJob(Job):
+    """Ask for the remaining credits of the account."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"job_id": "balance-2026-03-01"}]})
+
+    metadata: Metadata = _metadata()
+
+
+AnyJob = SendJob | StatusJob | AccountJob
+JobT = TypeVar("JobT", SendJob, StatusJob, AccountJob)

@@ -1,0 +1,186 @@
+"""From the bytes of a message to a job, or to the reasons why not."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Generic, Literal, cast, overload
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from schemas.channels import JobKind
+from schemas.failures import FailureCode
+from schemas.fields import ID_PATTERN, Metadata
+from schemas.jobs import AccountJob, AnyJob, JobT, SendJob, StatusJob
+from schemas.rejection import MAX_ERRORS, JobError, JobRejectedError, rejection
+from schemas.strict_json import MAX_BODY_BYTES, parse, read_json, refuse_shape
+from schemas.wording import translated, unknown_field
+
+__all__ = ["JobError", "JobRejectedError", "ReadJob", "fingerprint", "read_job", "read_json"]
+
+_MODELS: Final[dict[JobKind, type[AnyJob]]] = {
+    JobKind.SEND: SendJob,
+    JobKind.STATUS: StatusJob,
+    JobKind.ACCOUNT: AccountJob,
+}
+_FIELDS: Final = {kind: frozenset(model.model_fields) for kind, model in _MODELS.items()}
+_JOB_ID = re.compile(ID_PATTERN)
+_METADATA: Final = TypeAdapter[dict[str, JsonValue]](Metadata)
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob(Generic[JobT]):
+    """A valid job.
+
+    Attributes:
+        job: its ``job_id`` is set, from the AMQP ``message_id`` where the body had none.
+        job_id: the same, for type checkers that know the model's field as optional.
+        fingerprint: equal for equal content, whatever the order of keys and the id.
+    """
+
+    job: JobT
+    job_id: str
+    fingerprint: str
+
+
+@overload
+def read_job(
+    kind: Literal[JobKind.SEND], body: bytes, *, message_id: str | None = ..., max_bytes: int = ...
+) -> ReadJob[SendJob]: ...
+@overload
+def read_job(
+    kind: Literal[JobKind.STATUS], body: bytes, *, message_id: str | None = ..., max_bytes: int = ...
+) -> ReadJob[StatusJob]: ...
+@overload
+def read_job(
+    kind: Literal[JobKind.ACCOUNT], body: bytes, *, message_id: str | None = ..., max_bytes: int = ...
+) -> ReadJob[AccountJob]: ...
+def read_job(
+    kind: JobKind, body: bytes, *, message_id: str | None = None, max_bytes: int = MAX_BODY_BYTES
+) -> ReadJob[SendJob] | ReadJob[StatusJob] | ReadJob[AccountJob]:
+    """Read and validate the body of a job; *message_id* (the AMQP property) stands in for an absent id.
+
+    Raises:
+        JobRejectedError: with at most 20 errors that name field and remedy and quote no value, and with the
+            job's id and metadata where they could be read.
+    """
+    value: object = None
+    try:
+        value = parse(body, max_bytes)
+        refuse_shape(body, value)
+        members = _as_object(value)
+        job_id = _job_id(kind, members, message_id)
+        job = _validated(kind, {**members, "job_id": job_id})
+    except JobRejectedError as error:
+        error.job_id, error.metadata = _salvaged(value, message_id)
+        raise
+    return cast("ReadJob[SendJob]", ReadJob(job, job_id, fingerprint(members)))
+
+
+def fingerprint(job: Mapping[str, object]) -> str:
+    """SHA-256, in hex, of a job's JSON value without its ``job_id``.
+
+    The order of keys does not count, and 1.0 equals 1. An explicit null differs from an absent field.
+    """
+    content = {name: _plain(value) for name, value in job.items() if name != "job_id"}
+    return hashlib.sha256(_CANONICAL(content).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """The same JSON value, every whole number an int."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {name: _plain(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return value if _holds_strings(value) else [_plain(child) for child in value]
+    return value
+
+
+def _holds_strings(entries: Iterable[object]) -> bool:
+    return set(map(type, entries)) <= {str}
+
+
+def _as_object(value: object) -> dict[str, object]:
+    if isinstance(value, dict):
+        return value
+    raise rejection(
+        FailureCode.NOT_AN_OBJECT,
+        "The body is JSON but not an object: send one job, as an object, a message.",
+    )
+
+
+def _job_id(kind: JobKind, job: Mapping[str, object], message_id: str | None) -> str:
+    """The id of the body, unchecked, else the checked one of the message."""
+    given = job.get("job_id")
+    if given is not None:
+        return cast("str", given)
+    if message_id is None:
+        raise JobRejectedError(
+            [
+                JobError(
+                    loc=("job_id",),
+                    msg="`job_id` is missing, and the AMQP property message_id as well: give one of them, so "
+                    "that a repeat can be told from a new job.",
+                    type=FailureCode.MISSING.value,
+                ),
+                *_other_errors(kind, job),
+            ]
+        )
+    if not _JOB_ID.fullmatch(message_id):
+        raise rejection(
+            FailureCode.WRONG_VALUE,
+            "The AMQP property message_id stands in for `job_id` and must be 1 to 128 of "
+            "A-Z a-z 0-9 . _ : -: correct it, or give `job_id`.",
+            "properties",
+            "message_id",
+        )
+    return message_id
+
+
+def _other_errors(kind: JobKind, job: Mapping[str, object]) -> tuple[JobError, ...]:
+    try:
+        _validated(kind, job)
+    except JobRejectedError as error:
+        return error.errors
+    return ()
+
+
+def _validated(kind: JobKind, job: Mapping[str, object]) -> AnyJob:
+    known = _FIELDS[kind]
+    if job.keys() <= known:
+        errors, valid = _checked(kind, job)
+        if valid is not None:
+            return valid
+    else:
+        # Kept from the model, which would make an error of each of a million unknown fields.
+        errors, _ = _checked(kind, {name: job[name] for name in known if name in job})
+        unknown = islice((name for name in job if name not in known), MAX_ERRORS)
+        errors = [*(unknown_field(kind, name, known) for name in unknown), *errors]
+    raise JobRejectedError(errors)
+
+
+def _checked(kind: JobKind, job: Mapping[str, object]) -> tuple[list[JobError], AnyJob | None]:
+    # The model's own error holds the input: it ends here and is nobody's cause.
+    try:
+        return [], _MODELS[kind].model_validate(job)
+    except ValidationError as error:
+        return translated(kind, error), None
+
+
+def _salvaged(value: object, message_id: str | None) -> tuple[str | None, dict[str, JsonValue]]:
+    """What a rejection can still say of the job it is about."""
+    job = value if isinstance(value, dict) else {}
+    given = job.get("job_id")
+    job_id = message_id if given is None else given
+    sound = isinstance(job_id, str) and _JOB_ID.fullmatch(job_id)
+    try:
+        metadata = _METADATA.validate_python(job.get("metadata"), strict=True)
+    except ValidationError:
+        metadata = {}
+    return (cast("str", job_id) if sound else None), metadata

@@ -1,0 +1,252 @@
+"""What result consumers receive: one model a form, and one reader for each exchange.
+
+Consumers should ignore fields they do not know, as these models do: later versions may add some.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, model_validator
+
+from schemas.channels import ResultKind
+from schemas.failures import FailureCode
+from schemas.fields import GivenMetadata, JobId
+from schemas.forms import Credits, Failure, Form, as_published, optional
+from schemas.outcomes import (
+    WITHOUT_ERROR,
+    DeliveryResultStatus,
+    DeliveryStatus,
+    Encoding,
+    Outcome,
+    SendStatus,
+    count_outcomes,
+    delivery_status,
+    part_status,
+)
+from schemas.rejection import JobError
+
+MAX_ENTRIES_PER_PART: Final = 100
+
+_PART: Final = "Which part this is, from 1."
+_PARTS: Final = "How many parts the result has."
+_METADATA: Final = "The job's, as it was given."
+
+
+def _outcome_rules(schema: dict[str, Any]) -> None:
+    """Say in JSON Schema what the model's own check says."""
+    as_published(schema)
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"outcome": {"const": "accepted"}}},
+            "then": {"required": ["message_id"]},
+            "else": {"not": {"required": ["message_id"]}},
+        },
+        {
+            "if": {"properties": {"outcome": {"enum": ["accepted", "dnd"]}}},
+            "then": {"not": {"required": ["error"]}},
+            "else": {"required": ["error"]},
+        },
+    ]
+
+
+class RecipientResult(Form):
+    """What became of one recipient."""
+
+    model_config = ConfigDict(json_schema_extra=_outcome_rules)
+
+    recipient: str = Field(
+        description="Digits with country code; of an `invalid` one the producer's own spelling.",
+        examples=["919876543210"],
+    )
+    outcome: Outcome
+    message_id: str | None = optional("ITON's id of the message; of `accepted` ones only.")
+    earlier_message_ids: tuple[str, ...] | None = optional(
+        "ITON's ids of earlier calls for the same recipient whose replies turned up late: the message went "
+        "out more than once, as `on_uncertain: resend` allows."
+    )
+    error: Failure | None = optional("Of every outcome but `accepted` and `dnd`.")
+
+    @model_validator(mode="after")
+    def _fits_its_outcome(self) -> Self:
+        if (self.message_id is not None) != (self.outcome is Outcome.ACCEPTED):
+            raise ValueError("an accepted recipient has a message_id, any other has none")
+        if (self.error is None) != (self.outcome in WITHOUT_ERROR):
+            raise ValueError("accepted and dnd carry no error, any other outcome carries one")
+        return self
+
+    @classmethod
+    def accepted(cls, recipient: str, message_id: str) -> Self:
+        """A recipient for whom the gateway gave an id."""
+        return cls(recipient=recipient, outcome=Outcome.ACCEPTED, message_id=message_id)
+
+    @classmethod
+    def dnd(cls, recipient: str) -> Self:
+        """A recipient on the DND list."""
+        return cls(recipient=recipient, outcome=Outcome.DND)
+
+    @classmethod
+    def because(cls, recipient: str, outcome: Outcome, code: FailureCode | str, detail: str) -> Self:
+        """A recipient with any outcome that carries an error."""
+        return cls(recipient=recipient, outcome=outcome, error=Failure(code=str(code), detail=detail))
+
+
+class _MaybeJob(Form):
+    job_id: JobId | None = Field(default=None, description="Null when it could not be read.")
+
+
+class _Numbered(_MaybeJob):
+    part: int = Field(default=1, ge=1, description=_PART)
+    parts: int = Field(default=1, ge=1, description=_PARTS)
+
+
+class SendResult(Form):
+    """What became of the recipients of a send job, or of at most 100 of them."""
+
+    job_id: JobId
+    part: int = Field(ge=1, description=_PART)
+    parts: int = Field(ge=1, description=_PARTS)
+    revision: Annotated[int, Field(ge=2)] | None = optional(
+        "2 when a reply turned up after its recipients were called uncertain."
+    )
+    status: SendStatus
+    recipients: tuple[RecipientResult, ...] = Field(min_length=1, max_length=MAX_ENTRIES_PER_PART)
+    counts: dict[Outcome, int] = Field(description="How often each outcome occurs in this part.")
+    encoding: Encoding
+    segments: int = Field(ge=1, description="How many segments each recipient's text has.")
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+    @classmethod
+    def of(cls, job_id: str, recipients: Iterable[RecipientResult], **fields: Any) -> Self:  # noqa: ANN401 - validated
+        """A part with its status and counts drawn from *recipients*; *fields* are the rest of the model's."""
+        held = tuple(recipients)
+        outcomes = [recipient.outcome for recipient in held]
+        fields = {"part": 1, "parts": 1, **fields}
+        return cls(
+            job_id=job_id,
+            status=part_status(outcomes),
+            recipients=held,
+            counts=count_outcomes(outcomes),
+            **fields,
+        )
+
+
+class _Rejected(_MaybeJob):
+    status: Literal["rejected"] = "rejected"
+    errors: tuple[JobError, ...] = Field(min_length=1, description="What is wrong with the job.")
+    metadata: GivenMetadata = Field(default_factory=dict, description="The job's, where it could be read.")
+
+
+class SendRejected(_Rejected, _Numbered):
+    """A send job that could not be read or was invalid; nothing was sent, the job is a dead letter."""
+
+    recipients: tuple[()] = ()
+    counts: dict[Outcome, int] = Field(default_factory=dict, max_length=0, description="Empty.")
+
+
+class RecipientDeliveryStatus(Form):
+    """How far a message has come to one recipient."""
+
+    recipient: str = Field(examples=["919876543210"])
+    status: DeliveryStatus
+    raw_status: str = Field(description="ITON's own word.", examples=["DELIVIRED"])
+
+
+class MessageStatus(Form):
+    """What the gateway knows of one message."""
+
+    message_id: str
+    found: bool = Field(description="Whether the gateway's reply had the id.")
+    sender: str | None = optional("The sender ID it was sent by.")
+    sent_at: AwareDatetime | None = optional("When the gateway took it, with offset.")
+    text: str | None = optional("The text that was sent.")
+    recipients: tuple[RecipientDeliveryStatus, ...] = ()
+
+
+class DeliveryResult(Form):
+    """The delivery status of the messages of a status job, or of at most 100 of them."""
+
+    job_id: JobId
+    part: int = Field(ge=1, description=_PART)
+    parts: int = Field(ge=1, description=_PARTS)
+    status: DeliveryResultStatus
+    messages: tuple[MessageStatus, ...] = Field(min_length=1, max_length=MAX_ENTRIES_PER_PART)
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+    @classmethod
+    def of(cls, job_id: str, messages: Iterable[MessageStatus], **fields: Any) -> Self:  # noqa: ANN401 - validated
+        """A part with its status drawn from *messages*; *fields* are the rest of the model's."""
+        held = tuple(messages)
+        status = delivery_status((one.found, [to.status for to in one.recipients]) for one in held)
+        fields = {"part": 1, "parts": 1, **fields}
+        return cls(job_id=job_id, status=status, messages=held, **fields)
+
+
+class DeliveryRejected(_Rejected, _Numbered):
+    """A status job that could not be read or was invalid; the job is a dead letter."""
+
+    messages: tuple[()] = ()
+
+
+class DeliveryFailed(_Numbered):
+    """A status job, or a part of one, whose retries are used up; the job is a dead letter."""
+
+    job_id: JobId
+    status: Literal["failed"] = "failed"
+    messages: tuple[()] = ()
+    error: Failure
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class AccountResult(Form):
+    """The balance that an account job asked for."""
+
+    job_id: JobId
+    status: Literal["balance"] = "balance"
+    remaining_credits: Credits = Field(
+        description="SMS credits; a whole number is a JSON integer.", examples=[417]
+    )
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class AccountLow(Form):
+    """The worker saw the balance go below its threshold; no job asked for it."""
+
+    job_id: None = None
+    status: Literal["low"] = "low"
+    remaining_credits: Credits = Field(description="SMS credits.", examples=[17])
+    threshold: Credits = Field(description="The setting that was passed.", examples=[100])
+    metadata: GivenMetadata = Field(default_factory=dict, description="Empty.")
+
+
+class AccountRejected(_Rejected):
+    """An account job that could not be read or was invalid; the job is a dead letter."""
+
+
+class AccountFailed(Form):
+    """An account job whose retries are used up; the job is a dead letter."""
+
+    job_id: JobId
+    status: Literal["failed"] = "failed"
+    error: Failure
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+AnySendResult = SendResult | SendRejected
+AnyDeliveryResult = DeliveryResult | DeliveryRejected | DeliveryFailed
+AnyAccountResult = AccountResult | AccountLow | AccountRejected | AccountFailed
+AnyResult = AnySendResult | AnyDeliveryResult | AnyAccountResult
+
+_READERS: Final[dict[ResultKind, TypeAdapter[AnyResult]]] = {
+    ResultKind.SEND: TypeAdapter(AnySendResult),
+    ResultKind.DELIVERY: TypeAdapter(AnyDeliveryResult),
+    ResultKind.ACCOUNT: TypeAdapter(AnyAccountResult),
+}
+
+
+def read_result(kind: ResultKind, body: bytes) -> AnyResult:
+    """The result in *body*, a message of the exchange of *kind*.
+
+    Raises:
+        pydantic.ValidationError: it is no such result.
+    """
+    return _READERS[kind].validate_json(body)

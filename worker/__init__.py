@@ -1,0 +1,1 @@
+"""The worker between a company's services and the ITON SMS gateway."""

@@ -1,0 +1,102 @@
+"""A ledger entry as bytes: compact JSON, compressed where it is long.
+
+The form is versioned, since workers of two releases share a ledger while a deployment rolls.
+"""
+
+import json
+import zlib
+from typing import Any
+
+from schemas import Outcome
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
+
+_FORM = 1
+_LONG = 4096  # bytes; phone numbers compress to a third, and a plan of 100,000 of them is 3 MB
+_COMPRESSED = b"z"
+
+
+class UnreadableEntryError(ValueError):
+    """The entry was written by a newer release, or is damaged."""
+
+
+def encode(entry: Entry) -> bytes:
+    """Return the bytes that `decode` turns back into *entry*."""
+    row: dict[str, Any] = {"v": _FORM, "f": entry.fingerprint}
+    if entry.revision != 1:
+        row["r"] = entry.revision
+    if isinstance(entry.plan, Part):
+        row["p"] = part_to_row(entry.plan)
+    elif entry.plan is not None:
+        row["s"] = [part_to_row(part) for part in entry.plan.parts]
+    plain = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+    return plain if len(plain) < _LONG else _COMPRESSED + zlib.compress(plain, 1)
+
+
+def decode(state: bytes) -> Entry:
+    """Read what `encode` wrote.
+
+    Raises:
+        UnreadableEntryError: it is something else.
+    """
+    try:
+        row = json.loads(zlib.decompress(state[1:]) if state.startswith(_COMPRESSED) else state)
+        if row["v"] != _FORM:
+            raise UnreadableEntryError(f"a ledger entry has form {row['v']}, this release reads {_FORM}")
+        return Entry(row["f"], _plan(row), row.get("r", 1))
+    except (KeyError, TypeError, IndexError, ValueError, zlib.error) as error:
+        if isinstance(error, UnreadableEntryError):
+            raise
+        raise UnreadableEntryError(f"a ledger entry cannot be read ({type(error).__name__})") from None
+
+
+def _plan(row: dict[str, Any]) -> Part | Split | None:
+    if "p" in row:
+        return part_from_row(row["p"])
+    return Split(tuple(part_from_row(part) for part in row["s"])) if "s" in row else None
+
+
+def part_to_row(part: Part) -> list[Any]:
+    """Return *part* as a JSON value."""
+    calls = [_call_row(call) for call in part.calls]
+    alone = len(part.calls) == 1 and part.calls[0].recipients == part.order
+    return [None if alone else part.order, [_settled_row(one) for one in part.settled], calls]
+
+
+def part_from_row(row: list[Any]) -> Part:
+    """Read what `part_to_row` returned.
+
+    Raises:
+        UnreadableEntryError: it is something else.
+    """
+    try:
+        order, settled, calls = row
+        read = tuple(_call(call) for call in calls)
+        names = read[0].recipients if order is None else tuple(order)
+        return Part(names, tuple(_settled(one) for one in settled), read)
+    except (TypeError, IndexError, ValueError) as error:
+        raise UnreadableEntryError(f"a part cannot be read ({type(error).__name__})") from None
+
+
+def _call_row(call: Call) -> list[Any]:
+    settled = [_settled_row(one) for one in call.settled]
+    row = [call.recipients, call.state.value, call.attempts, call.started, settled]
+    return [*row, dict(call.late_ids)] if call.late_ids else row
+
+
+def _call(row: list[Any]) -> Call:
+    recipients, state, attempts, started, settled, *late = row
+    outcomes = tuple(_settled(one) for one in settled)
+    return Call(tuple(recipients), CallState(state), attempts, started, outcomes, late[0] if late else {})
+
+
+def _settled_row(one: Settled) -> list[Any]:
+    row = [one.recipient, one.outcome.value, one.message_id, one.code, one.detail, list(one.earlier_ids)]
+    while not row[-1]:
+        row.pop()
+    return row
+
+
+def _settled(row: list[Any]) -> Settled:
+    recipient, outcome, *rest = row
+    message_id, code, detail, earlier = (rest + [None] * 4)[:4]
+    return Settled(recipient, Outcome(outcome), message_id, code, detail, tuple(earlier or ()))

@@ -1,0 +1,88 @@
+"""Every error that crosses a boundary of ours, grouped by what may be done about it.
+
+WorkerError
+├── PermanentError           the same request would fail again: do not retry
+├── TransientError           nothing reached the other side: a retry is safe
+├── OutcomeUncertainError    it may have happened: never repeat a sendSMS blindly
+├── AccountError             no request can work now: stop taking jobs until the account works again
+└── UnavailableError         a part of our own is away: nothing was decided, the job waits
+    ├── LedgerUnavailableError
+    ├── BrokerUnavailableError
+    └── HeldTooLongError
+
+The texts must be fit for a result and a log line: no credential, no phone number, no message text of
+ours. What the gateway said may be quoted (``detail``), cut short.
+"""
+
+from enum import StrEnum
+
+
+class AccountTrouble(StrEnum):
+    """Why the gateway serves none of our requests."""
+
+    CREDENTIALS = "credentials"
+    CREDITS = "credits"
+
+
+class WorkerError(Exception):
+    """Base of all errors of ours.
+
+    Attributes:
+        code: a constant in snake_case that programs can compare.
+        detail: a sentence for people.
+        on_trial: the call tested whether an outage is over; its failure says nothing about the job.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.on_trial = False
+
+
+class PermanentError(WorkerError):
+    """The gateway understood and refused: the same request would be refused again."""
+
+
+class TransientError(WorkerError):
+    """Nothing was sent.
+
+    Attributes:
+        retry_after: seconds the other side asked us to wait, if it did.
+    """
+
+    def __init__(self, code: str, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
+
+
+class OutcomeUncertainError(WorkerError):
+    """The request may have been carried out; its reply is lost or cannot be read."""
+
+
+class AccountError(WorkerError):
+    """The account is refused or out of credits.
+
+    Attributes:
+        trouble: which of the two.
+    """
+
+    def __init__(self, code: str, detail: str, *, trouble: AccountTrouble) -> None:
+        super().__init__(code, detail)
+        self.trouble = trouble
+
+
+class UnavailableError(WorkerError):
+    """A store or broker of ours cannot be reached; the job goes back and waits."""
+
+
+class LedgerUnavailableError(UnavailableError):
+    """The ledger's store is away, full or broken. Nothing may be sent without it."""
+
+
+class BrokerUnavailableError(UnavailableError):
+    """A message was not confirmed by the broker, or came back as unroutable."""
+
+
+class HeldTooLongError(UnavailableError):
+    """The gateway has been away for longer than a job may be held in the worker."""

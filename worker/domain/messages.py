@@ -1,0 +1,143 @@
+"""What travels between the broker's edge and the handlers: deliveries in, messages out, dispositions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+class Lane(StrEnum):
+    """The work queues, by the part of their name behind the prefix."""
+
+    SEND = "send"
+    SEND_URGENT = "send.urgent"
+    SEND_PARTS = "send.parts"
+    SEND_URGENT_PARTS = "send.urgent.parts"
+    STATUS = "status"
+    ACCOUNT = "account"
+
+    @property
+    def parts_lane(self) -> "Lane":
+        """Where the parts of a large job from this lane go."""
+        return Lane.SEND_URGENT_PARTS if self is Lane.SEND_URGENT else Lane.SEND_PARTS
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message from a work queue, with the properties that the worker reads.
+
+    Attributes:
+        lane: the queue it came from.
+        body: the raw bytes.
+        routing_key: the key that the job first came with, also after a delay or a split.
+        attempts: rounds through a delay queue so far (0 for a new job).
+        first_seen: when a worker first put it on a delay queue; None before that.
+        published_at: the producer's ``timestamp`` property, if any.
+        traceparent: W3C trace context, if it is well-formed.
+        redelivered: the broker's flag; a hint and no more.
+    """
+
+    lane: Lane
+    body: bytes
+    routing_key: str
+    message_id: str | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    traceparent: str | None = None
+    content_encoding: str | None = None
+    attempts: int = 0
+    first_seen: datetime | None = None
+    published_at: datetime | None = None
+    redelivered: bool = False
+
+
+ResultExchange = Literal["send", "delivery", "account"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMessage:
+    """A result to publish on ``<prefix>.results.<exchange>``, and to *reply_to* if there is such a queue.
+
+    Attributes:
+        exchange: ``send``, ``delivery`` or ``account``.
+        routing_key: ``send.accepted``, say.
+        body: JSON, UTF-8.
+        message_id: the same on every re-publication.
+    """
+
+    exchange: ResultExchange
+    routing_key: str
+    body: bytes
+    message_id: str
+    correlation_id: str | None
+    reply_to: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The AMQP ``type`` property, ``send.result.v1`` say."""
+        return f"{self.exchange}.result.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class PartMessage:
+    """A part of a large job, for the parts queue of its lane.
+
+    Attributes:
+        routing_key: the key that the whole job came with; travels in a header of ours.
+    """
+
+    lane: Lane
+    body: bytes
+    message_id: str
+    correlation_id: str | None
+    routing_key: str
+    reply_to: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Everything was published: acknowledge."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Copy the delivery to the dead-letter exchange, then acknowledge.
+
+    Attributes:
+        reason: a code, for ``x-iton-reason``.
+        detail: a sentence, for ``x-iton-detail``.
+    """
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Copy the delivery to the delay queue of *seconds* with its attempt count raised, then acknowledge."""
+
+    seconds: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Give it back to its queue: nothing was decided."""
+
+    reason: str
+
+
+Disposition = Done | DeadLetter | Delay | Requeue
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """What the canonical log line and the metrics tell of a job. Never a number, a text or a credential."""
+
+    kind: str
+    result: str
+    job_id: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)

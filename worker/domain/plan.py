@@ -1,0 +1,54 @@
+"""How the recipients of a job are divided: who is sent to, in which calls, in which parts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from schemas import FailureCode, Outcome
+from worker.domain.entry import Call, Part, Settled, Split
+from worker.domain.recipients import Distinct
+
+PART_SIZE = 100  # recipients of a part at the most (contract, section 4)
+
+Calls = tuple[tuple[str, ...], ...]
+T = TypeVar("T")
+
+
+def invalid_ones(recipients: Distinct) -> tuple[Settled, ...]:
+    """Settle those that cannot be a mobile number."""
+    return tuple(
+        Settled(spelling, Outcome.INVALID, code=FailureCode.INVALID_NUMBER, detail=detail)
+        for spelling, detail in recipients.invalid.items()
+    )
+
+
+def listed_ones(valid: Iterable[str], dnd: Mapping[str, bool]) -> tuple[Settled, ...]:
+    """Settle those that the DND endpoint lists, or says nothing about."""
+    unverified = "the DND endpoint's reply does not name this number"
+    listed = []
+    for name in valid:
+        if name not in dnd:
+            one = Settled(name, Outcome.DND_UNVERIFIED, code=FailureCode.DND_UNVERIFIED, detail=unverified)
+            listed.append(one)
+        elif dnd[name]:
+            listed.append(Settled(name, Outcome.DND))
+    return tuple(listed)
+
+
+def whole(order: tuple[str, ...], settled: tuple[Settled, ...], calls: Calls) -> Part:
+    """Plan a job that has one result."""
+    return Part(order, settled, tuple(Call(recipients) for recipients in calls))
+
+
+def split(settled: Sequence[Settled], calls: Calls) -> Split:
+    """Plan a large job: a part for each call, then the settled ones in parts of their own."""
+    sent = tuple(Part(recipients, calls=(Call(recipients),)) for recipients in calls)
+    unsent = tuple(Part(tuple(one.recipient for one in some), some) for some in batches(settled, PART_SIZE))
+    return Split(sent + unsent)
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Split *items* into tuples of at most *size*, in order."""
+    iterator = iter(items)
+    while batch := tuple(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,163 @@
+"""Any usual spelling of a phone number to the digits that ITON is given, or why it cannot be one."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from phonenumbers import (
+    NumberParseException,
+    PhoneMetadata,
+    PhoneNumber,
+    PhoneNumberType,
+    ValidationResult,
+    country_code_for_region,
+    is_possible_number_with_reason,
+    number_type,
+    parse,
+    region_code_for_number,
+)
+
+# Letters (vanity numbers, extensions), commas, `&`, line breaks and the like never belong to a number:
+# phonenumbers would read around some of them and dial somebody else.
+_SPELLING = re.compile(
+    r"(?:tel:)?\+?[0-9][0-9 ()./\u00a0\u2010-\u2015-]*|\([0-9 ]+\)[0-9 ()./\u00a0\u2010-\u2015-]*"
+)
+_SEPARATORS = str.maketrans("", "", " ()./-\u00a0\u2010\u2011\u2012\u2013\u2014\u2015")
+_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+_LENGTH = {
+    ValidationResult.TOO_SHORT: "too short",
+    ValidationResult.TOO_LONG: "too long",
+    ValidationResult.INVALID_COUNTRY_CODE: "no such country code",
+    ValidationResult.INVALID_LENGTH: "no number has this length",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "the area code is missing",
+}
+_LONGEST_SPELLING = 40
+
+
+@dataclass(frozen=True, slots=True)
+class NumberingPlan:
+    """Whose numbers are accepted.
+
+    Attributes:
+        default_region: ISO 3166 code of the country that a number without country code belongs to.
+        allowed_regions: ISO codes of the countries that may be sent to.
+    """
+
+    default_region: str
+    allowed_regions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The recipients of a job, each once, in the order of their first appearance.
+
+    Attributes:
+        order: all of them: a valid one as digits with country code, an invalid one as the producer spelt it.
+        invalid: why, by the producer's spelling.
+    """
+
+    order: tuple[str, ...]
+    invalid: dict[str, str]
+
+    @property
+    def valid(self) -> tuple[str, ...]:
+        """Those that can be sent to."""
+        return tuple(name for name in self.order if name not in self.invalid)
+
+
+class InvalidNumberError(ValueError):
+    """The spelling cannot be a mobile number of an allowed region; the text says why."""
+
+
+def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:
+    """Normalise and collapse *spellings*: two spellings of one number are one recipient."""
+    order: dict[str, None] = {}
+    invalid: dict[str, str] = {}
+    for spelling in spellings:
+        try:
+            name = normalise(spelling, plan)
+        except InvalidNumberError as error:
+            name = spelling
+            invalid[spelling] = str(error)
+        order[name] = None
+    return Distinct(tuple(order), invalid)
+
+
+def normalise(spelling: str, plan: NumberingPlan) -> str:
+    """Return digits with country code, ``919876543210`` say.
+
+    Raises:
+        InvalidNumberError: it is not a mobile number of an allowed region.
+    """
+    if quick := _plainly_mobile(spelling, plan):
+        return quick
+    if not spelling.strip():
+        raise InvalidNumberError("empty")
+    if len(spelling) > _LONGEST_SPELLING:
+        raise InvalidNumberError("too long")
+    if not _SPELLING.fullmatch(spelling.strip(" ")):
+        raise InvalidNumberError("has characters that are not part of a phone number")
+    try:
+        number = parse(spelling, plan.default_region)
+    except NumberParseException as error:
+        raise InvalidNumberError(_parse_trouble(error)) from None
+    _check(number, plan)
+    return f"{number.country_code}{'0' * _leading_zeros(number)}{number.national_number}"
+
+
+def _plainly_mobile(spelling: str, plan: NumberingPlan) -> str | None:
+    """Recognise the common spellings by the library's own pattern, 30 times faster than its parser."""
+    if plan.default_region not in plan.allowed_regions:
+        return None
+    code, prefix, mobile = _region(plan.default_region)
+    digits = spelling.translate(_SEPARATORS) if len(spelling) < _LONGEST_SPELLING else spelling
+    if not digits.isascii():
+        return None
+    if digits.startswith("+"):
+        national = digits[1 + len(code) :] if digits.startswith(code, 1) else ""
+    elif mobile.fullmatch(digits):
+        national = digits
+    elif digits.startswith(code) and mobile.fullmatch(digits, len(code)):
+        national = digits[len(code) :]
+    else:
+        national = digits[len(prefix) :] if prefix and digits.startswith(prefix) else ""
+    return code + national if mobile.fullmatch(national) else None
+
+
+@cache
+def _region(region: str) -> tuple[str, str, re.Pattern[str]]:
+    """Return country code, trunk prefix and the pattern of mobile numbers of *region*."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    mobile = metadata.mobile.national_number_pattern if metadata and metadata.mobile else None
+    # A region whose mobile numbers look like its landlines gets no quick path.
+    unclear = metadata is None or metadata.fixed_line is None or metadata.same_mobile_and_fixed_line_pattern
+    pattern = re.compile("(?!)" if unclear or not mobile else mobile)
+    return str(country_code_for_region(region)), (metadata.national_prefix or "") if metadata else "", pattern
+
+
+def _leading_zeros(number: PhoneNumber) -> int:
+    return (number.number_of_leading_zeros or 1) if number.italian_leading_zero else 0
+
+
+def _parse_trouble(error: NumberParseException) -> str:
+    if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        return "no such country code"
+    if error.error_type in {NumberParseException.TOO_SHORT_AFTER_IDD, NumberParseException.TOO_SHORT_NSN}:
+        return "too short"
+    if error.error_type == NumberParseException.NOT_A_NUMBER:
+        return "too short"  # the library wants two digits; the characters were checked before
+    return "too long"
+
+
+def _check(number: PhoneNumber, plan: NumberingPlan) -> None:
+    length = is_possible_number_with_reason(number)
+    if length in _LENGTH:
+        raise InvalidNumberError(_LENGTH[length])
+    kind = number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:
+        raise InvalidNumberError("no such number is in use")
+    if kind not in _MOBILE:
+        raise InvalidNumberError("not a mobile number")
+    if region_code_for_number(number) not in plan.allowed_regions:
+        raise InvalidNumberError("its country is not among WORKER_ALLOWED_REGIONS")

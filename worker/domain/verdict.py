@@ -1,0 +1,95 @@
+"""What is known of a call after something happened to it: the rules that decide who is told what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas import FailureCode, Outcome
+from worker.domain.entry import Call, Entry, Settled, release, settle
+from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a job says of its calls.
+
+    Attributes:
+        expires_at: not sent after it.
+        most_calls: how often a call may go out; more than 1 only where the job prefers a double to a doubt.
+    """
+
+    expires_at: datetime | None
+    most_calls: int
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether nothing may be sent any more."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def repeatable(self, call: Call, now: datetime) -> bool:
+        """Tell whether a call whose reply is lost may be made again."""
+        return call.attempts < self.most_calls and not self.expired(now)
+
+
+def after_reply(entry: Entry, index: int, message_ids: Mapping[str, str]) -> Entry:
+    """Settle by the gateway's reply: a recipient that it does not name is uncertain."""
+    return settle(entry, index, _named(entry.part.calls[index].recipients, message_ids))
+
+
+def after_error(entry: Entry, index: int, error: WorkerError, *, repeatable: bool) -> Entry:
+    """Settle, or make ready again, by the error that a call ended with."""
+    call = entry.part.calls[index]
+    if isinstance(error, OutcomeUncertainError):
+        if repeatable:
+            return release(entry, index, went_out=True)
+        return settle(entry, index, _all(call, Outcome.UNCERTAIN, error.code, error.detail))
+    unsent = release(entry, index, went_out=False)
+    if isinstance(error, PermanentError):
+        return after_refusal(unsent, index, Outcome.FAILED, error.code, error.detail)
+    return unsent
+
+
+def after_refusal(entry: Entry, index: int, outcome: Outcome, code: str, detail: str) -> Entry:
+    """Settle a call that is not going to be made (again), as *outcome*.
+
+    One that may have gone out before, and was about to be repeated, stays uncertain.
+    """
+    call = entry.part.calls[index]
+    if call.attempts:
+        words = f"an earlier call's reply was lost; not repeated: {detail}"
+        return settle(entry, index, _all(call, Outcome.UNCERTAIN, FailureCode.REPLY_LOST, words))
+    return settle(entry, index, _all(call, outcome, code, detail))
+
+
+def after_expiry(entry: Entry, index: int) -> Entry:
+    """Settle a call whose job's time is over."""
+    words = "the job's time had passed before it could be sent"
+    return after_refusal(entry, index, Outcome.EXPIRED, FailureCode.EXPIRED, words)
+
+
+def after_last_round(entry: Entry, index: int, error: WorkerError) -> Entry:
+    """Settle a call whose retries are used up."""
+    words = f"given up after many attempts; the last one: {error.detail}"
+    return after_refusal(entry, index, Outcome.FAILED, FailureCode.RETRIES_EXHAUSTED, words)
+
+
+def after_lease(entry: Entry, index: int, *, repeatable: bool) -> Entry:
+    """Take over a call whose caller did not come back in time."""
+    if repeatable:
+        return release(entry, index, went_out=True)
+    words = "the worker was lost while it called the gateway"
+    call = entry.part.calls[index]
+    return settle(entry, index, _all(call, Outcome.UNCERTAIN, FailureCode.WORKER_LOST, words))
+
+
+def _named(recipients: Sequence[str], message_ids: Mapping[str, str]) -> tuple[Settled, ...]:
+    words = "the gateway's reply does not name this number"
+    return tuple(
+        Settled(name, Outcome.ACCEPTED, message_id=message_ids[name])
+        if name in message_ids
+        else Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
+        for name in recipients
+    )
+
+
+def _all(call: Call, outcome: Outcome, code: str, detail: str) -> tuple[Settled, ...]:
+    return tuple(Settled(name, outcome, code=code, detail=detail) for name in call.recipients)

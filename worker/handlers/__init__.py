@@ -1,0 +1,1 @@
+"""What is done with a job: flat pipelines of named steps over the ports."""

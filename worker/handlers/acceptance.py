@@ -1,0 +1,86 @@
+"""From a delivery to a send job that this worker can carry out, or to the reasons why not."""
+
+from dataclasses import dataclass
+
+from schemas import FailureCode, JobError, JobKind, JobRejectedError, SendJob, read_job
+from worker.domain import text
+from worker.domain.messages import Delivery
+from worker.handlers.brief import Brief
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What the operator allows.
+
+    Attributes:
+        max_body_bytes: a longer body is rejected unread.
+        max_segments: a longer text is rejected.
+        allowed_params: names that a job's ``params`` may have.
+    """
+
+    max_body_bytes: int
+    max_segments: int
+    allowed_params: frozenset[str]
+
+    def send_job(self, delivery: Delivery) -> tuple[SendJob, Brief]:
+        """Read and check a send job.
+
+        Raises:
+            JobRejectedError: it can never be carried out as it stands.
+        """
+        read = read_job(
+            JobKind.SEND, delivery.body, message_id=delivery.message_id, max_bytes=self.max_body_bytes
+        )
+        job = read.job
+        size = text.measure(job.text, unicode=job.unicode)
+        if errors := [*self._params_errors(job), *self._text_errors(job, size), *_track_errors(job)]:
+            raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
+        return job, Brief(
+            job_id=read.job_id,
+            fingerprint=read.fingerprint,
+            text=job.text,
+            unicode=size.encoding is text.Encoding.UCS2,
+            encoding=size.encoding.value,
+            segments=size.segments,
+            sender=job.sender,
+            params=dict(job.params),
+            expires_at=job.expires_at,
+            resend=job.on_uncertain == "resend",
+            metadata=job.metadata,
+        )
+
+    def _params_errors(self, job: SendJob) -> list[JobError]:
+        words = "is not among the names that the worker's setting ITON_ALLOWED_PARAMS lists: {}"
+        listed = ", ".join(sorted(self.allowed_params)) or "it lists none"
+        return [
+            _error(FailureCode.PARAMS_NOT_ALLOWED, words.format(listed), "params", name)
+            for name in job.params
+            if name not in self.allowed_params
+        ]
+
+    def _text_errors(self, job: SendJob, size: text.Measure) -> list[JobError]:
+        if job.unicode is False and size.encoding is text.Encoding.UCS2:
+            words = "the text has characters outside the GSM alphabet: leave `unicode` out, or say true"
+            return [_error(FailureCode.UNICODE_REQUIRED, words, "unicode")]
+        if size.segments > self.max_segments:
+            words = f"the text takes {size.segments} {size.encoding} segments: at most {self.max_segments}"
+            return [_error(FailureCode.TEXT_TOO_LONG, words, "text")]
+        return []
+
+
+def conflict(brief: Brief) -> JobRejectedError:
+    """The rejection of other content under an id that is taken."""
+    words = "another job with this `job_id` was taken before: give each job an id of its own"
+    error = _error(FailureCode.JOB_ID_CONFLICT, words, "job_id")
+    return JobRejectedError([error], job_id=brief.job_id, metadata=brief.metadata)
+
+
+def _track_errors(job: SendJob) -> list[JobError]:
+    if not job.track:
+        return []
+    words = "this version cannot follow deliveries: leave `track` out and publish status jobs"
+    return [_error(FailureCode.UNSUPPORTED, words, "track")]
+
+
+def _error(code: FailureCode, msg: str, *loc: str) -> JobError:
+    return JobError(loc=loc, msg=msg, type=code.value)

@@ -1,0 +1,90 @@
+"""What sends and results need of a send job, however many recipients it had."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from schemas import FailureCode, JobError, JobRejectedError
+from worker.domain.entry import Part
+from worker.domain.entry_codec import UnreadableEntryError, part_from_row, part_to_row
+from worker.ports import TextMessage
+
+
+class Brief(BaseModel):
+    """A send job without its recipients.
+
+    Attributes:
+        fingerprint: of the whole job's content.
+        unicode: the text goes out as UCS-2.
+        encoding: ``gsm7`` or ``ucs2``, as results name it.
+        resend: a call with a lost reply may be made again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    job_id: str
+    fingerprint: str
+    text: str
+    unicode: bool
+    encoding: str
+    segments: int
+    sender: str | None = None
+    params: dict[str, str] = {}
+    expires_at: datetime | None = None
+    resend: bool = False
+    metadata: dict[str, JsonValue] = {}
+
+    @property
+    def message(self) -> TextMessage:
+        """What is sent."""
+        return TextMessage(self.text, self.unicode, self.sender, self.params)
+
+
+class PartOrder(BaseModel):
+    """A part of a large job, as it travels on the parts queue: complete in itself.
+
+    Attributes:
+        number: of the part, 1-based.
+        plan: the part as the ledger's plan has it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    v: int = 1
+    brief: Brief
+    number: int
+    parts: int
+    plan: list[Any]
+
+    @classmethod
+    def of(cls, brief: Brief, part: Part, number: int, parts: int) -> Self:
+        """Describe part *number* of *parts*."""
+        return cls(brief=brief, number=number, parts=parts, plan=part_to_row(part))
+
+    @property
+    def part(self) -> Part:
+        """The part's plan."""
+        return part_from_row(self.plan)
+
+    def to_json(self) -> bytes:
+        """The body of the part's message."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+
+def read_part(body: bytes) -> tuple[PartOrder, Part]:
+    """Read the body of a message from a parts queue.
+
+    Raises:
+        JobRejectedError: it is not one of the worker's own.
+    """
+    try:
+        raw: Mapping[str, Any] = json.loads(body)
+        order = PartOrder.model_validate(raw)
+        part = order.part
+    except (ValueError, ValidationError, UnreadableEntryError, RecursionError):
+        words = "this is not a part of a job that a worker has split: publish jobs on the jobs exchange"
+        raise JobRejectedError([JobError(loc=(), msg=words, type=FailureCode.INVALID_JOB.value)]) from None
+    return order, part

@@ -1,0 +1,76 @@
+"""From a planned part to its published result."""
+
+from dataclasses import dataclass
+
+from schemas import FailureCode
+from worker.domain.disposition import RetryPolicy
+from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError, WorkerError
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, Lane
+from worker.domain.verdict import Wishes
+from worker.handlers.brief import Brief
+from worker.handlers.handled import Handled
+from worker.handlers.ledger_book import Held
+from worker.handlers.part_run import PartRun, SendOrder, SendTools
+from worker.handlers.publication import send_message
+from worker.ports import Publisher
+
+_URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS})
+
+
+def is_urgent(delivery: Delivery) -> bool:
+    """Tell whether the job came through an urgent lane."""
+    return delivery.lane in _URGENT
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Completes parts and publishes what became of them.
+
+    Attributes:
+        most_resends: calls at the most for a job that prefers a double to a doubt.
+    """
+
+    tools: SendTools
+    publisher: Publisher
+    policy: RetryPolicy
+    most_resends: int
+
+    async def complete(self, part: "Planned", delivery: Delivery) -> Handled:
+        """Send, record, publish; return what to do with the delivery."""
+        run = PartRun(self.tools, self._order(part.brief, delivery), part.held, unwritten=part.unwritten)
+        disposition: Disposition = Done()
+        try:
+            await run.complete()
+        except (TransientError, OutcomeUncertainError, AccountError) as error:
+            disposition = self.after(error, delivery)
+            if isinstance(disposition, Delay):
+                return Handled(disposition, JobSummary("send", "delayed", part.brief.job_id))
+            await run.give_up(error)
+        result, message = send_message(part.brief, run.held.entry, part.number, part.parts, delivery)
+        await self.publisher.publish_result(message)
+        counts = {outcome.value: count for outcome, count in result.counts.items()}
+        return Handled(disposition, JobSummary("send", result.status.value, part.brief.job_id, counts))
+
+    def after(self, error: WorkerError, delivery: Delivery) -> Delay | DeadLetter:
+        """Give the job another round, or give it up."""
+        again = self.policy.next_round(delivery, error.code, now=self.tools.clock.now())
+        return again or DeadLetter(FailureCode.RETRIES_EXHAUSTED, error.detail)
+
+    def _order(self, brief: Brief, delivery: Delivery) -> SendOrder:
+        wishes = Wishes(brief.expires_at, self.most_resends if brief.resend else 1)
+        return SendOrder(brief.message, wishes, is_urgent(delivery))
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A part that may be worked on.
+
+    Attributes:
+        unwritten: the plan is not in the ledger yet; the first step stores it.
+    """
+
+    brief: Brief
+    held: Held
+    number: int = 1
+    parts: int = 1
+    unwritten: bool = True

@@ -1,0 +1,87 @@
+"""Every delivery's way through its handler: one job, one canonical line, one disposition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from schemas import FailureCode, JobKind, JobRejectedError
+from worker.domain.errors import LedgerUnavailableError, UnavailableError
+from worker.domain.messages import DeadLetter, Delivery, Disposition, JobSummary, Lane, Requeue
+from worker.handlers.handled import Handled
+from worker.handlers.publication import rejected_message
+from worker.ports import CallGate, Clock, Observer, Publisher
+
+log = structlog.get_logger(__name__)
+
+KIND_OF_LANE: Mapping[Lane, JobKind] = {
+    Lane.SEND: JobKind.SEND,
+    Lane.SEND_URGENT: JobKind.SEND,
+    Lane.SEND_PARTS: JobKind.SEND,
+    Lane.SEND_URGENT_PARTS: JobKind.SEND,
+    Lane.STATUS: JobKind.STATUS,
+    Lane.ACCOUNT: JobKind.ACCOUNT,
+}
+
+
+class Handler(Protocol):
+    """Carries out the jobs of one lane."""
+
+    async def handle(self, delivery: Delivery) -> Handled:
+        """Publish the job's results and return what to do with the delivery."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Takes a delivery to its handler and its outcome to log and metrics."""
+
+    handlers: Mapping[Lane, Handler]
+    publisher: Publisher
+    gate: CallGate
+    observer: Observer
+    clock: Clock
+
+    async def __call__(self, delivery: Delivery) -> Disposition:
+        """Return what to do with *delivery*; its results are published by then."""
+        self.observer.job_taken(delivery)
+        started = self.clock.elapsed()
+        handled = await self._handled(delivery)
+        seconds = self.clock.elapsed() - started
+        self.observer.job_ended(handled.summary, lane=delivery.lane, seconds=seconds)
+        summary = handled.summary
+        log.info(
+            "job.completed",
+            kind=summary.kind,
+            result=summary.result,
+            job_id=summary.job_id,
+            duration=round(seconds, 4),
+            **summary.counts,
+        )
+        return handled.disposition
+
+    async def _handled(self, delivery: Delivery) -> Handled:
+        kind = KIND_OF_LANE[delivery.lane]
+        try:
+            return await self._tried(kind, delivery)
+        except LedgerUnavailableError as error:
+            self.gate.ledger_failed()
+            return _back(kind, error)
+        except UnavailableError as error:
+            return _back(kind, error)
+
+    async def _tried(self, kind: JobKind, delivery: Delivery) -> Handled:
+        try:
+            if kind is JobKind.SEND:
+                await self.gate.clear()
+            return await self.handlers[delivery.lane].handle(delivery)
+        except JobRejectedError as error:
+            await self.publisher.publish_result(rejected_message(kind, error, delivery))
+            code = error.errors[0].type if error.errors else FailureCode.INVALID_JOB.value
+            return Handled(DeadLetter(code, error.detail), JobSummary(kind.value, "rejected", error.job_id))
+
+
+def _back(kind: JobKind, error: UnavailableError) -> Handled:
+    log.info("job.returned", kind=kind.value, reason=error.code, detail=error.detail)
+    return Handled(Requeue(error.code), JobSummary(kind.value, "returned"))

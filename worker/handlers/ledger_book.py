@@ -1,0 +1,70 @@
+"""The ledger as the handlers use it: entries instead of bytes, lost races instead of False."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.domain.entry import Entry
+from worker.domain.entry_codec import UnreadableEntryError, decode, encode
+from worker.domain.errors import LedgerUnavailableError
+from worker.ports import Ledger, Stored
+
+
+class LostRaceError(Exception):
+    """Somebody else changed the entry first; read it again and go on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An entry as this worker last wrote or read it.
+
+    Attributes:
+        token: of the stored version; None while nothing is stored under the key.
+    """
+
+    key: str
+    token: str | None
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBook:
+    """Reads and writes entries.
+
+    Attributes:
+        draw_token: returns a fresh unique token for each write.
+    """
+
+    ledger: Ledger
+    draw_token: Callable[[], str]
+
+    async def load(self, key: str) -> Held | None:
+        """Return the entry, or None.
+
+        Raises:
+            LedgerUnavailableError: the store is away, or the entry is a newer release's.
+        """
+        stored = await self.ledger.load(key)
+        if stored is None:
+            return None
+        try:
+            return Held(key, stored.token, decode(stored.state))
+        except UnreadableEntryError as error:
+            raise LedgerUnavailableError("ledger_unreadable", str(error)) from None
+
+    async def reload(self, key: str) -> Held:
+        """Return an entry that was there a moment ago."""
+        held = await self.load(key)
+        if held is None:
+            raise LedgerUnavailableError("ledger_entry_lost", "an entry in use is gone from the ledger")
+        return held
+
+    async def write(self, held: Held, entry: Entry) -> Held:
+        """Replace what *held* names by *entry*.
+
+        Raises:
+            LostRaceError: it is no longer what is stored.
+        """
+        new = Stored(self.draw_token(), encode(entry))
+        if not await self.ledger.swap(held.key, expected=held.token, new=new):
+            raise LostRaceError
+        return Held(held.key, new.token, entry)

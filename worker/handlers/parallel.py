@@ -1,0 +1,32 @@
+"""Many small calls at once, a bounded number of them in flight."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+async def each(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: int) -> list[S]:
+    """Return the result of *work* for each of *items*, in order, with at most *limit* under way.
+
+    The first error cancels the rest and is raised as it is.
+    """
+    results: dict[int, S] = {}
+    todo = enumerate(items)
+
+    async def take() -> None:
+        for number, item in todo:
+            results[number] = await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(limit):
+                group.create_task(take())
+    except BaseExceptionGroup as errors:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+    return [results[number] for number in sorted(results)]

@@ -1,0 +1,169 @@
+"""Send jobs: accept, open in the ledger, plan (DND, calls, parts), then send or split."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from schemas import FailureCode, Outcome, SendJob, result_message_id
+from worker.domain import plan
+from worker.domain.entry import Entry, Part, Settled, Split
+from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError, WorkerError
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, PartMessage
+from worker.domain.recipients import Distinct, NumberingPlan, distinct
+from worker.handlers import parallel
+from worker.handlers.acceptance import Acceptance, conflict
+from worker.handlers.brief import Brief, PartOrder
+from worker.handlers.completion import Completion, Planned, is_urgent
+from worker.handlers.handled import Handled
+from worker.handlers.ledger_book import Held, LostRaceError
+from worker.handlers.lookups import Lookups
+from worker.ports import Locks
+
+_MANY = 1_000  # recipients; normalising more would hold up the event loop for milliseconds
+_PARTS_AT_ONCE = 50  # part messages that await their confirms together
+
+
+@dataclass(frozen=True, slots=True)
+class SendHandler:
+    """Carries out send jobs of one or many recipients."""
+
+    acceptance: Acceptance
+    numbering: NumberingPlan
+    lookups: Lookups
+    completion: Completion
+    locks: Locks
+
+    async def handle(self, delivery: Delivery) -> Handled:
+        """Carry the job out, as far as that is this delivery's to do.
+
+        Raises:
+            JobRejectedError: the job is invalid, or its id belongs to another.
+            UnavailableError: the ledger, the broker or the gateway is away.
+        """
+        job, brief = self.acceptance.send_job(delivery)
+        async with self.locks.holding(brief.job_id):
+            return await self._work(job, brief, delivery)
+
+    async def _work(self, job: SendJob, brief: Brief, delivery: Delivery) -> Handled:
+        held = await self._opened(brief)
+        if held.entry.plan is not None:
+            return await self._carry_out(brief, held, delivery, unwritten=False)
+        try:
+            planned = await self._planned(job, brief, delivery)
+        except (TransientError, OutcomeUncertainError, AccountError) as error:
+            return await self._after_lookup_error(error, job, brief, held, delivery)
+        return await self._with_plan(planned, brief, held, delivery)
+
+    async def _opened(self, brief: Brief) -> Held:
+        """Find or make the job's entry."""
+        book = self.completion.tools.book
+        try:
+            held = await book.write(Held(brief.job_id, None, Entry("")), Entry(brief.fingerprint))
+        except LostRaceError:
+            held = await book.reload(brief.job_id)
+        if held.entry.fingerprint != brief.fingerprint:
+            raise conflict(brief)
+        return held
+
+    async def _planned(self, job: SendJob, brief: Brief, delivery: Delivery) -> Part | Split:
+        """Decide who is sent to, in which calls."""
+        recipients = await self._distinct(job)
+        settled, allowed = plan.invalid_ones(recipients), recipients.valid
+        if self._expired(brief):
+            words = "the job's time had passed before it was taken"
+            settled += _all(allowed, Outcome.EXPIRED, FailureCode.EXPIRED, words)
+            allowed = ()
+        elif _is_filtered(job) and allowed:
+            dnd = await self.lookups.dnd(allowed, urgent=is_urgent(delivery))
+            settled += plan.listed_ones(allowed, dnd)
+            allowed = tuple(name for name in allowed if dnd.get(name) is False)
+        return self._cut(recipients, settled, allowed, brief)
+
+    def _cut(
+        self, recipients: Distinct, settled: tuple[Settled, ...], allowed: tuple[str, ...], brief: Brief
+    ) -> Part | Split:
+        calls = self.completion.tools.gateway.pack(brief.message, allowed)
+        if len(recipients.order) <= plan.PART_SIZE:
+            return plan.whole(recipients.order, settled, calls)
+        return plan.split(settled, calls)
+
+    async def _distinct(self, job: SendJob) -> Distinct:
+        if len(job.recipients) < _MANY:
+            return distinct(job.recipients, self.numbering)
+        return await asyncio.to_thread(distinct, job.recipients, self.numbering)
+
+    async def _after_lookup_error(
+        self, error: WorkerError, job: SendJob, brief: Brief, held: Held, delivery: Delivery
+    ) -> Handled:
+        """Wait for another round; after the last one, nobody is sent to."""
+        disposition = self.completion.after(error, delivery)
+        if isinstance(disposition, Delay):
+            return Handled(disposition, JobSummary("send", "delayed", brief.job_id))
+        recipients = await self._distinct(job)
+        words = f"the DND endpoint gave no answer: {error.detail}"
+        failed = _all(recipients.valid, Outcome.FAILED, FailureCode.RETRIES_EXHAUSTED, words)
+        unsent = self._cut(recipients, plan.invalid_ones(recipients) + failed, (), brief)
+        handled = await self._with_plan(unsent, brief, held, delivery)
+        return replace(handled, disposition=_worse(handled.disposition, disposition))
+
+    async def _with_plan(
+        self, planned: Part | Split, brief: Brief, held: Held, delivery: Delivery
+    ) -> Handled:
+        """Put the plan on the entry; a large job's is recorded before anything follows from it."""
+        opened = held
+        held = replace(held, entry=replace(held.entry, plan=planned))
+        if isinstance(planned, Part):
+            return await self._carry_out(brief, held, delivery, unwritten=True)
+        book = self.completion.tools.book
+        try:
+            held = await book.write(opened, held.entry)
+        except LostRaceError:
+            held = await book.reload(brief.job_id)
+        return await self._carry_out(brief, held, delivery, unwritten=False)
+
+    async def _carry_out(self, brief: Brief, held: Held, delivery: Delivery, *, unwritten: bool) -> Handled:
+        if isinstance(held.entry.plan, Split):
+            return await self._hand_out(brief, held.entry.plan, delivery)
+        return await self.completion.complete(Planned(brief, held, unwritten=unwritten), delivery)
+
+    async def _hand_out(self, brief: Brief, split: Split, delivery: Delivery) -> Handled:
+        """Publish every part. A repeat publishes them again: the parts' own entries tell what is done."""
+
+        async def publish(numbered: tuple[int, Part]) -> None:
+            number, part = numbered
+            order = PartOrder.of(brief, part, number, len(split.parts))
+            await self.completion.publisher.publish_part(_part_message(order, delivery))
+
+        await parallel.each(publish, enumerate(split.parts, start=1), limit=_PARTS_AT_ONCE)
+        counts = {"recipients": sum(len(part.order) for part in split.parts), "parts": len(split.parts)}
+        return Handled(Done(), JobSummary("send", "split", brief.job_id, counts))
+
+    def _expired(self, brief: Brief) -> bool:
+        return brief.expires_at is not None and self.completion.tools.clock.now() >= brief.expires_at
+
+
+def _is_filtered(job: SendJob) -> bool:
+    """Tell whether the DND list applies: by the job's word, else by its category."""
+    return job.dnd == "filter" if job.dnd else job.category == "promotional"
+
+
+def _all(
+    recipients: tuple[str, ...], outcome: Outcome, code: FailureCode, detail: str
+) -> tuple[Settled, ...]:
+    return tuple(Settled(name, outcome, code=code, detail=detail) for name in recipients)
+
+
+def _worse(published: Disposition, given_up: DeadLetter) -> Disposition:
+    """A job whose results are out is a dead letter as well when it was given up."""
+    return given_up if isinstance(published, Done) else published
+
+
+def _part_message(order: PartOrder, delivery: Delivery) -> PartMessage:
+    return PartMessage(
+        lane=delivery.lane.parts_lane,
+        body=order.to_json(),
+        message_id=result_message_id(order.brief.job_id, order.number),
+        correlation_id=delivery.correlation_id or order.brief.job_id,
+        routing_key=delivery.routing_key,
+        reply_to=delivery.reply_to,
+        traceparent=delivery.traceparent,
+    )

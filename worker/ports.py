@@ -1,0 +1,257 @@
+"""What the handlers need of the world: the smallest interfaces that adapters must keep."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """What is sent, without to whom.
+
+    Attributes:
+        text: exactly as the job gave it.
+        unicode: whether the gateway must be told ``uniCode=2``.
+        sender: custom sender ID; None for the configured default.
+        params: further query parameters, names already checked against the allowed ones.
+    """
+
+    text: str
+    unicode: bool
+    sender: str | None
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """The delivery status of one recipient of one message.
+
+    Attributes:
+        recipient: as the gateway spells it, digits only where it is a number.
+        status: ``delivered``, ``failed``, ``expired``, ``rejected``, ``dnd``, ``pending`` or ``unknown``.
+        raw_status: the gateway's own word.
+    """
+
+    recipient: str
+    status: str
+    raw_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReport:
+    """What ``message_status`` says of one message id.
+
+    Attributes:
+        sent_at: with its UTC offset; None when absent or not readable.
+    """
+
+    sender: str | None
+    sent_at: datetime | None
+    text: str | None
+    recipients: tuple[RecipientStatus, ...]
+
+
+class Gateway(Protocol):
+    """One ITON account. Calls may overlap.
+
+    Each method makes one HTTP request, never a second one, and ends within the call's time limit. Errors,
+    for all of them: PermanentError, TransientError, OutcomeUncertainError, AccountError of
+    ``worker.domain.errors``.
+    """
+
+    def pack(self, message: TextMessage, recipients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cut *recipients*, in order, into the fewest calls that the gateway accepts.
+
+        At most 100 numbers a call, and no encoded URL over the limit. No I/O.
+        """
+        ...
+
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+        """Send and return message ids by recipient, spelt as asked.
+
+        A recipient that the reply does not name is missing from the mapping.
+        """
+        ...
+
+    async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:
+        """Tell of each number (at most 100, spelt as asked) whether it is on the DND list.
+
+        A number that the reply does not name is missing from the mapping.
+        """
+        ...
+
+    def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cut *message_ids*, in order, into the fewest ``message_status`` calls that the gateway accepts."""
+        ...
+
+    async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
+        """Report on at most 100 ids; unknown ids are missing from the mapping."""
+        ...
+
+    async def account(self) -> Decimal:
+        """Return the remaining credits."""
+        ...
+
+
+class Command(StrEnum):
+    """The gateway's commands, as it spells them."""
+
+    SEND = "sendSMS"
+    DND = "check_DNDnumber"
+    STATUS = "message_status"
+    ACCOUNT = "account"
+
+
+class Permit(Protocol):
+    """Leave to make one call."""
+
+    def unused(self) -> None:
+        """Say that no call was made after all, so that nothing is concluded from the block's end."""
+        ...
+
+
+class CallGate(Protocol):
+    """Decides when the gateway may be called: pauses, broken circuits, the rate limit, calls in flight."""
+
+    async def clear(self) -> None:
+        """Wait until nothing pauses the intake of sends."""
+        ...
+
+    def admit(self, command: Command, *, urgent: bool) -> AbstractAsyncContextManager[Permit]:
+        """Wait for leave to make one call and make it inside the block.
+
+        The block's errors tell how the gateway is (``worker.domain.errors``); they pass through, marked
+        with ``on_trial`` where the call tested whether an outage is over.
+
+        Raises:
+            HeldTooLongError: the wait took longer than a job may be held in the worker.
+        """
+        ...
+
+    def ledger_failed(self) -> None:
+        """Pause the intake of sends until the ledger can be written again."""
+        ...
+
+
+T = TypeVar("T")
+
+
+class Retry(Protocol):
+    """Repeats an attempt that failed in a way that allows it, with backoff."""
+
+    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return the first success, else raise the last error."""
+        ...
+
+
+class Locks(Protocol):
+    """Lets one at a time through for each key, within this process."""
+
+    def holding(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Hold the key's lock for the block."""
+        ...
+
+
+class Observer(Protocol):
+    """Learns what happened, for metrics. Never a number, a text or a credential."""
+
+    def job_taken(self, delivery: Delivery) -> None:
+        """A delivery is about to be handled."""
+        ...
+
+    def job_ended(self, summary: JobSummary, *, lane: Lane, seconds: float) -> None:
+        """A delivery was decided on, *seconds* after it was taken."""
+        ...
+
+    def retried(self, command: Command) -> None:
+        """A call is about to be repeated."""
+        ...
+
+    def revised(self) -> None:
+        """A late reply changed an outcome."""
+        ...
+
+    def credits_seen(self, remaining: Decimal) -> None:
+        """The account's balance was read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A ledger entry as the store holds it.
+
+    Attributes:
+        token: drawn by the writer for each write, unique; names this very version of the entry.
+        state: opaque bytes.
+    """
+
+    token: str
+    state: bytes
+
+
+class Ledger(Protocol):
+    """A store of small entries that change only by compare-and-swap. Calls may overlap.
+
+    What was written survives the death of the process (unless the backend says otherwise) before the
+    call returns. Entries vanish by themselves when they were not written for the retention time.
+    Every method raises LedgerUnavailableError when the store cannot be used; a write may then have
+    happened or not, and repeating it with the same token is safe.
+    """
+
+    async def load(self, key: str) -> Stored | None:
+        """Return the entry, or None."""
+        ...
+
+    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+        """Write *new* if the entry's token is *expected* (None: if there is no entry); tell if it stands.
+
+        True as well when the entry already carries ``new.token``: a write that is repeated because its
+        answer was lost.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Prove that the store can be written."""
+        ...
+
+    async def close(self) -> None:
+        """Release the store; writes under way are finished first."""
+        ...
+
+
+class Publisher(Protocol):
+    """The way out to the broker. Calls may overlap and their confirms are pipelined.
+
+    Returns only when the broker confirmed the message and did not return it; raises
+    BrokerUnavailableError otherwise, after which the message may have been published or not.
+    """
+
+    async def publish_result(self, result: ResultMessage) -> None:
+        """Publish on the result exchange; a copy goes to ``reply_to``, where a missing queue is no error."""
+        ...
+
+    async def publish_part(self, part: PartMessage) -> None:
+        """Put a part of a large job on the parts queue of its lane."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, passed in."""
+
+    def now(self) -> datetime:
+        """Wall-clock time, UTC, aware."""
+        ...
+
+    def elapsed(self) -> float:
+        """Seconds on a clock that never goes back and counts the time a machine was suspended."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...

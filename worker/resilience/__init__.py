@@ -1,0 +1,1 @@
+"""What keeps an outage from burning jobs. Knows neither the gateway's protocol nor the broker's."""

@@ -1,0 +1,100 @@
+"""Retries within the process: seconds, with jitter. What lasts longer goes through the broker."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
+
+from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError
+from worker.ports import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Full-jitter exponential backoff, in seconds.
+
+    Attributes:
+        first: upper bound of the first wait; doubled for each further one.
+        longest: no wait of ours is longer; one that the other side asks for may be.
+        longest_asked: a ``Retry-After`` is obeyed up to this.
+    """
+
+    first: float = 0.4
+    longest: float = 5.0
+    longest_asked: float = 300.0
+
+
+class _CountedAttempts(stop_base):
+    """Stops after a number of failures that tell something about the request.
+
+    A failure on trial says that the outage is not over, one of the account that no request works.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if not isinstance(error, AccountError) and not getattr(error, "on_trial", False):
+            self._left -= 1
+        return self._left <= 0
+
+
+class _Wait(wait_base):
+    """Obeys ``Retry-After``; else full jitter. An account error needs none: the pause is the wait."""
+
+    def __init__(self, backoff: Backoff, random: Random) -> None:
+        self._backoff = backoff
+        self._random = random
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, AccountError):
+            return 0.0
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            return min(error.retry_after, self._backoff.longest_asked)
+        bound = self._backoff.first * 2 ** min(retry_state.attempt_number - 1, 16)
+        return self._random.uniform(0, min(bound, self._backoff.longest))
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAttempts:
+    """The `Retry` port on tenacity.
+
+    Attributes:
+        limit: attempts that count.
+        on_retry: told before each repetition.
+    """
+
+    limit: int
+    clock: Clock
+    random: Random
+    backoff: Backoff = Backoff()
+    on_retry: Callable[[], None] = lambda: None
+
+    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return the first success, else raise the last error.
+
+        Repeated are the errors after which nothing was sent, and `OutcomeUncertainError`: whoever may not
+        repeat on that must not let it out of *attempt*.
+        """
+        retrying = AsyncRetrying(
+            sleep=self.clock.sleep,
+            stop=_CountedAttempts(self.limit),
+            wait=_Wait(self.backoff, self.random),
+            retry=retry_if_exception_type((TransientError, OutcomeUncertainError, AccountError)),
+            before_sleep=lambda _: self.on_retry(),
+            reraise=True,
+        )
+
+        async def call() -> T:
+            # tenacity awaits coroutine functions only, not what a lambda returns.
+            return await attempt()
+
+        return await retrying(call)
