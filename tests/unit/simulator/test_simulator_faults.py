@@ -1,0 +1,144 @@
+"""Which call meets which fault, and what a fault makes of a reply."""
+
+import gzip
+from random import Random
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from worker.iton.simulator.faults import Fault, FaultBook, FaultKind
+from worker.iton.simulator.wire import Command, Reply
+
+REPLY = Reply(b"Remaining_Credits: 417", "text/html")
+
+
+def _a_book(*faults: Fault) -> FaultBook:
+    book = FaultBook(Random(1))  # noqa: S311 - dice of a test
+    for fault in faults:
+        book.add(fault)
+    return book
+
+
+class TestFaultBook:
+    """Drawing faults."""
+
+    def test_a_fault_meets_its_command_only(self) -> None:
+        """``all`` meets every one."""
+        send, anything = Fault(command="sendSMS"), Fault()
+        book = _a_book(send, anything)
+
+        assert send is book.draw(Command.SEND)
+        assert anything is book.draw(Command.DND)
+
+    def test_a_fault_with_times_goes_by_itself(self) -> None:
+        """Then the next in order is met; the count of met calls stays."""
+        once, always = Fault(kind=FaultKind.DROP, times=1), Fault(status=503)
+        book = _a_book(once, always)
+
+        assert [once, always, always] == [book.draw(Command.SEND) for _ in range(3)]
+        assert {"drop": 1, "reply": 2} == dict(book.applied)
+        assert [2] == [entry.id for entry in book.active]
+
+    def test_probability_is_about_right(self) -> None:
+        """A seeded die, far from chance."""
+        book = _a_book(Fault(probability=0.25))
+
+        met = sum(book.draw(Command.SEND) is not None for _ in range(4000))
+
+        assert 900 < met < 1100
+
+    def test_a_fault_can_be_switched_off_by_its_id(self) -> None:
+        """Once."""
+        book = _a_book(Fault())
+
+        assert [True, False] == [book.remove(1), book.remove(1)]
+        assert book.draw(Command.SEND) is None
+
+
+class TestFault:
+    """What may be asked, and what comes of it."""
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"kind": "explode"},
+            {"command": "sendsms"},
+            {"latency": -1},
+            {"latency": float("nan")},
+            {"probability": 0},
+            {"times": 0},
+            {"status": 99},
+            {"headers": {"X": "a\r\nY: b"}},
+            {"headers": {"X Y": "a"}},
+            {"lattency": 1},
+            {"kind": "truncated", "when": "before"},
+            {"kind": "dripping", "when": "before"},
+        ],
+    )
+    def test_nonsense_is_refused(self, wrong: dict[str, Any]) -> None:
+        """With an error that names the field."""
+        with pytest.raises(ValidationError):
+            Fault.model_validate(wrong)
+
+    @pytest.mark.parametrize(
+        ("fault", "carried_out"),
+        [
+            (Fault(latency=1), True),
+            (Fault(status=503), False),
+            (Fault(status=500, when="after"), True),
+            (Fault(body="x"), False),
+            (Fault(kind=FaultKind.DROP), False),
+            (Fault(kind=FaultKind.DROP, when="after"), True),
+            (Fault(kind=FaultKind.HANG), False),
+            (Fault(kind=FaultKind.TRUNCATED), True),
+            (Fault(kind=FaultKind.TRUNCATED, body="xx"), False),
+            (Fault(kind=FaultKind.DRIPPING), True),
+            (Fault(compressed=True), True),
+            (Fault(content_type="image/png"), True),
+            (Fault(kind=FaultKind.REFUSE_CREDENTIALS), False),
+        ],
+    )
+    def test_the_command_is_carried_out_unless_the_fault_comes_in_its_place(
+        self,
+        fault: Fault,
+        carried_out: bool,  # noqa: FBT001 - a row of the table
+    ) -> None:
+        """``when=after`` always carries out first."""
+        assert carried_out is (fault.comes_after or not fault.replaces_reply)
+
+    @pytest.mark.parametrize(
+        ("fault", "status", "part"),
+        [
+            (Fault(latency=1), 200, b"Remaining_Credits: 417"),
+            (Fault(status=500), 500, b"HTTP Status 500"),
+            (Fault(status=500, body=""), 500, b""),
+            (Fault(retry_after=3), 503, b"HTTP Status 503"),
+            (Fault(body="ServerError#7"), 200, b"ServerError#7"),
+            (Fault(kind=FaultKind.HTML), 200, b"<html>"),
+            (Fault(kind=FaultKind.HTML, status=502), 502, b"<html>"),
+            (Fault(kind=FaultKind.BINARY), 200, b"\xff"),
+            (Fault(kind=FaultKind.OVERSIZED, size=5), 200, b"xxxxx"),
+            (Fault(kind=FaultKind.REFUSE_CREDENTIALS), 200, b"Invalid Username and Password"),
+            (Fault(kind=FaultKind.NO_CREDITS), 200, b"Insufficient credits"),
+        ],
+    )
+    def test_a_reply_is_spoilt(self, fault: Fault, status: int, part: bytes) -> None:
+        """Status and body as asked."""
+        spoilt = fault.spoil(REPLY)
+
+        assert status == spoilt.status
+        assert part in spoilt.body
+
+    def test_headers_are_added(self) -> None:
+        """``Retry-After`` has a field of its own; a redirect is a status and a header."""
+        spoilt = Fault(status=302, headers={"Location": "/x"}, retry_after="soon").spoil(REPLY)
+
+        assert {"Location": "/x", "Retry-After": "soon"} == dict(spoilt.headers)
+
+    def test_a_compressed_reply_says_so(self) -> None:
+        """The real reply, unless another is given."""
+        spoilt = Fault(compressed=True).spoil(REPLY)
+
+        assert REPLY.body == gzip.decompress(spoilt.body)
+        assert {"Content-Encoding": "gzip"} == dict(spoilt.headers)

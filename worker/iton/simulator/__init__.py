@@ -1,0 +1,26 @@
+"""A stand-in for the ITON gateway, for development, the demo and the tests. It sends no SMS.
+
+Written from the gateway's public page alone and independent of the worker's own client, so that two
+readings of that page meet in the tests. ``docs/simulator.md`` holds its rules and its control endpoint.
+"""
+
+from worker.iton.simulator.control import Control
+from worker.iton.simulator.faults import Fault, FaultKind
+from worker.iton.simulator.numbers import NUMBER_RULES
+from worker.iton.simulator.options import ReplyForm, SimulatorOptions, Spelling
+from worker.iton.simulator.server import RunningSimulator, running_simulator, serve
+from worker.iton.simulator.wire import Command
+
+__all__ = [
+    "NUMBER_RULES",
+    "Command",
+    "Control",
+    "Fault",
+    "FaultKind",
+    "ReplyForm",
+    "RunningSimulator",
+    "SimulatorOptions",
+    "Spelling",
+    "running_simulator",
+    "serve",
+]
