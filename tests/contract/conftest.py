@@ -1,0 +1,36 @@
+"""Stores for the contract tests."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.ledger_backends import LONG, Backend, memory_backend, redis_backend, sqlite_backend
+from tests.support.redis_server import RedisServer
+from worker.ports import Ledger
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One server for all tests that leave it as it is."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    """Each store in turn."""
+    if request.param == "memory":
+        return memory_backend()
+    if request.param == "sqlite":
+        return sqlite_backend(tmp_path)
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return redis_backend(server.url)
+
+
+@pytest.fixture
+async def ledger(backend: Backend) -> AsyncIterator[Ledger]:
+    """A ledger on an empty store, closed afterwards."""
+    opened = backend.open(LONG)
+    yield opened
+    await opened.close()

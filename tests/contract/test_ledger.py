@@ -1,0 +1,276 @@
+"""What every ledger promises, whatever store is behind it."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tests.contract.ledger_backends import LONG, Backend, entry
+from worker.domain.errors import LedgerUnavailableError
+from worker.ports import Ledger, Stored
+
+
+class TestSwap:
+    """Compare, then set, or leave all as it is."""
+
+    async def test_an_absent_entry_is_none(self, ledger: Ledger) -> None:
+        """A key that was never written loads as None."""
+        assert await ledger.load("job-1") is None
+
+    async def test_an_entry_is_created_where_none_was(self, ledger: Ledger) -> None:
+        """Expecting no entry, the first write stands and is loaded as written."""
+        new = entry()
+        assert await ledger.swap("job-1", expected=None, new=new) is True
+        assert new == await ledger.load("job-1")
+
+    async def test_an_entry_is_not_created_twice(self, ledger: Ledger) -> None:
+        """Expecting no entry, a second write is refused and changes nothing."""
+        first = entry()
+        await ledger.swap("job-1", expected=None, new=first)
+        assert await ledger.swap("job-1", expected=None, new=entry()) is False
+        assert first == await ledger.load("job-1")
+
+    async def test_the_right_token_replaces_the_entry(self, ledger: Ledger) -> None:
+        """Token and state are those of the last write that stood."""
+        first, second = entry(), entry(b"calling")
+        await ledger.swap("job-1", expected=None, new=first)
+        assert await ledger.swap("job-1", expected=first.token, new=second) is True
+        assert second == await ledger.load("job-1")
+
+    async def test_a_wrong_token_changes_nothing(self, ledger: Ledger) -> None:
+        """Who expects a version that is gone is refused."""
+        first, second = entry(), entry(b"calling")
+        await ledger.swap("job-1", expected=None, new=first)
+        await ledger.swap("job-1", expected=first.token, new=second)
+        assert await ledger.swap("job-1", expected=first.token, new=entry()) is False
+        assert second == await ledger.load("job-1")
+
+    async def test_a_token_is_compared_whole(self, ledger: Ledger) -> None:
+        """Neither a beginning of the token nor a longer one passes for it."""
+        await ledger.swap("job-1", expected=None, new=Stored("abc", b"def"))
+        for wrong in ("ab", "abcd", "abcdef", "ABC"):
+            assert await ledger.swap("job-1", expected=wrong, new=entry()) is False
+
+    async def test_a_token_of_an_absent_entry_creates_nothing(self, ledger: Ledger) -> None:
+        """Expecting a version where there is no entry is refused."""
+        assert await ledger.swap("job-1", expected="gone", new=entry()) is False
+        assert await ledger.load("job-1") is None
+
+    @pytest.mark.parametrize("created", [True, False], ids=["create", "replace"])
+    async def test_a_repeated_write_still_stands(self, ledger: Ledger, *, created: bool) -> None:
+        """The same write again, because its answer was lost, is answered True."""
+        first, new = entry(), entry(b"done")
+        expected = None if created else first.token
+        if not created:
+            await ledger.swap("job-1", expected=None, new=first)
+        assert await ledger.swap("job-1", expected=expected, new=new) is True
+        assert await ledger.swap("job-1", expected=expected, new=new) is True
+        assert new == await ledger.load("job-1")
+
+    async def test_a_repeated_write_that_was_overtaken_does_not_stand(self, ledger: Ledger) -> None:
+        """A repeat never brings back a version that another has replaced."""
+        first, second = entry(), entry(b"calling")
+        await ledger.swap("job-1", expected=None, new=first)
+        await ledger.swap("job-1", expected=first.token, new=second)
+        assert await ledger.swap("job-1", expected=None, new=first) is False
+        assert second == await ledger.load("job-1")
+
+    async def test_a_token_names_one_version(self, ledger: Ledger) -> None:
+        """A write with the token that is held is taken for a repeat: it stands, and changes nothing."""
+        first = entry()
+        await ledger.swap("job-1", expected=None, new=first)
+        again = replace(first, state=b"other")
+        assert await ledger.swap("job-1", expected=first.token, new=again) is True
+        assert first == await ledger.load("job-1")
+
+
+class TestEntries:
+    """Keys and states are kept as given."""
+
+    @pytest.mark.parametrize(
+        "state",
+        [b"", b"\x00", b"a\x00b\r\n:'\xff\xfe", bytes(range(256)), b"12:x"],
+        ids=["empty", "zero", "line breaks", "all bytes", "looks like a length"],
+    )
+    async def test_a_state_is_any_bytes(self, ledger: Ledger, state: bytes) -> None:
+        """What is loaded is, byte for byte, what was written."""
+        new = entry(state)
+        await ledger.swap("job-1", expected=None, new=new)
+        assert new == await ledger.load("job-1")
+
+    async def test_a_state_may_have_two_megabytes(self, ledger: Ledger) -> None:
+        """The plan of a job of 100,000 recipients fits, and can be replaced."""
+        first, second = entry(bytes(range(256)) * 8192), entry(b"\xff" * 2_097_152)
+        await ledger.swap("job-1", expected=None, new=first)
+        assert first == await ledger.load("job-1")
+        assert await ledger.swap("job-1", expected=first.token, new=second) is True
+        assert second == await ledger.load("job-1")
+
+    async def test_keys_are_told_apart_as_given(self, ledger: Ledger) -> None:
+        """Letter case, separators and numbers matter; no key is a pattern or a path."""
+        keys = [
+            "job-1",
+            "JOB-1",
+            "job-1/1",
+            "job-1/17",
+            "job-1:1",
+            "job_1",
+            "job%1",
+            "1",
+            "01",
+            "*",
+            "x" * 160,
+        ]
+        news = {key: entry(key.encode()) for key in keys}
+        for key, new in news.items():
+            assert await ledger.swap(key, expected=None, new=new) is True
+        assert news == {key: await ledger.load(key) for key in keys}
+
+
+class TestConcurrency:
+    """Calls may overlap."""
+
+    @pytest.mark.parametrize("existing", [False, True], ids=["create", "replace"])
+    async def test_exactly_one_of_many_wins(self, ledger: Ledger, *, existing: bool) -> None:
+        """Of fifty swaps that expect the same, one stands, and it is the one that is stored."""
+        first = entry()
+        if existing:
+            await ledger.swap("job-1", expected=None, new=first)
+        expected = first.token if existing else None
+        rivals = [entry(b"%d" % number) for number in range(50)]
+        stands = await asyncio.gather(
+            *[ledger.swap("job-1", expected=expected, new=rival) for rival in rivals]
+        )
+        assert [await ledger.load("job-1")] == [
+            rival for rival, won in zip(rivals, stands, strict=True) if won
+        ]
+
+    async def test_exactly_one_of_two_workers_wins_each_entry(self, backend: Backend) -> None:
+        """Two ledgers on one store, which race for a hundred keys, never both win one."""
+        if not backend.shared:
+            return
+        one, other = backend.open(LONG), backend.open(LONG)
+        keys = [f"job-{number}" for number in range(100)]
+        races = [ledger.swap(key, expected=None, new=entry()) for key in keys for ledger in (one, other)]
+        stands = await asyncio.gather(*races)
+        await asyncio.gather(one.close(), other.close())
+        assert [mine + theirs for mine, theirs in zip(stands[::2], stands[1::2], strict=True)] == [1] * 100
+
+    async def test_many_keys_at_once_do_not_disturb_each_other(self, ledger: Ledger) -> None:
+        """Five hundred entries are created and replaced side by side."""
+
+        async def live(key: str) -> Stored | None:
+            first, second = entry(), entry(key.encode())
+            assert await ledger.load(key) is None
+            assert await ledger.swap(key, expected=None, new=first)
+            assert await ledger.swap(key, expected=first.token, new=second)
+            return await ledger.load(key)
+
+        keys = [f"job-{number}/{number % 7}" for number in range(500)]
+        ends = await asyncio.gather(*[live(key) for key in keys])
+        assert [key.encode() for key in keys] == [end.state if end else None for end in ends]
+
+    async def test_a_refused_swap_does_not_undo_its_neighbours(self, ledger: Ledger) -> None:
+        """Swaps that are written together stand or fall each for itself."""
+        keys = [f"job-{number}" for number in range(60)]
+        swaps = [
+            ledger.swap(key, expected=None if number % 2 else "gone", new=entry())
+            for number, key in enumerate(keys)
+        ]
+        stands = await asyncio.gather(*swaps)
+        held = [await ledger.load(key) is not None for key in keys]
+        assert [False, True] * 30 == stands == held
+
+    async def test_cancelled_callers_leave_the_ledger_working(self, ledger: Ledger) -> None:
+        """A cancelled swap happened wholly or not at all; its neighbours and later calls are served."""
+        news = {f"job-{number}": entry() for number in range(40)}
+        tasks = [asyncio.create_task(ledger.swap(key, expected=None, new=new)) for key, new in news.items()]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        async with asyncio.timeout(10):
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert ends[1::2] == [True] * 20
+        await ledger.check()
+        for key, new in news.items():
+            assert await ledger.load(key) in {None, new}
+            assert await ledger.swap(key, expected=None, new=new) is True
+
+
+class TestRetention:
+    """Entries vanish when they were not written for a while."""
+
+    async def test_an_entry_vanishes_after_the_retention(self, backend: Backend) -> None:
+        """It is absent for load and swap, and its key can be taken again."""
+        ledger = backend.open(backend.short)
+        old, new = entry(), entry()
+        await ledger.swap("job-1", expected=None, new=old)
+        await backend.pass_time(backend.short * 1.1)
+        assert await ledger.load("job-1") is None
+        assert await ledger.swap("job-1", expected=old.token, new=new) is False
+        assert await ledger.swap("job-1", expected=None, new=new) is True
+        assert new == await ledger.load("job-1")
+        await ledger.close()
+
+    async def test_a_write_starts_the_retention_anew(self, backend: Backend) -> None:
+        """What counts is the time since the last write, not since the first."""
+        ledger = backend.open(backend.short)
+        first, second = entry(), entry(b"calling")
+        await ledger.swap("job-1", expected=None, new=first)
+        await backend.pass_time(backend.short * 0.6)
+        await ledger.swap("job-1", expected=first.token, new=second)
+        await backend.pass_time(backend.short * 0.6)
+        assert second == await ledger.load("job-1")
+        await ledger.close()
+
+
+class TestClosing:
+    """The end of a ledger is orderly."""
+
+    async def test_writes_under_way_are_finished(self, backend: Backend) -> None:
+        """Swaps that were asked for before close are answered, and stand."""
+        ledger = backend.open(LONG)
+        await ledger.check()
+        swaps = [
+            asyncio.create_task(ledger.swap(f"job-{number}", expected=None, new=entry()))
+            for number in range(300)
+        ]
+        await asyncio.sleep(0)
+        await ledger.close()
+        assert await asyncio.gather(*swaps) == [True] * 300
+
+    async def test_entries_outlive_a_shared_ledger(self, backend: Backend) -> None:
+        """Where a store is shared, the next ledger finds what the last one wrote."""
+        if not backend.shared:
+            return
+        new = entry()
+        first, second = backend.open(LONG), backend.open(LONG)
+        await first.swap("job-1", expected=None, new=new)
+        await first.close()
+        assert new == await second.load("job-1")
+        await second.close()
+
+    async def test_a_closed_ledger_refuses(self, ledger: Ledger) -> None:
+        """Every use after close raises, and says so."""
+        await ledger.check()
+        await ledger.close()
+        for use in (ledger.load("job-1"), ledger.swap("job-1", expected=None, new=entry()), ledger.check()):
+            with pytest.raises(LedgerUnavailableError, match="ledger_closed"):
+                await use
+
+    async def test_closing_twice_does_no_harm(self, ledger: Ledger) -> None:
+        """Also at once, and before the first use."""
+        await asyncio.gather(ledger.close(), ledger.close())
+        await ledger.close()
+
+
+class TestCheck:
+    """Check proves that the store can be written, and leaves no trace."""
+
+    async def test_a_working_store_passes(self, ledger: Ledger) -> None:
+        """Again and again, and entries are untouched."""
+        new = replace(entry(), state=b"kept")
+        await ledger.swap("check", expected=None, new=new)
+        await ledger.check()
+        await ledger.check()
+        assert new == await ledger.load("check")

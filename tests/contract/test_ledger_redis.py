@@ -1,0 +1,188 @@
+"""What the Redis ledger promises beyond the port: servers that die, hang, fill up or refuse."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.contract.ledger_backends import LONG, entry
+from tests.support.redis_server import RedisServer
+from worker.domain.errors import LedgerUnavailableError
+from worker.ledger import RedisLedger
+
+PASSWORD = "s3cret-p4ss"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own, which it may spoil."""
+    with RedisServer(tmp_path / "redis", password=PASSWORD) as started:
+        yield started
+
+
+@pytest.fixture
+async def ledger(server: RedisServer) -> AsyncIterator[RedisLedger]:
+    """A ledger that is impatient."""
+    opened = RedisLedger(server.url, retention=LONG, timeout=1.0)
+    yield opened
+    await opened.close()
+
+
+class TestServerTrouble:
+    """The server fails; callers are told, and the ledger goes on by itself."""
+
+    async def test_acknowledged_writes_survive_a_killed_server(
+        self, server: RedisServer, ledger: RedisLedger
+    ) -> None:
+        """SIGKILL amid swaps: all that was acknowledged is there after the restart."""
+        news = {f"job-{number}": entry(b"%d" % number) for number in range(2000)}
+
+        async def write(key: str) -> str | None:
+            try:
+                return key if await ledger.swap(key, expected=None, new=news[key]) else None
+            except LedgerUnavailableError:
+                return None
+
+        writing = [asyncio.create_task(write(key)) for key in news]
+        await writing[0]
+        server.kill()
+        acknowledged = [key for key in await asyncio.gather(*writing) if key]
+        with pytest.raises(LedgerUnavailableError, match="ledger_unreachable"):
+            await ledger.check()
+        server.start()
+        assert acknowledged
+        for key in acknowledged:
+            assert news[key] == await ledger.load(key)
+
+    async def test_a_cut_connection_is_made_again(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """No caller notices that the server dropped connections that were idle."""
+        new = entry()
+        await ledger.check()
+        for _ in range(3):
+            server.command("CLIENT", "KILL", "TYPE", "normal")
+            assert await ledger.swap("job-1", expected=None, new=new) is True
+        assert new == await ledger.load("job-1")
+
+    async def test_a_frozen_server_is_given_up_in_time(
+        self, server: RedisServer, ledger: RedisLedger
+    ) -> None:
+        """Every caller is told within the time limit; afterwards the answers fit their questions."""
+        news = [entry(b"%d" % number) for number in range(50)]
+        await ledger.check()
+        with server.frozen():
+            uses = [ledger.swap(f"job-{number}", expected=None, new=new) for number, new in enumerate(news)]
+            async with asyncio.timeout(5):
+                ends = await asyncio.gather(*uses, return_exceptions=True)
+        assert {"ledger_timed_out"} == {getattr(end, "code", end) for end in ends}
+        for number, new in enumerate(news):
+            assert await ledger.swap(f"job-{number}", expected=None, new=new) is True
+            assert new == await ledger.load(f"job-{number}")
+
+    async def test_flushed_scripts_are_sent_again(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """A server that forgot the script gets it once more, for all callers."""
+        await ledger.check()
+        server.command("SCRIPT", "FLUSH")
+        swaps = [ledger.swap(f"job-{number}", expected=None, new=entry()) for number in range(20)]
+        assert await asyncio.gather(*swaps) == [True] * 20
+
+    async def test_a_full_server_is_reported_and_recovers(
+        self, server: RedisServer, ledger: RedisLedger
+    ) -> None:
+        """Out of memory under noeviction: swaps and check fail, with a remedy."""
+        await ledger.swap("job-0", expected=None, new=entry())
+        server.command("CONFIG", "SET", "maxmemory", "1")
+        for use in (ledger.swap("job-1", expected=None, new=entry()), ledger.check()):
+            with pytest.raises(LedgerUnavailableError, match=r"ledger_full.*maxmemory"):
+                await use
+        server.command("CONFIG", "SET", "maxmemory", "0")
+        assert await ledger.swap("job-1", expected=None, new=entry()) is True
+
+    async def test_a_replica_is_reported_and_left(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """A server that was demoted takes no write; when it leads again, all works."""
+        await ledger.check()
+        server.command("REPLICAOF", "127.0.0.1", "1")
+        with pytest.raises(LedgerUnavailableError, match=r"ledger_read_only.*primary"):
+            await ledger.swap("job-1", expected=None, new=entry())
+        server.command("REPLICAOF", "NO", "ONE")
+        assert await ledger.swap("job-1", expected=None, new=entry()) is True
+
+    async def test_a_foreign_value_is_refused(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """What another program wrote under our key is neither believed nor overwritten."""
+        server.command("SET", "iton:ledger:job-1", "not ours")
+        server.command("LPUSH", "iton:ledger:job-2", "not ours")
+        for use in (ledger.load("job-1"), ledger.load("job-2")):
+            with pytest.raises(LedgerUnavailableError, match="ledger_foreign_entry"):
+                await use
+        assert await ledger.swap("job-1", expected=None, new=entry()) is False
+
+    async def test_many_callers_need_few_connections(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """Five hundred at once, no more than the four that are allowed."""
+        await asyncio.gather(*[ledger.load(f"job-{number}") for number in range(500)])
+        clients = server.command("CLIENT", "LIST", "TYPE", "normal").decode().splitlines()
+        assert len([client for client in clients if "cmd=client" not in client]) <= 4
+
+
+class TestSecrets:
+    """The password is nowhere but on the wire."""
+
+    async def test_no_error_tells_the_password(self, server: RedisServer) -> None:
+        """Refused, unreachable or malformed: neither text, nor chain, nor repr has it."""
+        server.command("ACL", "SETUSER", "limited", "on", f">{PASSWORD}", "~*", "-@all")
+        urls = [
+            server.url.replace(PASSWORD, "other-" + PASSWORD),
+            server.url.replace(":" + PASSWORD, "limited:" + PASSWORD),
+            f"redis://:{PASSWORD}@127.0.0.1:1/0",
+            f"rediss://:{PASSWORD}@127.0.0.1:{server.port}/0",
+            f"unix://:{PASSWORD}@/nowhere/redis.sock",
+        ]
+        ends = [await self._fail(url) for url in urls]
+        assert [code for code, _ in ends] == [
+            "ledger_credentials_refused",
+            "ledger_credentials_refused",
+            "ledger_unreachable",
+            "ledger_timed_out",
+            "ledger_unreachable",
+        ]
+        assert [text for _, text in ends if PASSWORD in text] == []
+
+    async def _fail(self, url: str) -> tuple[str, str]:
+        ledger = RedisLedger(url, retention=LONG, timeout=1.0)
+        with pytest.raises(LedgerUnavailableError) as caught:
+            await ledger.swap("job-1", expected=None, new=entry())
+        await ledger.close()
+        assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+        return caught.value.code, "".join(traceback.format_exception(caught.value)) + repr(ledger)
+
+
+class TestWarnings:
+    """Check tells once of settings that may lose entries."""
+
+    async def test_settings_that_keep_all_are_not_mentioned(self, ledger: RedisLedger) -> None:
+        """Noeviction and an append-only file are as they should be."""
+        with capture_logs() as logs:
+            await ledger.check()
+        assert logs == []
+
+    async def test_eviction_and_a_missing_append_only_file_are_mentioned_once(
+        self, server: RedisServer, ledger: RedisLedger
+    ) -> None:
+        """However often the ledger is checked."""
+        server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        server.command("CONFIG", "SET", "appendonly", "no")
+        with capture_logs() as logs:
+            await ledger.check()
+            await ledger.check()
+        assert [log["event"] for log in logs] == ["ledger.eviction_possible", "ledger.appendonly_off"]
+        assert all(PASSWORD not in str(log) for log in logs)
+
+    async def test_a_server_that_hides_its_settings_is_used_all_the_same(self, server: RedisServer) -> None:
+        """INFO may be forbidden; GET, SET and EVALSHA are all that is needed."""
+        rights = ["~iton:*", "-@all", "+get", "+set", "+getrange", "+evalsha", "+eval"]
+        server.command("ACL", "SETUSER", "worker", "on", f">{PASSWORD}", *rights)
+        ledger = RedisLedger(server.url.replace(":" + PASSWORD, "worker:" + PASSWORD), retention=LONG)
+        await ledger.check()
+        assert await ledger.swap("job-1", expected=None, new=entry()) is True
+        await ledger.close()

@@ -1,0 +1,153 @@
+"""The ledger of a fleet: one Redis or Valkey server for all workers."""
+
+import hashlib
+from typing import Any
+
+import structlog
+from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
+
+from worker.ledger.failures import closed
+from worker.ledger.redis_address import read_address
+from worker.ledger.redis_commands import RedisCommands
+from worker.ledger.redis_failures import failure_of, foreign_entry
+from worker.ports import Stored
+
+log = structlog.get_logger(__name__)
+
+# An entry is one string: the token's length, ":", the token, the state. What stands in front of the state
+# is its head; it names the version. Arguments: the expected head ("" for no entry), the new head, the new
+# entry, the retention in milliseconds.
+_SWAP = b"""
+local function carries(head)
+  return redis.call('GETRANGE', KEYS[1], 0, #head - 1) == head
+end
+if carries(ARGV[2]) then
+  return 1
+end
+if ARGV[1] == '' then
+  return redis.call('SET', KEYS[1], ARGV[3], 'NX', 'PX', ARGV[4]) and 1 or 0
+end
+if not carries(ARGV[1]) then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+return 1
+"""
+_SWAP_SHA = hashlib.sha1(_SWAP, usedforsecurity=False).hexdigest()
+_CHECK_RETENTION = 60_000
+
+
+class RedisLedger:
+    """Entries as strings with a time to live, swapped by a script on the server, hence atomically.
+
+    How much survives a crash of the server is the server's setting: only ``appendfsync always`` keeps
+    every swap that was acknowledged, and a failover to a replica may lose the last ones.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``; ValueError otherwise, without the URL.
+        retention: seconds that an entry lives after it was last written.
+        prefix: in front of all keys.
+        timeout: seconds for one round trip, connecting included.
+        connections: how many are used at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        retention: float,
+        prefix: str = "iton",
+        timeout: float = 5.0,
+        connections: int = 4,
+    ) -> None:
+        address = read_address(url)
+        self._place = address.place
+        self._prefix = prefix
+        self._retention = max(1, round(retention * 1000))
+        pool = ConnectionPool(
+            # Twice: the one that a time-out has just cut off may not have left its place yet.
+            max_connections=2 * connections,
+            protocol=2,
+            # The round trip as a whole is limited instead; a timer for each reply would cost 8 µs each.
+            socket_timeout=None,
+            socket_connect_timeout=timeout,
+            # A connection that the server dropped while it was idle: a swap may be repeated, see the port.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            **address.options,
+        )
+        self._commands = RedisCommands(pool, lanes=connections, timeout=timeout)
+        self._closed = False
+        self._warned = False
+
+    def __repr__(self) -> str:
+        return f"RedisLedger({self._place!r})"
+
+    async def load(self, key: str) -> Stored | None:
+        """Return the entry, or None."""
+        entry = await self._run("GET", self._name(key))
+        return None if entry is None else self._read(entry)
+
+    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+        """Write *new* if the entry's token is *expected*; tell if it stands.
+
+        The write is done also when the caller is cancelled while it waits.
+        """
+        head = _head(new.token)
+        held = b"" if expected is None else _head(expected)
+        arguments = (1, self._name(key), held, head, head + new.state, self._retention)
+        return bool(await self._run("EVALSHA", _SWAP_SHA, *arguments) == 1)
+
+    async def entries(self) -> int | None:
+        """Return None: Redis counts only all keys of a database together."""
+        return None
+
+    async def check(self) -> None:
+        """Prove that the server takes writes; warn once if its settings may lose entries."""
+        await self._run("SET", f"{self._prefix}:ledger-check", b"", "PX", _CHECK_RETENTION)
+        if not self._warned:
+            self._warned = True
+            self._warn(await self._commands.send("INFO"))
+
+    async def close(self) -> None:
+        """Wait for the replies that are due, then disconnect."""
+        self._closed = True
+        await self._commands.close()
+
+    async def _run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 -- each command has its own reply
+        if self._closed:
+            raise closed()
+        reply = await self._commands.send(*command)
+        if isinstance(reply, NoScriptError):
+            # The server was started anew or flushed its scripts: send the text, which it then keeps.
+            reply = await self._commands.send("EVAL", _SWAP, *command[2:])
+        if isinstance(reply, Exception):
+            raise failure_of(reply, self._place)
+        return reply
+
+    def _name(self, key: str) -> bytes:
+        return f"{self._prefix}:ledger:{key}".encode()
+
+    def _read(self, entry: bytes) -> Stored:
+        length, separator, rest = entry.partition(b":")
+        if not separator or not length.isdigit() or len(rest) < int(length):
+            raise foreign_entry(self._place)
+        return Stored(rest[: int(length)].decode(), rest[int(length) :])
+
+    def _warn(self, info: object) -> None:
+        """Tell of settings that break the promise; a server that hides them is taken at its word."""
+        if not isinstance(info, dict):
+            return
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            log.warning("ledger.eviction_possible", place=self._place, policy=policy, remedy="noeviction")
+        if info.get("aof_enabled", 1) == 0:
+            log.warning("ledger.appendonly_off", place=self._place, remedy="appendonly yes")
+
+
+def _head(token: str) -> bytes:
+    name = token.encode()
+    return b"%d:%b" % (len(name), name)

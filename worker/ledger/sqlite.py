@@ -1,0 +1,71 @@
+"""The default ledger: one SQLite file, for all processes of one machine."""
+
+from pathlib import Path
+from typing import cast
+
+from worker.ledger.failures import closed
+from worker.ledger.sqlite_file import Work
+from worker.ledger.sqlite_thread import LedgerThread
+from worker.ports import Clock, Stored
+
+
+class SqliteLedger:
+    """Entries in a file that outlives ``kill -9`` and power cuts (WAL, ``synchronous = FULL``).
+
+    Several processes of one machine may share the file; a network file system will not do. The file is
+    opened at the first use and made if need be, its directory too, readable by its owner alone. Concurrent
+    swaps are committed together. After any failure the file is opened anew by the next call.
+
+    Args:
+        path: of the file; its ``-wal`` and ``-shm`` stand beside it.
+        retention: seconds that an entry lives after it was last written.
+        clock: its wall time decides on expiry, since entries outlive the process.
+        busy_timeout: seconds to wait for another process that holds the file.
+        sweep_every: seconds between looks for expired entries while nothing else is to do.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        retention: float,
+        clock: Clock,
+        busy_timeout: float = 5.0,
+        sweep_every: float = 10.0,
+    ) -> None:
+        self._path = Path(path).absolute()
+        self._thread = LedgerThread(
+            self._path, retention=retention, clock=clock, busy_timeout=busy_timeout, sweep_every=sweep_every
+        )
+
+    def __repr__(self) -> str:
+        return f"SqliteLedger({str(self._path)!r})"
+
+    async def load(self, key: str) -> Stored | None:
+        """Return the entry, or None."""
+        return cast("Stored | None", await self._ask(lambda file, now: file.load(key, now)))
+
+    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+        """Write *new* if the entry's token is *expected*; tell if it stands.
+
+        The write is done also when the caller is cancelled while it waits.
+        """
+        answer = await self._ask(lambda file, now: file.swap(key, expected, new, now), writes=True)
+        return cast("bool", answer)
+
+    async def entries(self) -> int | None:
+        """Return about how many entries there are: never too few."""
+        return cast("int", await self._ask(lambda file, _now: file.extent()))
+
+    async def check(self) -> None:
+        """Prove that the file can take a batch of entries."""
+        await self._ask(lambda file, _now: file.probe(), writes=True)
+
+    async def close(self) -> None:
+        """Finish what was asked for, then give the file back."""
+        await self._thread.stop()
+
+    async def _ask(self, work: Work, *, writes: bool = False) -> object:
+        if self._thread.stopping:
+            raise closed()
+        return await self._thread.ask(work, writes=writes)

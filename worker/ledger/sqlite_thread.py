@@ -1,0 +1,190 @@
+"""The thread that owns the database file and commits together what was asked meanwhile."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import structlog
+
+from worker.ledger.failures import again
+from worker.ledger.sqlite_failures import failure_of, is_of_the_store
+from worker.ledger.sqlite_file import LedgerFile, Work
+from worker.ledger.sqlite_schema import create_parents
+from worker.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+_MOST_TOGETHER = 256
+# Twice the writes since the last sweep: what expires under load is gone sooner than new entries come.
+_WRITES_PER_SWEEP = 256
+_DELETED_PER_SWEEP = 2 * _WRITES_PER_SWEEP
+
+
+@dataclass(slots=True, eq=False)
+class _Ask:
+    work: Work
+    writes: bool
+    answer: asyncio.Future[Any]
+
+
+_Answered = tuple[asyncio.Future[Any], Any, Exception | None]
+
+
+class LedgerThread:
+    """Takes work from one event loop and does it in a thread of its own, batch by batch.
+
+    Of a batch the reads are done and answered first, then all writes in one transaction; callers get
+    their answers after the commit, by one wake-up of the loop. Concurrent calls have no order among
+    each other, so this is one that they could have had. When the file fails, the callers of the batch
+    get LedgerUnavailableError, the connection is given up, and the next batch opens the file anew.
+
+    Args:
+        path: absolute; its directory is made when the file is first opened, and not again, since a
+            directory that vanished later is a disk that was unmounted.
+        retention: seconds that an entry lives after it was last written.
+        clock: its wall time stamps the entries. Read from the thread.
+        busy_timeout: seconds to wait for another process that holds the file.
+        sweep_every: seconds between looks for expired entries while nothing else is to do.
+    """
+
+    def __init__(
+        self, path: Path, *, retention: float, clock: Clock, busy_timeout: float, sweep_every: float
+    ) -> None:
+        self._path = path
+        self._retention = retention
+        self._clock = clock
+        self._busy_timeout = busy_timeout
+        self._sweep_every = sweep_every
+        self._inbox: SimpleQueue[_Ask | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._file: LedgerFile | None = None
+        self._was_open = False
+        self._writes = 0
+        self._stopping: asyncio.Future[None] | None = None
+
+    def ask(self, work: Work, *, writes: bool = False) -> asyncio.Future[Any]:
+        """Queue *work*; the future gets what it returns, or LedgerUnavailableError.
+
+        A future that is cancelled meanwhile is left alone; its work is done all the same.
+        """
+        if self._thread is None:
+            # A daemon: a process that dies without close() must not hang; a commit is whole or absent.
+            self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+            self._thread.start()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._inbox.put(_Ask(work, writes, answer))
+        return answer
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping is not None
+
+    async def stop(self) -> None:
+        """Finish what was asked before, give the file back, end the thread. May be called again."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_future()
+            if self._thread is None:
+                self._stopping.set_result(None)
+            self._inbox.put(None)
+        await asyncio.shield(self._stopping)
+
+    def _run(self) -> None:
+        while (asks := self._take()) is not None:
+            self._serve([ask for ask in asks if not ask.writes], LedgerFile.read)
+            self._serve([ask for ask in asks if ask.writes], LedgerFile.write)
+            if not asks or self._writes >= _WRITES_PER_SWEEP:
+                self._sweep()
+        self._give_up()
+        if self._stopping is not None:
+            _tell([(self._stopping, None, None)])
+
+    def _take(self) -> list[_Ask] | None:
+        """Wait for asks; an empty list when none came in time, None at the end."""
+        try:
+            ask = self._inbox.get(timeout=self._sweep_every)
+        except Empty:
+            return []
+        asks: list[_Ask] = []
+        while ask is not None:
+            asks.append(ask)
+            if self._inbox.empty() or len(asks) == _MOST_TOGETHER:
+                return asks
+            ask = self._inbox.get()
+        if not asks:
+            return None
+        # The end waits until the last asks are served.
+        self._inbox.put(None)
+        return asks
+
+    def _serve(
+        self, asks: Sequence[_Ask], do: Callable[[LedgerFile, Sequence[Work], int], list[Any]]
+    ) -> None:
+        if not asks:
+            return
+        try:
+            values = do(self._opened(), [ask.work for ask in asks], self._now())
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told and the thread lives on
+            self._give_up()
+            if is_of_the_store(error):
+                failure = failure_of(error, self._path)
+                _tell([(ask.answer, None, again(failure)) for ask in asks])
+            elif len(asks) == 1:
+                _tell([(asks[0].answer, None, error)])
+            else:
+                # One entry cannot be stored as it is: the others must not suffer for it.
+                for ask in asks:
+                    self._serve([ask], do)
+        else:
+            self._writes += len(asks) if do is LedgerFile.write else 0
+            _tell([(ask.answer, value, None) for ask, value in zip(asks, values, strict=True)])
+
+    def _sweep(self) -> None:
+        """Delete expired entries a bite at a time: one under load, all of them while nobody waits."""
+        self._writes = 0
+        try:
+            while self._opened().delete_expired(self._now(), _DELETED_PER_SWEEP) == _DELETED_PER_SWEEP:
+                if not self._inbox.empty():
+                    return
+        except Exception as error:  # noqa: BLE001 -- as above; nobody waits for this
+            self._give_up()
+            log.warning("ledger.sweep_failed", code=failure_of(error, self._path).code)
+
+    def _opened(self) -> LedgerFile:
+        if self._file is None:
+            if not self._was_open:
+                create_parents(self._path)
+            self._file = LedgerFile(self._path, retention=self._retention, busy_timeout=self._busy_timeout)
+            self._was_open = True
+        return self._file
+
+    def _give_up(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(sqlite3.Error):
+                file.close()
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+
+def _tell(answered: Sequence[_Answered]) -> None:
+    # A loop that is closed has nobody left who waits.
+    with suppress(RuntimeError):
+        answered[0][0].get_loop().call_soon_threadsafe(_settle, answered)
+
+
+def _settle(answered: Sequence[_Answered]) -> None:
+    for future, value, error in answered:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
