@@ -1,13 +1,24 @@
 """From what happens at the ports to metrics."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, JobSummary, Lane, Requeue
+from worker.domain.errors import BrokerUnavailableError
+from worker.domain.messages import (
+    DeadLetter,
+    Delay,
+    Delivery,
+    Disposition,
+    JobSummary,
+    Lane,
+    PartMessage,
+    Requeue,
+    ResultMessage,
+)
 from worker.metrics import Metrics
-from worker.ports import Clock, Command, Ledger, Stored
+from worker.ports import Clock, Command, Ledger, Publisher, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,32 @@ class MetricsObserver:
     def credits_seen(self, remaining: Decimal) -> None:
         """Show the balance."""
         self.metrics.credits_seen(remaining)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPublisher:
+    """A `Publisher` whose confirms are counted and timed."""
+
+    publisher: Publisher
+    metrics: Metrics
+
+    async def publish_result(self, result: ResultMessage) -> None:
+        """As the port says."""
+        await self._measured(result.exchange, self.publisher.publish_result(result))
+
+    async def publish_part(self, part: PartMessage) -> None:
+        """As the port says."""
+        await self._measured("parts", self.publisher.publish_part(part))
+
+    async def _measured(self, exchange: str, publishing: Awaitable[None]) -> None:
+        started = time.perf_counter()
+        try:
+            await publishing
+        except BrokerUnavailableError:
+            self.metrics.published(exchange, "failed")
+            raise
+        self.metrics.published(exchange, "confirmed")
+        self.metrics.confirm_took(time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)

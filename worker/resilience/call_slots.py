@@ -11,11 +11,15 @@ class CallSlots:
     Args:
         total: calls in flight at the most.
         reserved: of these, never taken by bulk work.
+
+    Attributes:
+        in_use: slots held right now.
     """
 
     def __init__(self, total: int, reserved: int) -> None:
         self._all = asyncio.Semaphore(total)
         self._bulk = asyncio.Semaphore(max(total - reserved, 1))
+        self.in_use = 0
 
     @asynccontextmanager
     async def one(self, *, urgent: bool) -> AsyncIterator[None]:
@@ -24,4 +28,8 @@ class CallSlots:
             if not urgent:
                 await held.enter_async_context(self._bulk)
             await held.enter_async_context(self._all)
-            yield
+            self.in_use += 1
+            try:
+                yield
+            finally:
+                self.in_use -= 1

@@ -1,0 +1,99 @@
+"""The metrics as a scraper reads them."""
+
+from decimal import Decimal
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from worker.metrics import Metrics
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Fresh metrics of one process."""
+    return Metrics("1.2.3")
+
+
+def _value(metrics: Metrics, name: str, **wanted: str) -> float | None:
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        for sample in family.samples:
+            if sample.name == name and sample.labels == wanted:
+                return float(sample.value)
+    return None
+
+
+class TestMetrics:
+    """Each report lands in the metric that its name promises."""
+
+    def test_jobs_and_recipients_are_counted(self, metrics: Metrics) -> None:
+        """Counters rise by what was reported."""
+        metrics.job_settled("send", "partial")
+        metrics.recipients_settled("accepted", 3)
+        metrics.recipients_settled("accepted", 2)
+        assert _value(metrics, "iton_worker_jobs_total", kind="send", result="partial") == 1
+        assert _value(metrics, "iton_worker_recipients_total", outcome="accepted") == 5
+
+    def test_a_call_is_in_flight_until_it_ends(self, metrics: Metrics) -> None:
+        """The gauge goes up and down."""
+        under_way = [1]
+        metrics.calls_in_flight_from(lambda: len(under_way))
+        assert _value(metrics, "iton_worker_gateway_calls_in_flight") == 1
+        under_way.clear()
+        assert _value(metrics, "iton_worker_gateway_calls_in_flight") == 0
+
+    def test_a_call_is_counted_and_measured(self, metrics: Metrics) -> None:
+        """By command and by what came of it."""
+        metrics.call_ended("sendSMS", "uncertain", 0.3)
+        labels = {"command": "sendSMS", "class": "uncertain"}
+        assert _value(metrics, "iton_worker_gateway_calls_total", **labels) == 1
+        assert _value(metrics, "iton_worker_gateway_call_seconds_sum", command="sendSMS") == 0.3
+
+    def test_states_are_zero_or_one(self, metrics: Metrics) -> None:
+        """Breaker, pause and consumer are switches."""
+        metrics.breaker_changed("account", is_open=True)
+        metrics.intake_paused("credits", paused=True)
+        metrics.intake_paused("credits", paused=False)
+        metrics.consumers_up_from("send.urgent", lambda: True)
+        assert _value(metrics, "iton_worker_breaker_open", command="account") == 1
+        assert _value(metrics, "iton_worker_intake_paused", reason="credits") == 0
+        assert _value(metrics, "iton_worker_consumer_up", lane="send.urgent") == 1
+
+    def test_times_are_measured(self, metrics: Metrics) -> None:
+        """A producer whose clock runs ahead makes no negative wait."""
+        metrics.job_took("send", 0.2)
+        metrics.job_waited("send", -5)
+        metrics.ledger_took("swap", 0.001)
+        metrics.confirm_took(0.01)
+        assert _value(metrics, "iton_worker_job_seconds_count", lane="send") == 1
+        assert _value(metrics, "iton_worker_queue_wait_seconds_sum", lane="send") == 0
+        assert _value(metrics, "iton_worker_ledger_seconds_count", operation="swap") == 1
+        assert _value(metrics, "iton_worker_publisher_confirm_seconds_count") == 1
+
+    def test_the_rest_is_counted(self, metrics: Metrics) -> None:
+        """Retries, redeliveries, publishes, dead letters, revisions, strangers, credits."""
+        metrics.retried("delay")
+        metrics.redelivered()
+        metrics.published("send", "confirmed")
+        metrics.dead_lettered("not_json")
+        metrics.revised()
+        metrics.unasked("sendSMS", 2)
+        metrics.credits_seen(Decimal("417.5"))
+        assert _value(metrics, "iton_worker_retries_total", kind="delay") == 1
+        assert _value(metrics, "iton_worker_redeliveries_total") == 1
+        assert _value(metrics, "iton_worker_publishes_total", exchange="send", result="confirmed") == 1
+        assert _value(metrics, "iton_worker_dead_letters_total", reason="not_json") == 1
+        assert _value(metrics, "iton_worker_revisions_total") == 1
+        assert _value(metrics, "iton_worker_unasked_total", command="sendSMS") == 2
+        assert _value(metrics, "iton_worker_credits_remaining") == 417.5
+
+    def test_a_strange_label_counts_as_other(self, metrics: Metrics) -> None:
+        """Labels are closed sets: nothing that came from outside can become one."""
+        metrics.dead_lettered("919876543210")
+        assert _value(metrics, "iton_worker_dead_letters_total", reason="other") == 1
+        assert b"919876543210" not in metrics.text()
+
+    def test_two_instances_do_not_share(self, metrics: Metrics) -> None:
+        """Each has a registry of its own, with the version that runs."""
+        metrics.redelivered()
+        assert _value(Metrics(), "iton_worker_redeliveries_total") == 0
+        assert b'version="1.2.3"' in metrics.text()

@@ -1,0 +1,232 @@
+"""Settings from the environment, .env and secret files."""
+
+from pathlib import Path
+
+import pytest
+
+from worker.settings import SettingsError, load_settings, settings_table
+
+CREDENTIALS = {"ITON_USERNAME": "someone", "ITON_PASSWORD": "hush-hush"}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Start each test without settings of the machine it runs on."""
+    for row in settings_table():
+        monkeypatch.delenv(row.variable, raising=False)
+    monkeypatch.setenv("WORKER_SECRETS_DIR", str(tmp_path / "none"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with the two required variables."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def _line() -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("environment")
+class TestDefaults:
+    """What holds when only the account is set."""
+
+    def test_are_those_of_the_contract(self) -> None:
+        """Broker, prefix, ledger, gateway and health port are as the contract says."""
+        settings = load_settings()
+        assert settings.broker.url.get_secret_value() == "amqp://guest:guest@localhost:5672/"
+        assert settings.broker.prefix == "iton"
+        assert settings.broker.declare is True
+        assert settings.gateway.base_url == "https://sms.iton.in/ItonSMSAPI/smsService/api/"
+        assert settings.ledger.url.get_secret_value() == "sqlite:///iton-ledger.db"
+        assert settings.process.health_port == 8080
+        assert settings.process.drain_timeout == 25
+        assert settings.retry.delays == (5, 30, 120, 600)
+
+    def test_stand_in_the_table(self) -> None:
+        """The table has every variable once, with a default and a meaning."""
+        rows = settings_table()
+        assert len({row.variable for row in rows}) == len(rows)
+        assert all(row.default and row.meaning for row in rows)
+        by_name = {row.variable: row.default for row in rows}
+        assert by_name["ITON_PASSWORD"] == "required"
+        assert by_name["WORKER_RETRY_DELAYS"] == "5,30,120,600"
+        assert by_name["AMQP_DECLARE"] == "true"
+        assert by_name["ITON_API_TOKEN"] == "unset"
+
+    def test_hold_for_empty_variables(self, environment: pytest.MonkeyPatch) -> None:
+        """An empty variable, as a chart may leave it, counts as absent."""
+        environment.setenv("ITON_TIMEOUT", "")
+        environment.setenv("ITON_API_TOKEN", "")
+        settings = load_settings()
+        assert settings.gateway.timeout == 20
+        assert settings.gateway.api_token is None
+
+
+@pytest.mark.usefixtures("environment")
+class TestSources:
+    """Where values come from."""
+
+    def test_lists_are_split_at_commas(self, environment: pytest.MonkeyPatch) -> None:
+        """Spaces and a trailing comma do not matter."""
+        environment.setenv("ITON_ALLOWED_PARAMS", "template_id, entity_id,")
+        environment.setenv("WORKER_ALLOWED_REGIONS", "in,np")
+        settings = load_settings()
+        assert settings.gateway.allowed_params == ("template_id", "entity_id")
+        assert settings.sending.allowed_regions == ("IN", "NP")
+
+    def test_words_are_read_in_any_case(self, environment: pytest.MonkeyPatch) -> None:
+        """Methods, levels and formats need no exact case."""
+        environment.setenv("WORKER_GATEWAY_METHOD", "post")
+        environment.setenv("LOG_LEVEL", "DEBUG")
+        environment.setenv("LOG_FORMAT", "JSON")
+        settings = load_settings()
+        assert settings.gateway.method == "POST"
+        assert (settings.process.log_level, settings.process.log_format) == ("debug", "json")
+
+    def test_a_dotenv_file_serves(self, tmp_path: Path) -> None:
+        """What the environment lacks comes from .env."""
+        (tmp_path / ".env").write_text("AMQP_PREFIX=sms\nITON_USERNAME=from-file\n")
+        settings = load_settings()
+        assert settings.broker.prefix == "sms"
+        assert settings.gateway.username.get_secret_value() == "someone"
+
+    def test_secret_files_serve_in_any_case(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Each file of the secrets directory is a variable; the newline at its end is not part of it."""
+        secrets = tmp_path / "mounted"
+        secrets.mkdir()
+        (secrets / "iton_password").write_text("from-file\n")
+        (secrets / "AMQP_URL").write_text("amqp://u:p@broker/\n")
+        (secrets / "kubernetes.io").mkdir()
+        environment.delenv("ITON_PASSWORD")
+        environment.setenv("WORKER_SECRETS_DIR", str(secrets))
+        settings = load_settings()
+        assert settings.gateway.password.get_secret_value() == "from-file"
+        assert settings.broker.url.get_secret_value() == "amqp://u:p@broker/"
+
+    def test_a_dotenv_file_may_name_the_secrets_directory(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """WORKER_SECRETS_DIR itself may stand in .env."""
+        secrets = tmp_path / "elsewhere"
+        secrets.mkdir()
+        (secrets / "ITON_PASSWORD").write_text("from-file")
+        (tmp_path / ".env").write_text(f"WORKER_SECRETS_DIR={secrets}\n")
+        environment.delenv("ITON_PASSWORD")
+        environment.delenv("WORKER_SECRETS_DIR")
+        assert load_settings().gateway.password.get_secret_value() == "from-file"
+
+    def test_rules_are_json(self, environment: pytest.MonkeyPatch) -> None:
+        """The reply rules come as a list of objects."""
+        environment.setenv("WORKER_GATEWAY_RULES", '[{"pattern": "quota", "class": "account"}]')
+        assert load_settings().gateway.rules == ({"pattern": "quota", "class": "account"},)
+
+
+class TestWrongSettings:
+    """Each fault is one line with the variable and the remedy."""
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "words"),
+        [
+            ("AMQP_URL", "http://broker/", "amqp://USER:PASSWORD@HOST:5672/VHOST"),
+            ("AMQP_URL", "amqp://", "names no host"),
+            ("AMQP_URL", "amqp://u:p/w@broker/", "percent-encoded"),
+            ("AMQP_PREFIX", "a b", "1 to 100 of A-Z"),
+            ("AMQP_PREFIX", "amq.x", "broker keeps"),
+            ("AMQP_DECLARE", "perhaps", "boolean"),
+            ("ITON_BASE_URL", "sms.iton.in", "https://HOST/PATH/"),
+            ("ITON_BASE_URL", "https:///x", "names no host"),
+            ("ITON_BASE_URL", "https://me:you@sms.iton.in/", "must hold no credentials"),
+            ("ITON_BASE_URL", "https://sms.iton.in/?cmd=x", "before the ?"),
+            ("ITON_TIMEOUT", "0", "greater than 0"),
+            ("ITON_TIMEOUT", "nan", "finite"),
+            ("ITON_TIMEOUT", "soon", "valid number"),
+            ("ITON_RATE_LIMIT", "-1", "greater than or equal to 0"),
+            ("ITON_ALLOWED_PARAMS", "a&b", "parameter names"),
+            ("ITON_ALLOWED_PARAMS", "password", "fills itself"),
+            ("LEDGER_URL", "postgres://db/", "sqlite:///PATH"),
+            ("LEDGER_URL", "sqlite://ledger.db", "three slashes"),
+            ("LEDGER_URL", "redis://", "names no host"),
+            ("HEALTH_PORT", "70000", "65535"),
+            ("HEALTH_PORT", "tcp://10.0.0.1:80", "enableServiceLinks"),
+            ("LOG_LEVEL", "loud", "'debug'"),
+            ("WORKER_PREFETCH", "0", "greater than or equal to 1"),
+            ("WORKER_DEFAULT_REGION", "India", "two-letter"),
+            ("WORKER_DEFAULT_REGION", "US", "one of WORKER_ALLOWED_REGIONS"),
+            ("WORKER_GATEWAY_TIMEZONE", "Asia/Nowhere", "tz database"),
+            ("WORKER_GATEWAY_RULES", "{", "is not JSON"),
+            ("WORKER_GATEWAY_RULES", "{}", "JSON list"),
+            ("WORKER_RETRY_DELAYS", "30,5", "rising"),
+            ("WORKER_RETRY_DELAYS", "5,x", "valid integer"),
+            ("WORKER_URGENT_CALLS", "100", "less than WORKER_MAX_CALLS"),
+        ],
+    )
+    def test_name_the_variable_and_the_remedy(
+        self, environment: pytest.MonkeyPatch, variable: str, value: str, words: str
+    ) -> None:
+        """The line starts with the variable and says what would be right."""
+        environment.setenv(variable, value)
+        line = _line()
+        assert line.startswith(variable + " ")
+        assert words in line
+        assert "\n" not in line
+
+    def test_missing_credentials_are_named(self) -> None:
+        """Several faults are still one line: the first, and the names of the others."""
+        line = _line()
+        assert line.startswith("ITON_USERNAME is not set")
+        assert line.endswith("(and 1 more: ITON_PASSWORD)")
+
+    def test_credentials_may_be_left_out_where_no_call_is_made(self) -> None:
+        """Commands that only talk to the broker need no ITON account."""
+        assert load_settings(credentials=False).gateway.username.get_secret_value() == ""
+
+    def test_never_quote_a_value(self, environment: pytest.MonkeyPatch) -> None:
+        """A password in the wrong place stays out of the message, its representation and its causes."""
+        environment.setenv("AMQP_URL", "http://u:s3cret-value@broker/")
+        environment.setenv("ITON_TIMEOUT", "s3cret-value")
+        with pytest.raises(SettingsError) as caught:
+            load_settings()
+        assert "s3cret-value" not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
+
+    @pytest.mark.usefixtures("environment")
+    def test_a_bad_dotenv_line_is_named(self, tmp_path: Path) -> None:
+        """A line that the parser would skip with a warning is an error."""
+        (tmp_path / ".env").write_text("AMQP_PREFIX=sms\nthis is no setting\n")
+        assert _line() == ".env: line 2 cannot be read; write NAME=value, quotes closed"
+
+    def test_an_unreadable_secret_file_is_an_error(
+        self, environment: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Bytes that are no text do not pass for a password."""
+        secrets = tmp_path / "mounted"
+        secrets.mkdir()
+        (secrets / "ITON_API_TOKEN").write_bytes(b"\xff\xfe")
+        environment.setenv("WORKER_SECRETS_DIR", str(secrets))
+        assert _line().startswith("WORKER_SECRETS_DIR: a file in ")
+
+
+class TestSecrets:
+    """What the logs must hide."""
+
+    def test_are_the_account_and_the_passwords_of_the_urls(self, environment: pytest.MonkeyPatch) -> None:
+        """User name apart, everything secret is listed."""
+        environment.setenv("ITON_API_TOKEN", "tok-tok-tok")
+        environment.setenv("AMQP_URL", "amqp://u:broker%2Fpw@h/")
+        environment.setenv("LEDGER_URL", "redis://:ledgerpw@h/0")
+        settings = load_settings()
+        assert settings.secrets() == ("hush-hush", "tok-tok-tok", "broker%2Fpw", "ledgerpw")
+        assert settings.names() == ("someone",)
+
+    @pytest.mark.usefixtures("environment")
+    def test_are_not_in_the_representation(self) -> None:
+        """Printing the settings shows no credential."""
+        shown = repr(load_settings())
+        assert "hush-hush" not in shown
+        assert "someone" not in shown
+        assert "guest:guest" not in shown

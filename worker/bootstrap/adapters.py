@@ -1,0 +1,58 @@
+"""Concrete adapters by the settings."""
+
+from zoneinfo import ZoneInfo
+
+from worker.amqp.connection import Timing
+from worker.amqp.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology import Topology
+from worker.clock import SystemClock
+from worker.iton.client import ItonGateway, Observers, TimeLimits
+from worker.iton.dialect import Credentials, Dialect
+from worker.iton.rules import rules_from
+from worker.iton.transport import AiohttpTransport, Pool
+from worker.ledger import AnyLedger, open_ledger
+from worker.settings import Settings
+
+
+def topology_of(settings: Settings) -> Topology:
+    """Return the names that the settings give to everything on the broker."""
+    return Topology(settings.broker.prefix, settings.retry.delays)
+
+
+def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGateway:
+    """Return the client of the account that the settings name."""
+    gateway = settings.gateway
+    token = gateway.api_token.get_secret_value() if gateway.api_token else None
+    return ItonGateway(
+        gateway.base_url,
+        Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token),
+        Dialect(
+            method=gateway.method,
+            text_parameter=gateway.text_param,
+            default_sender=settings.sending.default_sender,
+            url_limit=gateway.max_url_bytes,
+            zone=ZoneInfo(gateway.timezone),
+            rules=rules_from(gateway.rules),
+        ),
+        limits=TimeLimits(call=gateway.timeout),
+        observers=observers,
+        transport=AiohttpTransport(Pool(connections=gateway.max_calls)),
+    )
+
+
+def ledger_of(settings: Settings) -> AnyLedger:
+    """Return the ledger that the settings name."""
+    return open_ledger(
+        settings.ledger.url.get_secret_value(),
+        retention=settings.ledger.retention,
+        clock=SystemClock(),
+        prefix=settings.broker.prefix,
+    )
+
+
+def publisher_of(settings: Settings) -> BrokerPublisher:
+    """Return the way out to the broker that the settings name."""
+    options = PublisherOptions(
+        declare=settings.broker.declare, confirm_within=settings.broker.publish_timeout, timing=Timing()
+    )
+    return BrokerPublisher(settings.broker.url.get_secret_value(), topology_of(settings), options)

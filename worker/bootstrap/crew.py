@@ -1,0 +1,128 @@
+"""The handlers and their collaborators."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from random import Random
+from secrets import token_hex
+
+from worker.domain.disposition import RetryPolicy
+from worker.domain.messages import Lane
+from worker.domain.recipients import NumberingPlan
+from worker.handlers.acceptance import Acceptance
+from worker.handlers.account import AccountHandler
+from worker.handlers.completion import Completion
+from worker.handlers.credits_watch import CreditsWatch
+from worker.handlers.dispatch import Dispatch
+from worker.handlers.ledger_book import LedgerBook
+from worker.handlers.lookups import Lookups
+from worker.handlers.part_run import SendTools
+from worker.handlers.parts import PartHandler
+from worker.handlers.send import SendHandler
+from worker.handlers.status import StatusHandler
+from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
+from worker.resilience.keyed_lock import KeyedLock
+from worker.resilience.retry import RetryAttempts
+from worker.settings import Settings
+
+# A call must be settled within its time limit and this; then another worker may take it over.
+_LEASE_MARGIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Builds the handlers from their collaborators."""
+
+    settings: Settings
+    clock: Clock
+    observer: Observer
+    gateway: Gateway
+    ledger: Ledger
+    gate: CallGate
+    publisher: Publisher
+
+    def dispatch(self) -> Dispatch:
+        """Return the one entrance for deliveries."""
+        locks = KeyedLock()
+        send = SendHandler(self._acceptance(), self._numbering(), self._lookups(), self._completion(), locks)
+        parts = PartHandler(self._completion(), locks)
+        return Dispatch(
+            handlers={
+                Lane.SEND: send,
+                Lane.SEND_URGENT: send,
+                Lane.SEND_PARTS: parts,
+                Lane.SEND_URGENT_PARTS: parts,
+                Lane.STATUS: self._status(),
+                Lane.ACCOUNT: self._account(),
+            },
+            publisher=self.publisher,
+            gate=self.gate,
+            observer=self.observer,
+            clock=self.clock,
+        )
+
+    def credits_watch(self) -> CreditsWatch:
+        """Return the watch over the balance, which also finds a refused account at the start."""
+        return CreditsWatch(
+            self._lookups(),
+            self.publisher,
+            self.observer,
+            self.clock,
+            threshold=Decimal(str(self.settings.credits.low)),
+            interval=self.settings.credits.interval,
+            draw_id=lambda: token_hex(8),
+        )
+
+    def _completion(self) -> Completion:
+        tools = SendTools(
+            book=LedgerBook(self.ledger, _tokens()),
+            gateway=self.gateway,
+            gate=self.gate,
+            retry=self._retry(Command.SEND),
+            clock=self.clock,
+            observer=self.observer,
+            lease=self.settings.gateway.timeout + _LEASE_MARGIN,
+        )
+        return Completion(tools, self.publisher, self._policy(), self.settings.retry.resend_attempts)
+
+    def _lookups(self) -> Lookups:
+        return Lookups(self.gateway, self.gate, {command: self._retry(command) for command in Command})
+
+    def _retry(self, command: Command) -> RetryAttempts:
+        return RetryAttempts(
+            self.settings.retry.attempts,
+            self.clock,
+            Random(),  # noqa: S311 - jitter, not a secret
+            on_retry=lambda: self.observer.retried(command),
+        )
+
+    def _policy(self) -> RetryPolicy:
+        return RetryPolicy(self.settings.retry.delays, self.settings.retry.max_age)
+
+    def _acceptance(self) -> Acceptance:
+        return Acceptance(
+            max_body_bytes=self.settings.broker.max_body_bytes,
+            max_segments=self.settings.sending.max_segments,
+            allowed_params=frozenset(self.settings.gateway.allowed_params),
+        )
+
+    def _numbering(self) -> NumberingPlan:
+        sending = self.settings.sending
+        return NumberingPlan(sending.default_region, frozenset(sending.allowed_regions))
+
+    def _status(self) -> StatusHandler:
+        max_bytes = self.settings.broker.max_body_bytes
+        return StatusHandler(self._lookups(), self.publisher, self._policy(), self.clock, max_bytes)
+
+    def _account(self) -> AccountHandler:
+        max_bytes = self.settings.broker.max_body_bytes
+        return AccountHandler(
+            self._lookups(), self.publisher, self._policy(), self.clock, self.observer, max_bytes
+        )
+
+
+def _tokens() -> Callable[[], str]:
+    """Return a source of tokens that no other process draws: one random start, then counted."""
+    start, numbers = token_hex(8), count()
+    return lambda: f"{start}{next(numbers):x}"

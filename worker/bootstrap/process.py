@@ -1,0 +1,122 @@
+"""A whole worker process."""
+
+import asyncio
+from collections.abc import Callable
+from importlib.metadata import version
+
+import structlog
+
+from worker.amqp.connection import Timing
+from worker.amqp.consumer import Consumer, ConsumerOptions
+from worker.amqp.publisher import BrokerPublisher
+from worker.amqp.settlement import Settlement
+from worker.bootstrap.adapters import gateway_of, ledger_of, publisher_of, topology_of
+from worker.bootstrap.crew import Crew
+from worker.bootstrap.doors import Doors
+from worker.clock import SystemClock
+from worker.domain.messages import Delivery, Disposition, Lane
+from worker.http.health import HealthServer, Readiness
+from worker.iton.client import Observers
+from worker.metrics import Metrics
+from worker.observing import MeasuredLedger, MeasuredPublisher, MetricsObserver
+from worker.probes import Probes
+from worker.resilience.gate import Gate
+from worker.resilience.rate_limiter import RateLimiter
+from worker.runtime import Parts, StopSignals, serve
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_URGENT_LANES = (Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS)
+_PAUSE_WORDS = {
+    "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
+    "credits": "the account has no credits left: top it up",
+    "ledger": "the ledger cannot be written: check LEDGER_URL and its store",
+}
+
+
+def run_worker(settings: Settings) -> int:
+    """Work until a signal; return the exit code."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_run(settings))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's where it is to be had."""
+    try:
+        import uvloop  # noqa: PLC0415 - absent on some platforms
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(settings: Settings) -> int:
+    signals = StopSignals()
+    signals.listen()
+    return await serve(assemble(settings), signals)
+
+
+def assemble(settings: Settings) -> Parts:
+    """Build a worker; nothing is connected yet."""
+    metrics = Metrics(version("iton-worker"))
+    clock = SystemClock()
+    observer = MetricsObserver(metrics, clock)
+    gateway = gateway_of(settings, Observers(on_call=metrics.call_ended, on_unasked=metrics.unasked))
+    ledger = MeasuredLedger(ledger_of(settings), metrics.ledger_took)
+    limiter = RateLimiter(settings.gateway.rate_limit, clock)
+    gate = Doors(settings, Probes(gateway, ledger), metrics, clock, limiter).gate()
+    publisher = publisher_of(settings)
+    measured = MeasuredPublisher(publisher, metrics)
+    crew = Crew(settings, clock, observer, gateway, ledger, gate, measured)
+    dispatch = crew.dispatch()
+
+    async def handle(delivery: Delivery) -> Disposition:
+        disposition = await dispatch(delivery)
+        observer.disposed(disposition)
+        return disposition
+
+    consumer = Consumer(
+        settings.broker.url.get_secret_value(),
+        topology_of(settings),
+        prefetch=_prefetch(settings),
+        handle=handle,
+        settlement=Settlement(publisher),
+        options=ConsumerOptions(declare=settings.broker.declare, timing=Timing()),
+    )
+    health = HealthServer(
+        settings.process.health_port,
+        readiness=lambda: _readiness(consumer, publisher, gate),
+        metrics_text=metrics.text,
+    )
+
+    async def started() -> None:
+        await health.start()
+        log.info("worker.started", version=version("iton-worker"), health_port=health.port)
+
+    async def stop_probes() -> None:
+        gate.close()
+
+    return Parts(
+        consumer=consumer,
+        start=(started,),
+        services=(publisher.run, crew.credits_watch().run),
+        closers=(stop_probes, gateway.aclose, ledger.close, health.stop),
+        drain_timeout=settings.process.drain_timeout,
+    )
+
+
+def _prefetch(settings: Settings) -> dict[Lane, int]:
+    broker = settings.broker
+    return {lane: broker.urgent_prefetch if lane in _URGENT_LANES else broker.prefetch for lane in Lane}
+
+
+def _readiness(consumer: Consumer, publisher: BrokerPublisher, gate: Gate) -> Readiness:
+    """Ready while jobs can be taken and answered. A gateway that is merely down does not count."""
+    reasons = {}
+    if not consumer.state.up:
+        reasons["broker_consuming"] = consumer.state.reason
+    if not publisher.state.up:
+        reasons["broker_publishing"] = publisher.state.reason
+    for cause in gate.paused_for:
+        reasons[cause] = _PAUSE_WORDS.get(cause, "paused")
+    return Readiness(not reasons, reasons)

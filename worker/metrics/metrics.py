@@ -1,0 +1,171 @@
+"""What the worker counts and measures, all under ``iton_worker_``, in a registry of its own.
+
+Callers report what happened in plain words and numbers; only this module knows the metrics library.
+"""
+
+import platform
+from collections.abc import Callable
+from decimal import Decimal
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+from worker.metrics import labels
+from worker.metrics.labels import closed
+
+_CALL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
+_JOB_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+_WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400)
+_FAST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15)
+
+
+class Metrics:
+    """One process's metrics. Methods are cheap, never raise for odd labels, and are for the event loop alone.
+
+    Args:
+        version: of the worker, for ``iton_worker_build_info``.
+    """
+
+    def __init__(self, version: str = "unknown") -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        build = Info("iton_worker_build", "What runs here", registry=self._registry)
+        build.info({"version": version, "python": platform.python_version()})
+        self._create_job_metrics()
+        self._create_gateway_metrics()
+        self._create_broker_metrics()
+
+    def _create_job_metrics(self) -> None:
+        self._jobs = self._counter("jobs_total", "Jobs settled", "kind", "result")
+        self._recipients = self._counter("recipients_total", "Recipients by outcome", "outcome")
+        self._job_seconds = self._histogram(
+            "job_seconds", "From taking a job to settling it", _JOB_BUCKETS, "lane"
+        )
+        self._queue_wait = self._histogram(
+            "queue_wait_seconds", "From the producer's timestamp to taking the job", _WAIT_BUCKETS, "lane"
+        )
+        self._retries = self._counter("retries_total", "Work put off to be tried again", "kind")
+        self._dead_letters = self._counter("dead_letters_total", "Jobs dead-lettered", "reason")
+        self._ledger = self._histogram("ledger_seconds", "Ledger operations", _FAST_BUCKETS, "operation")
+        self._revisions = self._counter("revisions_total", "Results corrected after a late reply")
+
+    def _create_gateway_metrics(self) -> None:
+        self._calls = self._counter(
+            "gateway_calls_total", "Calls to the gateway by outcome", "command", "class"
+        )
+        self._call_seconds = self._histogram(
+            "gateway_call_seconds", "Calls to the gateway", _CALL_BUCKETS, "command"
+        )
+        self._in_flight = self._gauge("gateway_calls_in_flight", "Calls to the gateway under way")
+        self._breaker = self._gauge("breaker_open", "1 while a command is not called", "command")
+        self._paused = self._gauge("intake_paused", "1 while no jobs are taken, by reason", "reason")
+        self._credits = self._gauge("credits_remaining", "The account's balance when last seen")
+        self._unasked = self._counter(
+            "unasked_total", "Ids or numbers in replies that nobody asked for", "command"
+        )
+
+    def _create_broker_metrics(self) -> None:
+        self._publishes = self._counter("publishes_total", "Messages published", "exchange", "result")
+        self._confirm = self._histogram(
+            "publisher_confirm_seconds", "From publishing to the broker's confirm", _FAST_BUCKETS
+        )
+        self._consumer_up = self._gauge("consumer_up", "1 while the broker has our consumer", "lane")
+        self._redeliveries = self._counter(
+            "redeliveries_total", "Deliveries that the broker flagged as repeated"
+        )
+
+    def job_settled(self, kind: str, result: str) -> None:
+        """Count a job by its kind and what became of it."""
+        self._jobs.labels(closed(kind, labels.KINDS), closed(result, labels.RESULTS)).inc()
+
+    def recipients_settled(self, outcome: str, count: int) -> None:
+        """Count recipients by outcome."""
+        self._recipients.labels(closed(outcome, labels.OUTCOMES)).inc(count)
+
+    def job_took(self, lane: str, seconds: float) -> None:
+        """Measure a job from its delivery to its settlement."""
+        self._job_seconds.labels(closed(lane, labels.LANES)).observe(seconds)
+
+    def job_waited(self, lane: str, seconds: float) -> None:
+        """Measure how long a job lay in its queue; clocks that differ count as no wait."""
+        self._queue_wait.labels(closed(lane, labels.LANES)).observe(max(0.0, seconds))
+
+    def retried(self, kind: str) -> None:
+        """Count a retry: ``call``, ``delay`` or ``requeue``."""
+        self._retries.labels(closed(kind, labels.RETRIES)).inc()
+
+    def dead_lettered(self, reason: str) -> None:
+        """Count a dead letter by its reason code."""
+        self._dead_letters.labels(closed(reason, labels.DEAD_REASONS)).inc()
+
+    def ledger_took(self, operation: str, seconds: float) -> None:
+        """Measure a ledger operation: ``load`` or ``swap``."""
+        self._ledger.labels(closed(operation, labels.LEDGER_OPERATIONS)).observe(seconds)
+
+    def revised(self) -> None:
+        """Count a result that was published again with ids that turned up late."""
+        self._revisions.inc()
+
+    def calls_in_flight_from(self, count: Callable[[], int]) -> None:
+        """Ask *count* for the calls under way, at each scrape."""
+        self._in_flight.set_function(count)
+
+    def call_ended(self, command: str, outcome: str, seconds: float) -> None:
+        """Count and measure a call: ``ok``, ``permanent``, ``transient``, ``uncertain`` or ``account``."""
+        command = closed(command, labels.COMMANDS)
+        self._calls.labels(command, closed(outcome, labels.CALL_CLASSES)).inc()
+        self._call_seconds.labels(command).observe(seconds)
+
+    def breaker_changed(self, command: str, *, is_open: bool) -> None:
+        """Note whether a command is called at all."""
+        self._breaker.labels(closed(command, labels.COMMANDS)).set(is_open)
+
+    def intake_paused(self, reason: str, *, paused: bool) -> None:
+        """Note whether jobs are taken, as far as *reason* goes."""
+        self._paused.labels(closed(reason, labels.PAUSES)).set(paused)
+
+    def credits_seen(self, remaining: Decimal) -> None:
+        """Note the account's balance."""
+        self._credits.set(float(remaining))
+
+    def unasked(self, command: str, count: int = 1) -> None:
+        """Count ids or numbers in a reply that were not in its request."""
+        self._unasked.labels(closed(command, labels.COMMANDS)).inc(count)
+
+    def published(self, exchange: str, result: str) -> None:
+        """Count a publish by where it went: an exchange's last word, or ``parts``."""
+        self._publishes.labels(
+            closed(exchange, labels.EXCHANGES), closed(result, labels.PUBLISH_RESULTS)
+        ).inc()
+
+    def confirm_took(self, seconds: float) -> None:
+        """Measure the wait for a publisher confirm."""
+        self._confirm.observe(seconds)
+
+    def consumers_up_from(self, lane: str, up: Callable[[], bool]) -> None:
+        """Ask *up* whether the broker has our consumer on a lane, at each scrape."""
+        self._consumer_up.labels(closed(lane, labels.LANES)).set_function(up)
+
+    def redelivered(self) -> None:
+        """Count a delivery with the broker's redelivered flag."""
+        self._redeliveries.inc()
+
+    def text(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, meaning: str, *names: str) -> Counter:
+        return Counter(f"iton_worker_{name}", meaning, names, registry=self._registry)
+
+    def _gauge(self, name: str, meaning: str, *names: str) -> Gauge:
+        return Gauge(f"iton_worker_{name}", meaning, names, registry=self._registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *names: str) -> Histogram:
+        return Histogram(f"iton_worker_{name}", meaning, names, buckets=buckets, registry=self._registry)

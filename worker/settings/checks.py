@@ -1,0 +1,140 @@
+"""What a value must be beyond its type. Each check raises ValueError with the fault and the remedy."""
+
+import json
+import re
+from itertools import pairwise
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+
+# Names that the worker itself puts into a request (ITON API, REQUEST PARAMETERS of every command).
+RESERVED_PARAMS = frozenset({"username", "password", "cmd", "to", "unicode", "sender", "ids", "phonenumbers"})
+
+_PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
+_REGION = re.compile(r"[A-Z]{2}")
+_LONGEST_DELAY = 86_400
+
+
+def split_list(value: object) -> object:
+    """Turn ``"a, b,"`` into ``("a", "b")``; leave anything but a string alone."""
+    if not isinstance(value, str):
+        return value
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def upper(value: object) -> object:
+    """Let people write a word of a closed set in any case."""
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def lower(value: object) -> object:
+    """Let people write a word of a closed set in any case."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def broker_url(value: SecretStr) -> SecretStr:
+    """Accept ``amqp://`` and ``amqps://`` with a host."""
+    parts = _split_url(value.get_secret_value(), ("amqp", "amqps"), "amqp://USER:PASSWORD@HOST:5672/VHOST")
+    if not parts.hostname:
+        raise ValueError("names no host; write amqp://USER:PASSWORD@HOST:5672/VHOST")
+    return value
+
+
+def ledger_url(value: SecretStr) -> SecretStr:
+    """Accept ``sqlite:///PATH``, ``redis://HOST:PORT/DB``, ``rediss://`` and ``memory://``."""
+    forms = "sqlite:///PATH, redis://HOST:PORT/DB or memory://"
+    parts = _split_url(value.get_secret_value(), ("sqlite", "redis", "rediss", "memory"), forms)
+    if parts.scheme == "sqlite" and (parts.netloc or parts.path in {"", "/"}):
+        raise ValueError(
+            "names no file; write sqlite:///PATH with three slashes, four for an absolute path "
+            "(memory:// keeps nothing on disk)"
+        )
+    if parts.scheme in {"redis", "rediss"} and not parts.hostname:
+        raise ValueError("names no host; write redis://HOST:PORT/DB")
+    return value
+
+
+def gateway_url(value: str) -> str:
+    """Accept ``http://`` and ``https://`` with a host and without credentials, query or fragment."""
+    parts = _split_url(value, ("https", "http"), "https://HOST/PATH/")
+    if not parts.hostname:
+        raise ValueError("names no host; write https://HOST/PATH/")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no credentials; use ITON_USERNAME and ITON_PASSWORD")
+    if parts.query or parts.fragment:
+        raise ValueError("must end before the ? or #; the worker adds the query itself")
+    return value
+
+
+def prefix(value: str) -> str:
+    """Accept what may start the name of an exchange and a queue."""
+    if not _PREFIX.fullmatch(value):
+        raise ValueError("must be 1 to 100 of A-Z a-z 0-9 . _ : -; iton, say")
+    if value.startswith("amq."):
+        raise ValueError("must not start with amq., which the broker keeps for itself; iton, say")
+    return value
+
+
+def region(value: str) -> str:
+    """Accept a two-letter region code."""
+    if not _REGION.fullmatch(value):
+        raise ValueError("must be made of two-letter region codes such as IN")
+    return value
+
+
+def param_name(value: str) -> str:
+    """Accept the name of a query parameter that the worker does not fill itself."""
+    if not _PARAM_NAME.fullmatch(value):
+        raise ValueError("must be made of parameter names of A-Z a-z 0-9 _ . - only")
+    if value.lower() in RESERVED_PARAMS:
+        raise ValueError(
+            "must not name a parameter that the worker fills itself (username, to, cmd and so on)"
+        )
+    return value
+
+
+def time_zone(value: str) -> str:
+    """Accept a name of the time zone database."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is no time zone of the tz database; Asia/Kolkata, say") from None
+    return value
+
+
+def delays(value: tuple[int, ...]) -> tuple[int, ...]:
+    """Accept 1 to 10 rising whole seconds, each at most a day."""
+    rising = all(earlier < later for earlier, later in pairwise(value))
+    if not 1 <= len(value) <= 10 or not rising or value[0] < 1 or value[-1] > _LONGEST_DELAY:  # noqa: PLR2004 - the docstring names the bound
+        raise ValueError("must be 1 to 10 rising whole seconds, each from 1 to 86400; 5,30,120,600, say")
+    return value
+
+
+def json_rules(value: object) -> object:
+    """Parse a JSON list of objects; leave anything but a string alone."""
+    if not isinstance(value, str):
+        return value
+    try:
+        rules: Any = json.loads(value)
+    except ValueError:
+        raise ValueError("is not JSON; write a list of objects such as []") from None
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError("must be a JSON list of objects")
+    return tuple(rules)
+
+
+def _split_url(value: str, schemes: tuple[str, ...], form: str) -> SplitResult:
+    """Split *value*, whose scheme must be one of *schemes* and whose port must be a number."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError(
+            f"is no valid URL; write {form}, with / @ # : and % in a password percent-encoded"
+        ) from None
+    if parts.scheme not in schemes or not value.partition(":")[2].startswith("//") or port == 0:
+        raise ValueError(f"has another form than the worker knows; write {form}")
+    return parts

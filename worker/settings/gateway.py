@@ -1,0 +1,104 @@
+"""The settings of the gateway: the account, how it is spoken to, and how hard."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from worker.settings import checks
+from worker.settings.section import ParamName, Seconds, Section
+
+
+class GatewaySettings(Section):
+    """The ITON account and how its gateway is spoken to."""
+
+    base_url: Annotated[str, AfterValidator(checks.gateway_url)] = Field(
+        "https://sms.iton.in/ItonSMSAPI/smsService/api/",
+        validation_alias="ITON_BASE_URL",
+        description="address of the gateway, without a query",
+    )
+    username: SecretStr = Field(
+        SecretStr(""), validation_alias="ITON_USERNAME", description="user name of the ITON account; required"
+    )
+    password: SecretStr = Field(
+        SecretStr(""), validation_alias="ITON_PASSWORD", description="API password of the account; required"
+    )
+    api_token: SecretStr | None = Field(
+        None,
+        validation_alias="ITON_API_TOKEN",
+        description="sent as the Authorization header as well, where the account has one",
+    )
+    timeout: Seconds = Field(
+        20,
+        le=600,
+        validation_alias="ITON_TIMEOUT",
+        description="seconds; one call to the gateway ends within it. A sendSMS that does not is uncertain",
+    )
+    rate_limit: float = Field(
+        0,
+        ge=0,
+        le=100_000,
+        allow_inf_nan=False,
+        validation_alias="ITON_RATE_LIMIT",
+        description="calls a second over the whole fleet, bursts of one second's worth; 0: no limit",
+    )
+    allowed_params: Annotated[tuple[ParamName, ...], NoDecode, BeforeValidator(checks.split_list)] = Field(
+        (),
+        validation_alias="ITON_ALLOWED_PARAMS",
+        description="comma list; names that a job may use in params (template and entity ids, say)",
+    )
+    method: Annotated[Literal["GET", "POST"], BeforeValidator(checks.upper)] = Field(
+        "GET",
+        validation_alias="WORKER_GATEWAY_METHOD",
+        description="GET with a query, as ITON documents it, or POST form-encoded",
+    )
+    text_param: ParamName = Field(
+        "message",
+        validation_alias="WORKER_GATEWAY_TEXT_PARAM",
+        description="name of the parameter with the text, which ITON's document forgot",
+    )
+    timezone: Annotated[str, AfterValidator(checks.time_zone)] = Field(
+        "Asia/Kolkata",
+        validation_alias="WORKER_GATEWAY_TIMEZONE",
+        description="time zone of the times in ITON's replies, which name none",
+    )
+    max_url_bytes: int = Field(
+        7_500,
+        ge=1_000,
+        le=65_536,
+        validation_alias="WORKER_GATEWAY_MAX_URL_BYTES",
+        description="bytes; a call whose URL would be longer is cut in two (servers often refuse 8 KB)",
+    )
+    rules: Annotated[tuple[dict[str, JsonValue], ...], NoDecode, BeforeValidator(checks.json_rules)] = Field(
+        (),
+        validation_alias="WORKER_GATEWAY_RULES",
+        description="JSON list; rules that classify replies, tried before the ones that are built in",
+    )
+    max_calls: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        validation_alias="WORKER_MAX_CALLS",
+        description="calls to the gateway in flight at once",
+    )
+    urgent_calls: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        validation_alias="WORKER_URGENT_CALLS",
+        description="calls; the share of WORKER_MAX_CALLS that only urgent jobs may use, less than all",
+    )
+
+    @model_validator(mode="after")
+    def _leave_calls_for_bulk(self) -> Self:
+        if self.urgent_calls >= self.max_calls:
+            raise ValueError(
+                "WORKER_URGENT_CALLS must be less than WORKER_MAX_CALLS, or bulk jobs never get one; lower it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keep_the_text_apart(self) -> Self:
+        if self.text_param in self.allowed_params:
+            raise ValueError("ITON_ALLOWED_PARAMS must not name the parameter with the text; take it out")
+        return self

@@ -1,0 +1,192 @@
+"""Settings from the environment, ``.env`` and mounted secret files, or one line that says what is wrong."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError as SourceError
+
+from worker.settings.dotenv import read_dotenv
+from worker.settings.errors import SettingsError
+from worker.settings.gateway import GatewaySettings
+from worker.settings.section import Section
+from worker.settings.sections import (
+    SECTIONS,
+    BrokerSettings,
+    CreditSettings,
+    LedgerSettings,
+    ProcessSettings,
+    RetrySettings,
+    SendingSettings,
+)
+from worker.settings.spelling import is_service_link, misspelt
+from worker.settings.table import settings_table
+
+_DEFAULT_SECRETS_DIR = "/run/secrets"
+_S = TypeVar("_S", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, each checked."""
+
+    broker: BrokerSettings
+    gateway: GatewaySettings
+    ledger: LedgerSettings
+    sending: SendingSettings
+    retry: RetrySettings
+    credits: CreditSettings
+    process: ProcessSettings
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what no output may hold: the account's password and token, the passwords of the URLs."""
+        given = (self.gateway.password, self.gateway.api_token)
+        plain = [secret.get_secret_value() for secret in given if secret]
+        return tuple(filter(None, [*plain, *map(_password_of, (self.broker.url, self.ledger.url))]))
+
+    def names(self) -> tuple[str, ...]:
+        """Return what no output may hold as a word of its own: the account's user name."""
+        return tuple(filter(None, [self.gateway.username.get_secret_value()]))
+
+
+def load_settings(*, credentials: bool = True, env_file: str | Path = ".env") -> Settings:
+    """Read all settings. The environment wins over *env_file*, that over the secret files.
+
+    Args:
+        credentials: whether ITON_USERNAME and ITON_PASSWORD must be there.
+        env_file: may be missing.
+
+    Raises:
+        SettingsError: at least one variable is missing, wrong or misspelt.
+    """
+    dotenv = read_dotenv(Path(env_file))
+    secrets_dir = _secrets_dir(dotenv)
+    trouble = _spelling_trouble({**_secret_names(secrets_dir), **dotenv, **os.environ})
+    sections: dict[type[Section], Section] = {}
+    for section in SECTIONS:
+        try:
+            sections[section] = _read(section, Path(env_file), secrets_dir)
+        except ValidationError as error:
+            trouble.update(_lines(error, trouble))
+    gateway = sections.get(GatewaySettings)
+    if credentials and isinstance(gateway, GatewaySettings):
+        trouble.update(_missing_credentials(gateway, trouble))
+    if trouble:
+        raise SettingsError(_one_line(trouble))
+    return _assemble(sections)
+
+
+def _assemble(sections: Mapping[type[Section], Section]) -> Settings:
+    def get(section: type[_S]) -> _S:
+        return cast("_S", sections[section])
+
+    return Settings(
+        broker=get(BrokerSettings),
+        gateway=get(GatewaySettings),
+        ledger=get(LedgerSettings),
+        sending=get(SendingSettings),
+        retry=get(RetrySettings),
+        credits=get(CreditSettings),
+        process=get(ProcessSettings),
+    )
+
+
+def _read(section: type[Section], env_file: Path, secrets_dir: Path | None) -> Section:
+    """Build one section; what the sources only warn of is an error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return section(_env_file=env_file, _secrets_dir=secrets_dir)
+        except (UserWarning, SourceError):
+            raise SettingsError(
+                f"WORKER_SECRETS_DIR: a file in {secrets_dir} cannot be read; "
+                "make each a plain UTF-8 text file inside that directory that this user may read"
+            ) from None
+
+
+def _secrets_dir(dotenv: Mapping[str, str]) -> Path | None:
+    """Find the directory of secret files; None where there is none."""
+    given = {name.upper(): value for name, value in {**dotenv, **os.environ}.items()}
+    directory = Path(given.get("WORKER_SECRETS_DIR") or _DEFAULT_SECRETS_DIR)
+    return directory if directory.is_dir() else None
+
+
+def _secret_names(directory: Path | None) -> dict[str, str]:
+    """Name the secret files, without reading them."""
+    try:
+        return {path.name: "" for path in directory.iterdir()} if directory else {}
+    except OSError:
+        raise SettingsError(
+            f"WORKER_SECRETS_DIR: {directory} cannot be listed; let this user read it, or name another"
+        ) from None
+
+
+def _spelling_trouble(variables: Mapping[str, str]) -> dict[str, str]:
+    """Describe each misspelt variable, by its name as given."""
+    known = [row.variable for row in settings_table()]
+    found = misspelt(variables, known)
+    return {
+        name: f"is no setting of the worker; did you mean {meant}?"
+        if meant
+        else "is no setting of the worker; take it out, or find the right name in the README's table"
+        for name, meant in found.items()
+    }
+
+
+def _missing_credentials(gateway: GatewaySettings, trouble: Mapping[str, str]) -> dict[str, str]:
+    """Describe absent credentials, unless a misspelt variable explains the absence."""
+    given = {"ITON_USERNAME": gateway.username, "ITON_PASSWORD": gateway.password}
+    remedy = "is not set; set it to the ITON account's, in the environment, .env or a secret file"
+    return {
+        name: remedy
+        for name, secret in given.items()
+        if not secret.get_secret_value() and not any(name in line for line in trouble.values())
+    }
+
+
+def _lines(error: ValidationError, trouble: Mapping[str, str]) -> dict[str, str]:
+    """Describe each fault by its variable."""
+    lines: dict[str, str] = {}
+    for fault in error.errors(include_url=False, include_input=False):
+        variable, line = _line(fault)
+        if variable not in trouble:
+            lines.setdefault(variable, line)
+    return lines
+
+
+def _line(fault: ErrorDetails) -> tuple[str, str]:
+    cause = fault.get("ctx", {}).get("error")
+    if not fault["loc"]:  # a rule over two variables; its text starts with the one to change
+        variable, _, line = str(cause).partition(" ")
+        return variable, line
+    variable = str(fault["loc"][0]).upper()
+    if cause is not None:
+        return variable, str(cause)
+    if is_service_link(variable, os.environ.get(variable, "")):
+        return variable, (
+            "was set by Kubernetes for a service of that name; set enableServiceLinks: false in the pod, "
+            "or rename the service"
+        )
+    row = next(row for row in settings_table() if row.variable == variable)
+    return variable, f"is wrong: {_lowered(fault['msg'])}; wanted: {row.meaning} (default {row.default})"
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _one_line(trouble: Mapping[str, str]) -> str:
+    (first, line), *others = trouble.items()
+    more = f" (and {len(others)} more: {', '.join(name for name, _ in others)})" if others else ""
+    return f"{first} {line}{more}"
+
+
+def _password_of(url: SecretStr) -> str:
+    """Return the password in *url* as it is written there, or nothing."""
+    return urlsplit(url.get_secret_value()).password or ""

@@ -1,0 +1,226 @@
+"""The settings, a frozen section a subject. Each field carries its variable, bounds, unit and reason.
+
+The descriptions start with the unit where there is one; the README's table is made of them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import NoDecode
+
+from worker.settings import checks
+from worker.settings.gateway import GatewaySettings
+from worker.settings.section import Prefetch, Region, Seconds, Section
+
+
+class BrokerSettings(Section):
+    """The broker and what is taken from it at once."""
+
+    url: Annotated[SecretStr, AfterValidator(checks.broker_url)] = Field(
+        SecretStr("amqp://guest:guest@localhost:5672/"),
+        validation_alias="AMQP_URL",
+        description="URL of the broker; amqps:// for TLS. A password in it is percent-encoded",
+    )
+    prefix: Annotated[str, AfterValidator(checks.prefix)] = Field(
+        "iton", validation_alias="AMQP_PREFIX", description="start of the name of every exchange and queue"
+    )
+    declare: bool = Field(
+        default=True,
+        validation_alias="AMQP_DECLARE",
+        description="true: declare the topology at start; false: only check that it is there",
+    )
+    prefetch: Prefetch = Field(
+        200,
+        validation_alias="WORKER_PREFETCH",
+        description="messages; taken at once from each queue of bulk work. A crash hands them all out again",
+    )
+    urgent_prefetch: Prefetch = Field(
+        50, validation_alias="WORKER_URGENT_PREFETCH", description="messages; the same for each urgent queue"
+    )
+    max_body_bytes: int = Field(
+        8_388_608,
+        ge=1_024,
+        le=134_217_728,
+        validation_alias="WORKER_MAX_BODY_BYTES",
+        description="bytes; a longer job is rejected before it is parsed",
+    )
+    publish_timeout: Seconds = Field(
+        15,
+        le=300,
+        validation_alias="WORKER_PUBLISH_TIMEOUT",
+        description="seconds; a confirm that takes longer counts as lost and the job is not acknowledged",
+    )
+
+
+class SendingSettings(Section):
+    """What a send job may ask for."""
+
+    default_region: Annotated[Region, BeforeValidator(checks.upper)] = Field(
+        "IN",
+        validation_alias="WORKER_DEFAULT_REGION",
+        description="region code; of numbers that are written without a country code",
+    )
+    allowed_regions: Annotated[
+        tuple[Region, ...], NoDecode, BeforeValidator(checks.split_list), BeforeValidator(checks.upper)
+    ] = Field(
+        ("IN",),
+        min_length=1,
+        validation_alias="WORKER_ALLOWED_REGIONS",
+        description="comma list of region codes; a number of any other region is invalid",
+    )
+    default_sender: str | None = Field(
+        None,
+        min_length=1,
+        max_length=20,
+        validation_alias="WORKER_DEFAULT_SENDER",
+        description="sender ID of jobs that name none; none: the parameter is left out",
+    )
+    max_segments: int = Field(
+        10,
+        ge=1,
+        le=255,
+        validation_alias="WORKER_MAX_SEGMENTS",
+        description="segments; a job with a longer text is rejected",
+    )
+
+    @model_validator(mode="after")
+    def _allow_the_default(self) -> Self:
+        if self.default_region not in self.allowed_regions:
+            raise ValueError(
+                "WORKER_DEFAULT_REGION must be one of WORKER_ALLOWED_REGIONS, or plain numbers are invalid; "
+                "add it there"
+            )
+        return self
+
+
+class LedgerSettings(Section):
+    """Where the worker remembers what was sent."""
+
+    url: Annotated[SecretStr, AfterValidator(checks.ledger_url)] = Field(
+        SecretStr("sqlite:///iton-ledger.db"),
+        validation_alias="LEDGER_URL",
+        description="sqlite:///PATH for one machine, redis://HOST:PORT/DB for a fleet, memory:// for trials",
+    )
+    retention: int = Field(
+        259_200,
+        ge=3_600,
+        le=31_536_000,
+        validation_alias="WORKER_LEDGER_RETENTION",
+        description="seconds; how long a job_id is known after its last step. Longer than any redelivery",
+    )
+
+
+class RetrySettings(Section):
+    """What happens when a call failed and may be made again."""
+
+    attempts: int = Field(
+        8,  # More than WORKER_BREAKER_FAILURES: an outage opens the circuit before it costs a round.
+        ge=1,
+        le=20,
+        validation_alias="WORKER_RETRY_ATTEMPTS",
+        description="calls in a row, seconds apart, before the job goes to a delay queue",
+    )
+    delays: Annotated[
+        tuple[int, ...], NoDecode, BeforeValidator(checks.split_list), AfterValidator(checks.delays)
+    ] = Field(
+        (5, 30, 120, 600),
+        validation_alias="WORKER_RETRY_DELAYS",
+        description="comma list of rising seconds; a delay queue each, then the dead-letter queue",
+    )
+    max_age: int = Field(
+        86_400,
+        ge=1,
+        le=2_592_000,
+        validation_alias="WORKER_RETRY_MAX_AGE",
+        description="seconds; a job that was retried for longer is dead-lettered",
+    )
+    resend_attempts: int = Field(
+        3,
+        ge=1,
+        le=20,
+        validation_alias="WORKER_RESEND_ATTEMPTS",
+        description='calls; for jobs with on_uncertain "resend" whose reply was lost',
+    )
+    breaker_failures: int = Field(
+        5,
+        ge=1,
+        le=1_000,
+        validation_alias="WORKER_BREAKER_FAILURES",
+        description="failures in a row after which a command is no longer called",
+    )
+    breaker_cooldown: Seconds = Field(
+        5,
+        le=60,
+        validation_alias="WORKER_BREAKER_COOLDOWN",
+        description="seconds; then one call tries whether the command works again",
+    )
+    hold_limit: Seconds = Field(
+        600,
+        le=1_500,  # RabbitMQ: consumer_timeout closes the channel after 30 minutes without an ack.
+        validation_alias="WORKER_HOLD_LIMIT",
+        description="seconds; a job waits in the worker for a gateway that is away, then in its queue again",
+    )
+
+
+class CreditSettings(Section):
+    """The watch over the account's balance."""
+
+    low: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        validation_alias="WORKER_CREDITS_LOW",
+        description="credits; account.low is published when the balance falls below it. 0: never",
+    )
+    interval: Seconds = Field(
+        300,
+        ge=1,
+        le=86_400,
+        validation_alias="WORKER_CREDITS_INTERVAL",
+        description="seconds between two looks at the balance",
+    )
+
+
+class ProcessSettings(Section):
+    """The process: its end, its health endpoints, its logs."""
+
+    health_port: int = Field(
+        8_080,
+        ge=0,
+        le=65_535,
+        validation_alias="HEALTH_PORT",
+        description="port of /livez, /readyz and /metrics; 0: any free port",
+    )
+    log_format: Annotated[Literal["json", "console"] | None, BeforeValidator(checks.lower)] = Field(
+        None,
+        validation_alias="LOG_FORMAT",
+        description="json or console; unset: console on a terminal, else json",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(checks.lower)] = Field(
+        "info", validation_alias="LOG_LEVEL", description="debug, info, warning or error"
+    )
+    drain_timeout: float = Field(
+        25,
+        ge=0,
+        le=3_600,
+        allow_inf_nan=False,
+        validation_alias="WORKER_DRAIN_TIMEOUT",
+        description="seconds; work in flight may finish after SIGTERM, the rest goes back to the queues",
+    )
+    secrets_dir: Path = Field(
+        Path("/run/secrets"),
+        validation_alias="WORKER_SECRETS_DIR",
+        description="directory of mounted secrets; a file a variable, named like it in any case",
+    )
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    BrokerSettings,
+    GatewaySettings,
+    LedgerSettings,
+    SendingSettings,
+    RetrySettings,
+    CreditSettings,
+    ProcessSettings,
+)
