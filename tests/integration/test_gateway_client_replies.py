@@ -1,0 +1,245 @@
+"""The gateway's client and what comes back over HTTP."""
+
+import asyncio
+import gzip
+from decimal import Decimal
+
+import pytest
+
+from tests.support.gateway_side import (
+    ID,
+    MESSAGE,
+    NUMBER,
+    SECRETS,
+    SENT,
+    answering,
+    failure,
+    gateway,
+    hang,
+    raw,
+    send,
+    talking_to,
+)
+from tests.support.raw_server import Wire, raw_server
+from worker.domain.errors import (
+    AccountError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
+from worker.iton.dialect import Dialect
+
+
+class TestReplies:
+    """What comes back over HTTP, well and badly."""
+
+    async def test_a_slow_reply_is_uncertain_at_the_time_limit(self) -> None:
+        """The message may have been sent."""
+        async with talking_to(hang, seconds=0.2) as (client, heard):
+            error = await failure(client)
+            assert (OutcomeUncertainError, "reply_lost") == (type(error), error.code)
+            assert len(heard.requests) == 1
+
+    async def test_a_dripping_reply_does_not_outlive_the_limit(self) -> None:
+        """Each byte comes in time, all of them do not: the limit is for the call as a whole."""
+
+        async def drip(wire: Wire) -> None:
+            await wire.request()
+            await wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+            while True:
+                await wire.write(b"S")
+                await asyncio.sleep(0.05)
+
+        async with talking_to(drip, seconds=0.4) as (client, _):
+            async with asyncio.timeout(3):
+                error = await failure(client)
+            assert (OutcomeUncertainError, "reply_lost") == (type(error), error.code)
+
+    async def test_a_compressed_reply_is_read(self) -> None:
+        """Gzip is what the request offers."""
+        async with talking_to(answering(gzip.compress(SENT), headers="Content-Encoding: gzip\r\n")) as (
+            client,
+            _,
+        ):
+            assert await send(client) == {NUMBER: ID}
+
+    @pytest.mark.parametrize(
+        ("content", "encoding"),
+        [
+            (b"Success Your MessageId is 5320", "gzip"),
+            (gzip.compress(SENT)[:-9], "gzip"),
+            (gzip.compress(SENT)[:20], "gzip"),
+            (gzip.compress(SENT) + b"more", "gzip"),
+            (b"", "gzip"),
+            (SENT, "br"),
+            (SENT, "gzip, br"),
+            (gzip.compress(b"x" * 5_000_000), "gzip"),
+        ],
+        ids=["plain", "no end", "cut", "too much", "empty", "br", "two", "bomb"],
+    )
+    async def test_a_compression_that_cannot_be_undone_is_uncertain(
+        self, content: bytes, encoding: str
+    ) -> None:
+        """The gateway has worked on the request, whatever it meant to say."""
+        async with talking_to(answering(content, headers=f"Content-Encoding: {encoding}\r\n")) as (client, _):
+            error = await failure(client)
+            assert (OutcomeUncertainError, "reply_unreadable") == (type(error), error.code)
+
+    async def test_an_empty_reply_needs_no_decompression(self) -> None:
+        """Its status still says what it means."""
+        async with talking_to(answering(b"", "503 Busy", "Content-Encoding: gzip\r\n")) as (client, _):
+            assert isinstance(await failure(client), TransientError)
+
+    async def test_an_oversized_reply_is_not_read_to_its_end(self) -> None:
+        """Memory is not the gateway's to fill."""
+
+        async def endless(wire: Wire) -> None:
+            await wire.request()
+            await wire.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            while True:
+                await wire.write(b"x" * 65_536)
+
+        async with talking_to(endless) as (client, _):
+            error = await failure(client)
+            assert (OutcomeUncertainError, "reply_unreadable") == (type(error), error.code)
+
+    @pytest.mark.parametrize(
+        "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
+    )
+    async def test_a_redirect_is_not_followed(self, status: str) -> None:
+        """The message may have been sent (303 says so), and the credentials go nowhere else."""
+        async with (
+            raw_server(answering(SENT)) as elsewhere,
+            talking_to(answering(b"", status, f"Location: {elsewhere.url}\r\n")) as (client, heard),
+        ):
+            error = await failure(client)
+            assert (OutcomeUncertainError, "reply_unreadable") == (type(error), error.code)
+            assert (len(heard.requests), elsewhere.connections) == (1, 0)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"hello\r\n\r\n",
+            b"\x16\x03\x01\x02\x00",
+            b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello",
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        ],
+        ids=["text", "tls", "length", "header", "chunk", "upgrade", "304", "lengths"],
+    )
+    async def test_what_is_no_http_is_uncertain(self, content: bytes) -> None:
+        """Something answered; what it did is anybody's guess."""
+        async with talking_to(raw(content)) as (client, heard):
+            assert isinstance(await failure(client), OutcomeUncertainError)
+            assert len(heard.requests) == 1
+
+    @pytest.mark.parametrize(
+        "headers", ["Content-Type: text/html\r\n", "Content-Type: image/png\r\n", "X-Odd: \xe9\r\n"]
+    )
+    async def test_content_types_and_odd_headers_do_not_matter(self, headers: str) -> None:
+        """The body says what it is."""
+        body = f'{{"message_id": {{"{ID}": "{NUMBER}"}}}}'.encode()
+        async with talking_to(answering(body, headers=headers)) as (client, _):
+            assert await send(client) == {NUMBER: ID}
+
+    async def test_interim_replies_are_skipped(self) -> None:
+        """The final one counts (RFC 9110, 15.2)."""
+        head = f"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {len(SENT)}\r\n\r\n"
+        async with talking_to(raw(head.encode() + SENT)) as (client, _):
+            assert await send(client) == {NUMBER: ID}
+
+    async def test_a_body_without_length_ends_with_the_connection(self) -> None:
+        """HTTP/1.0 servers do so."""
+        async with talking_to(raw(b"HTTP/1.0 200 OK\r\n\r\n" + SENT)) as (client, _):
+            assert await send(client) == {NUMBER: ID}
+
+    async def test_cookies_are_not_kept(self) -> None:
+        """No session of one job leaks into another."""
+        async with talking_to(answering(SENT, headers="Set-Cookie: a=b; Path=/\r\n")) as (_, heard):
+            # By name: no cookie jar keeps anything for an address.
+            client = gateway(heard.url.replace("127.0.0.1", "localhost"))
+            await send(client)
+            await send(client)
+            await client.aclose()
+            assert len(heard.requests) == 2
+            assert not any(b"cookie" in request.lower() for request in heard.requests)
+
+    @pytest.mark.parametrize(
+        ("status", "body", "kind", "code"),
+        [
+            ("200 OK", b"<html>Down for maintenance</html>", OutcomeUncertainError, "reply_unreadable"),
+            ("200 OK", b"", OutcomeUncertainError, "reply_unreadable"),
+            ("204 No Content", b"", OutcomeUncertainError, "reply_unreadable"),
+            ("200 OK", b"Invalid Sender ID", PermanentError, "sender_refused"),
+            ("400 Bad Request", b"?", PermanentError, "rejected_by_gateway"),
+            ("414 URI Too Long", b"", PermanentError, "rejected_by_gateway"),
+            ("401 Unauthorized", b"", AccountError, "credentials_refused"),
+            ("200 OK", b"Invalid Username and Password", AccountError, "credentials_refused"),
+            ("200 OK", b"Insufficient credits", AccountError, "credits_exhausted"),
+            ("429 Too Many Requests", b"", TransientError, "gateway_busy"),
+            ("503 Service Unavailable", b"<html></html>", TransientError, "gateway_busy"),
+            ("500 Internal Server Error", b"", OutcomeUncertainError, "gateway_error"),
+            ("502 Bad Gateway", b"<html></html>", OutcomeUncertainError, "gateway_error"),
+            ("504 Gateway Timeout", b"", OutcomeUncertainError, "gateway_error"),
+        ],
+    )
+    async def test_every_kind_of_refusal_has_its_class(
+        self, status: str, body: bytes, kind: type[WorkerError], code: str
+    ) -> None:
+        """As the notes demand."""
+        async with talking_to(answering(body, status)) as (client, heard):
+            error = await failure(client)
+            assert (kind, code) == (type(error), error.code)
+            assert len(heard.requests) == 1
+
+    async def test_retry_after_is_handed_on(self) -> None:
+        """The retries obey it."""
+        async with talking_to(answering(b"", "503 Busy", "Retry-After: 7\r\n")) as (client, _):
+            error = await failure(client)
+            assert isinstance(error, TransientError)
+            assert error.retry_after == 7.0
+
+    async def test_the_other_commands_are_read(self) -> None:
+        """One reply each."""
+        status = f'{{"{ID}": {{"phoneNumberWithRespectiveStatus": {{"{NUMBER}": "DELIVIRED"}}}}}}'
+
+        async def script(wire: Wire) -> None:
+            while True:
+                request = await wire.request()
+                if b"cmd=account" in request:
+                    await wire.reply(b"Remaining_Credits: 417")
+                elif b"cmd=check_DNDnumber" in request:
+                    await wire.reply(b'{"9876543210": true}')
+                else:
+                    await wire.reply(status.encode())
+
+        async with talking_to(script) as (client, _):
+            assert Decimal(417) == await client.account()
+            assert await client.check_dnd([NUMBER]) == {NUMBER: True}
+            assert (await client.message_status([ID]))[ID].recipients[0].status == "delivered"
+
+
+class TestRequestsOnTheWire:
+    """The bytes that leave."""
+
+    async def test_a_get_is_sent_as_it_was_packed(self) -> None:
+        """Nothing on the way quotes it again, so the length that was packed is the length that is sent."""
+        async with talking_to(answering(SENT)) as (client, heard):
+            await client.send(MESSAGE, [NUMBER, "919032728149"])
+            target = heard.requests[0].split(b" ")[1].decode()
+            built = client._requests.send(MESSAGE, [NUMBER, "919032728149"])
+            assert built.url == f"http://127.0.0.1:{heard.port}{target}"
+            assert f"authorization: iton {SECRETS[3]}" in heard.requests[0].decode().lower()
+
+    async def test_a_post_carries_all_of_it_in_its_form(self) -> None:
+        """No credential is in the URL."""
+        async with talking_to(answering(SENT), dialect=Dialect(method="POST")) as (client, heard):
+            assert await send(client) == {NUMBER: ID}
+            head, _, form = heard.requests[0].partition(b"\r\n\r\n")
+            assert head.startswith(b"POST /api/ HTTP/1.1\r\n")
+            assert b"content-type: application/x-www-form-urlencoded" in head.lower()
+            assert client._requests.send(MESSAGE, [NUMBER]).content == form

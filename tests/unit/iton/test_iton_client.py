@@ -1,0 +1,194 @@
+"""The gateway's client without a network: which error stands for what."""
+
+import asyncio
+import logging
+from decimal import Decimal
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.domain.errors import (
+    AccountError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
+from worker.iton.client import ItonGateway, Observers, TimeLimits
+from worker.iton.dialect import Credentials, Dialect
+from worker.iton.rules import rules_from
+from worker.ports import Gateway, TextMessage
+
+ID = "532073f7e4b05199d2c3d812"
+NUMBER = "919876543210"
+MESSAGE = TextMessage(text="Hello", unicode=False, sender=None, params={})
+CREDENTIALS = Credentials("anna", "gehe!m", None)
+
+
+class Answers(httpx.AsyncBaseTransport):
+    """Answers every request alike, or fails, and remembers the requests."""
+
+    def __init__(self, outcome: bytes | Exception, status: int = 200) -> None:
+        self.requests: list[httpx.Request] = []
+        self._outcome = outcome
+        self._status = status
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the reply, or raise."""
+        self.requests.append(request)
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return httpx.Response(self._status, content=self._outcome)
+
+
+def gateway(
+    transport: Answers, dialect: Dialect | None = None, observers: Observers | None = None
+) -> ItonGateway:
+    """Return a gateway that talks to *transport*."""
+    return ItonGateway(
+        "http://gateway.invalid/", CREDENTIALS, dialect, observers=observers, transport=transport
+    )
+
+
+async def failure(transport: Answers, dialect: Dialect | None = None) -> WorkerError:
+    """Return the error of a sendSMS."""
+    with pytest.raises(WorkerError) as caught:
+        await gateway(transport, dialect).send(MESSAGE, [NUMBER])
+    return caught.value
+
+
+class TestHttpErrors:
+    """One table from httpx's exceptions to ours."""
+
+    @pytest.mark.parametrize("raised", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
+    async def test_what_happens_before_the_request_is_safe_to_repeat(self, raised: type[Exception]) -> None:
+        """Nothing was written."""
+        error = await failure(Answers(raised("its name cannot be resolved")))
+        assert (type(error), error.code) == (TransientError, "gateway_unreachable")
+        assert error.detail == "the gateway cannot be reached: its name cannot be resolved"
+
+    @pytest.mark.parametrize("raised", [httpx.DecodingError, httpx.RemoteProtocolError])
+    async def test_a_reply_that_is_none_is_unreadable(self, raised: type[Exception]) -> None:
+        """The gateway answered, and nobody knows what."""
+        error = await failure(Answers(raised("?password=gehe!m")))
+        assert (type(error), error.code) == (OutcomeUncertainError, "reply_unreadable")
+
+    @pytest.mark.parametrize(
+        "raised",
+        [
+            httpx.ReadError,
+            httpx.ReadTimeout,
+            httpx.WriteError,
+            httpx.WriteTimeout,
+            httpx.CloseError,
+            httpx.LocalProtocolError,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+            httpx.InvalidURL,
+            RuntimeError,
+            ValueError,
+            TimeoutError,
+        ],
+    )
+    async def test_everything_else_may_have_been_sent(self, raised: type[Exception]) -> None:
+        """Also what nobody thought of; the words of such an exception are not quoted."""
+        error = await failure(Answers(raised("GET http://gateway.invalid/?password=gehe!m")))
+        assert (type(error), error.code) == (OutcomeUncertainError, "reply_lost")
+        assert error.detail == f"the reply was lost ({raised.__name__})"
+        assert (error.__cause__, error.__context__) == (None, None)
+
+
+class TestCalls:
+    """What the port promises."""
+
+    def test_it_is_a_gateway(self) -> None:
+        """The type checker agrees."""
+        port: Gateway = gateway(Answers(b""))
+        assert port.pack(MESSAGE, [NUMBER]) == ((NUMBER,),)
+        assert port.pack_ids([ID]) == ((ID,),)
+
+    async def test_ids_that_cannot_be_asked_about_are_missing(self) -> None:
+        """Without a call, where there are no others."""
+        transport = Answers(b"{}")
+        assert await gateway(transport).message_status(["1,2", "a b"]) == {}
+        assert transport.requests == []
+
+    async def test_a_request_of_httpx_never_holds_the_query(self) -> None:
+        """Its log and its exceptions show the URL."""
+        transport = Answers(b"Remaining_Credits: 0")
+        assert await gateway(transport).account() == Decimal(0)
+        assert str(transport.requests[0].url) == "http://gateway.invalid/"
+        assert "cmd=account" in transport.requests[0].extensions["iton_query"]
+
+    async def test_a_reply_that_names_nobody_leaves_everybody_out(self) -> None:
+        """Each of them is uncertain, which is for the handler to say."""
+        strangers: list[tuple[str, int]] = []
+
+        def note(command: str, count: int) -> None:
+            strangers.append((command, count))
+
+        transport = Answers(b'{"message_id": {"1a": "919000000001"}}')
+        assert await gateway(transport, observers=Observers(on_unasked=note)).send(MESSAGE, [NUMBER]) == {}
+        assert strangers == [("sendSMS", 1)]
+
+    async def test_an_error_beside_an_empty_map_is_heard(self) -> None:
+        """The words go before a success that says nothing."""
+        error = await failure(Answers(b'{"message_id": {}, "error": "Insufficient credits"}'))
+        assert isinstance(error, AccountError)
+
+    async def test_an_id_beside_an_error_is_kept(self) -> None:
+        """It cannot be asked for again."""
+        body = f'{{"message_id": {{"{ID}": "{NUMBER}"}}, "error": "Invalid mobile numbers"}}'
+        assert await gateway(Answers(body.encode())).send(MESSAGE, [NUMBER]) == {NUMBER: ID}
+
+    async def test_the_texts_of_other_messages_are_not_quoted(self) -> None:
+        """A status reply that cannot be read may hold them."""
+        with pytest.raises(OutcomeUncertainError) as caught:
+            await gateway(Answers(b'[{"message": "Your code is 4711"}]')).message_status([ID])
+        assert "4711" not in str(caught.value)
+
+    async def test_a_rule_of_the_operator_is_used(self) -> None:
+        """It corrects the table without a release."""
+        rules = rules_from([{"error": "permanent", "code": "text_refused", "pattern": "E-17"}])
+        error = await failure(Answers(b"<b>E-17</b>"), Dialect(rules=rules))
+        assert (type(error), error.code) == (PermanentError, "text_refused")
+
+    @given(st.binary(), st.sampled_from([200, 201, 302, 400, 401, 404, 429, 500, 503]))
+    def test_any_reply_gives_a_value_or_an_error_of_ours(self, content: bytes, status: int) -> None:
+        """For every command."""
+        client = gateway(Answers(content, status))
+
+        async def all_commands() -> tuple[object, ...]:
+            calls = (
+                client.send(MESSAGE, [NUMBER]),
+                client.check_dnd([NUMBER]),
+                client.message_status([ID]),
+                client.account(),
+            )
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        for outcome in asyncio.run(all_commands()):
+            assert isinstance(outcome, dict | Decimal | WorkerError)
+
+
+class TestTimeLimits:
+    """How a call's time is shared out."""
+
+    @pytest.mark.parametrize(("call", "start"), [(30.0, 5.0), (15.0, 5.0), (3.0, 1.0)])
+    def test_the_start_never_uses_up_the_time_for_the_reply(self, call: float, start: float) -> None:
+        """Waiting and connecting take at most two thirds together."""
+        limits = TimeLimits(call=call, connect=5.0).for_httpx()
+        assert (limits.pool, limits.connect, limits.read) == (start, start, call)
+
+
+class TestLogs:
+    """httpx's line about each request."""
+
+    async def test_it_is_not_written(self, caplog: pytest.LogCaptureFixture) -> None:
+        """At no level, whoever sets it."""
+        client = gateway(Answers(b"Remaining_Credits: 1"))
+        with caplog.at_level(logging.DEBUG, "httpx"):
+            await client.account()
+        assert caplog.text == ""

@@ -1,0 +1,273 @@
+"""Successful replies in every form that the document shows or leaves open."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.iton.bodies import decoded
+from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
+from worker.ports import RecipientStatus
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "iton"
+INDIA = ZoneInfo("Asia/Kolkata")
+ANIL, BINA, CHRIS = "919876543210", "919032728149", "919000000001"
+FIRST, SECOND = "532073f7e4b05199d2c3d812", "532073f7e4b05199d2c3d813"
+HELLO = "5320729be4b05199d2c3d80f"
+
+
+def sample(command: str, name: str) -> bytes:
+    """Return a reply of the gateway."""
+    return (SAMPLES / command / name).read_bytes()
+
+
+SENDS = {
+    "text.txt": Reading({ANIL: FIRST, BINA: FIRST}),
+    "text-line-break.txt": Reading({ANIL: FIRST, BINA: FIRST}),
+    "text-as-json-string.json": Reading({ANIL: FIRST, BINA: FIRST}),
+    "one-id.json": Reading({ANIL: FIRST, BINA: FIRST}),
+    "map.json": Reading({ANIL: FIRST, BINA: SECOND}),
+    "map-short-numbers.json": Reading({ANIL: FIRST, BINA: SECOND}),
+    "bare-map.json": Reading({ANIL: FIRST, BINA: SECOND}),
+    "bare-map-of-numbers.json": Reading({ANIL: "8624389", BINA: "8624390"}),
+    "list.json": Reading({ANIL: FIRST, BINA: FIRST}),
+    "bare-list.json": Reading({ANIL: FIRST, BINA: FIRST}),
+    "joined.json": Reading({ANIL: FIRST, BINA: FIRST}),
+    "bare-joined.json": Reading({ANIL: FIRST, BINA: FIRST}),
+    "one-missing.json": Reading({ANIL: FIRST}),
+    "strangers.json": Reading({ANIL: FIRST, BINA: FIRST}, unasked=1),
+    "two-ids.json": Reading({ANIL: FIRST, BINA: FIRST}, unasked=1),
+}
+ACCOUNTS = {
+    "text.txt": "417",
+    "json.json": "417",
+    "json-string.json": "1234.50",
+    "fraction.txt": "416.75",
+    "thousands.txt": "1234567",
+    "lakh.txt": "1234567.5",
+    "zero.txt": "0",
+    "overdrawn.json": "-3",
+}
+LISTED = {
+    "document.json": Reading({BINA: True}),
+    "spellings.json": Reading({ANIL: False, BINA: True, CHRIS: False}),
+    "other-words.json": Reading({CHRIS: True}),
+    "both-answers.json": Reading({ANIL: True}, unasked=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("sendSMS", set(SENDS)),
+        ("account", set(ACCOUNTS)),
+        ("check_DNDnumber", set(LISTED)),
+        ("message_status", {"document.json", "narrow-space.json", "nothing-known.json"}),
+    ],
+)
+def test_no_sample_is_left_out(command: str, names: set[str]) -> None:
+    """Each file of a command has what it must be read as."""
+    assert {path.name for path in (SAMPLES / command).iterdir()} == names
+
+
+class TestReadSend:
+    """Message ids by recipient."""
+
+    @pytest.mark.parametrize("name", SENDS)
+    def test_the_right_id_goes_to_the_right_recipient(self, name: str) -> None:
+        """In every form."""
+        assert read_send(decoded(sample("sendSMS", name)), [ANIL, BINA]) == SENDS[name]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"Success",
+            b"Success Your MessageId is null",
+            b"Success Your MessageId is 1a,2b",
+            b"Failure Your MessageId is 532073f7e4b05199d2c3d812",
+            b"<p>Success Your MessageId is 532073f7e4b05199d2c3d812</p>",
+            b'{"message_id": null}',
+            b'{"message_id": true}',
+            b'{"message_id": ["532073f7e4b05199d2c3d812"]}',
+            b'{"error": "Invalid mobile numbers", "number": "919876543210"}',
+            b'{"code": 402, "mobile": "919876543210"}',
+            b"{}",
+            b"[]",
+            b"417",
+            b"null",
+        ],
+    )
+    def test_what_names_no_id_is_no_such_reply(self, body: bytes) -> None:
+        """An error that quotes a number is not a message id for it."""
+        assert read_send(decoded(body), [ANIL, BINA]) is None
+
+    def test_a_map_about_strangers_alone_says_nothing(self) -> None:
+        """It is a reply all the same, and its ids are counted."""
+        body = decoded(b'{"532073f7e4b05199d2c3d812": "919000000001"}')
+        assert read_send(body, [ANIL]) == Reading({}, unasked=1)
+
+    @given(st.dictionaries(st.sampled_from([ANIL, BINA, CHRIS]), st.from_regex(r"\A[0-9a-f]{23}[0-9]\Z")))
+    def test_every_id_for_an_asked_number_is_kept(self, ids: dict[str, str]) -> None:
+        """None can be asked for again."""
+        body = "{" + ",".join(f'"{name}": "{number}"' for number, name in ids.items()) + "}"
+        reading = read_send(decoded(f'{{"message_id": {body}}}'.encode()), [ANIL, BINA, CHRIS])
+        assert reading is not None
+        # The same id for two numbers is one key in a map: its last number is the one that JSON keeps.
+        assert reading.value.items() <= ids.items()
+        assert set(reading.value.values()) == set(ids.values())
+
+
+class TestReadAccount:
+    """The remaining credits."""
+
+    @pytest.mark.parametrize("name", ACCOUNTS)
+    def test_credits_are_exact(self, name: str) -> None:
+        """No float is in between."""
+        reading = read_account(decoded(sample("account", name)))
+        assert reading == Reading(Decimal(ACCOUNTS[name]))
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"417",
+            b"Remaining_Credits:",
+            b"Remaining_Credits: many",
+            b"Remaining_Credits: 1.234,50",
+            b"Remaining_Credits: 1,2,3",
+            b"Remaining_Credits: 12345678901234567890123",
+            b'{"Remaining_Credits": true}',
+            b'{"Remaining_Credits": NaN}',
+            b'{"Remaining_Credits": 1e999999999}',
+            b'{"Remaining_Credits": 1e-999999999}',
+            b'{"Remaining_Credits": {"sms": 4}}',
+            b'["Remaining_Credits"]',
+        ],
+    )
+    def test_what_names_no_credits_is_no_such_reply(self, body: bytes) -> None:
+        """A guess would stop the work, or let it run into a wall."""
+        assert read_account(decoded(body)) is None
+
+
+class TestReadDnd:
+    """Who is on the DND list."""
+
+    @pytest.mark.parametrize("name", LISTED)
+    def test_only_true_and_false_are_answers(self, name: str) -> None:
+        """A number without one is missing; of two answers, *listed* is the safe one."""
+        assert read_dnd(decoded(sample("check_DNDnumber", name)), [ANIL, BINA, CHRIS]) == LISTED[name]
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"true", b'{"status": "down"}', b'{"error": true}', b"[]", b"<html>"]
+    )
+    def test_what_is_about_no_number_is_no_such_reply(self, body: bytes) -> None:
+        """Then nobody is verified, and the call failed."""
+        assert read_dnd(decoded(body), [ANIL]) is None
+
+    @pytest.mark.parametrize(("body", "unasked"), [(b"{}", 0), (b'{"9000000001": false}', 1)])
+    def test_a_reply_about_others_leaves_everybody_unverified(self, body: bytes, unasked: int) -> None:
+        """It is a reply all the same."""
+        assert read_dnd(decoded(body), [ANIL]) == Reading({}, unasked)
+
+
+class TestReadStatus:
+    """What became of messages."""
+
+    def test_the_document_s_example(self) -> None:
+        """As printed, typing error and hidden digits included."""
+        reading = read_status(decoded(sample("message_status", "document.json")), [HELLO], INDIA)
+        assert reading is not None
+        report = reading.value[HELLO]
+        assert (report.sender, report.text) == ("itonXXXX", "Hello")
+        assert report.sent_at is not None
+        assert report.sent_at.isoformat() == "2013-03-12T20:13:39+05:30"
+        assert report.recipients == (RecipientStatus("91XXXXXXXXXX", "delivered", "DELIVIRED"),)
+
+    def test_a_reply_of_a_newer_java(self) -> None:
+        """With a narrow no-break space, and an id that nobody asked about."""
+        reading = read_status(decoded(sample("message_status", "narrow-space.json")), [HELLO, FIRST], INDIA)
+        assert reading is not None
+        assert (set(reading.value), reading.unasked) == ({HELLO}, 1)
+        report = reading.value[HELLO]
+        assert report.text == "नमस्ते"
+        assert report.sent_at is not None
+        assert report.recipients == (
+            RecipientStatus("919876543210", "delivered", "Delivrd"),
+            RecipientStatus("919032728149", "pending", "AWAITED DLR"),
+        )
+
+    def test_an_empty_map_knows_none_of_the_ids(self) -> None:
+        """All of them are missing."""
+        body = decoded(sample("message_status", "nothing-known.json"))
+        assert read_status(body, [HELLO], INDIA) == Reading({})
+
+    def test_details_may_be_absent_or_odd(self) -> None:
+        """What cannot be read is left out, the rest stays."""
+        body = decoded(
+            f'{{"{HELLO}": {{"message": 5, "sending_Date": 5, '
+            f'"phoneNumberWithRespectiveStatus": {{"1": 5}}}},'
+            f'"{FIRST}": {{}}, "{SECOND}": null}}'.encode()
+        )
+        reading = read_status(body, [HELLO, FIRST, SECOND], INDIA)
+        assert reading is not None
+        assert set(reading.value) == {HELLO, FIRST}
+        assert (reading.value[HELLO].text, reading.value[HELLO].sent_at) == (None, None)
+        assert reading.value[HELLO].recipients == (RecipientStatus("1", "unknown", "5"),)
+        assert reading.value[FIRST].recipients == ()
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "no such id"}', b'{"status": "failed"}'])
+    def test_what_is_about_no_message_is_no_such_reply(self, body: bytes) -> None:
+        """The call failed."""
+        assert read_status(decoded(body), [HELLO], INDIA) is None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([ANIL, HELLO, "message_id"]),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text() | st.sampled_from([ANIL, HELLO, "message_id"]), inner)
+    ),
+)
+
+
+class TestAnyBytes:
+    """The gateway may send what it likes."""
+
+    @given(st.binary() | JSON.map(lambda value: repr(value).encode()) | st.from_type(str).map(str.encode))
+    def test_any_bytes_are_read_or_refused(self, content: bytes) -> None:
+        """Never an exception."""
+        self.read(content)
+
+    @given(JSON)
+    def test_any_json_is_read_or_refused(self, value: object) -> None:
+        """Never an exception, and never an id for a stranger."""
+        self.read(json.dumps(value).encode())
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"[" * 100_000, b"1" * 5_000, b'{"a":' * 50_000, b"\xff\xfe", b'"\\ud800"', b"1e" + b"9" * 400],
+        ids=["deep", "long", "deep objects", "utf-16", "half a pair", "huge"],
+    )
+    def test_absurd_bytes_are_refused(self, content: bytes) -> None:
+        """Without running out of stack or time."""
+        self.read(content)
+
+    def read(self, content: bytes) -> None:
+        """Read *content* as a reply to each command."""
+        body = decoded(content)
+        sent = read_send(body, [ANIL, BINA])
+        assert sent is None or sent.value.keys() <= {ANIL, BINA}
+        listed = read_dnd(body, [ANIL, BINA])
+        assert listed is None or listed.value.keys() <= {ANIL, BINA}
+        reports = read_status(body, [HELLO], INDIA)
+        assert reports is None or reports.value.keys() <= {HELLO}
+        read_account(body)
+        assert isinstance(body.words, str)

@@ -1,0 +1,240 @@
+"""The ``Gateway`` port over HTTP: one request a call, every outcome a value or one of our errors."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+import httpx
+
+from worker.domain.errors import (
+    AccountError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
+from worker.iton.bodies import Body, decoded
+from worker.iton.dialect import Credentials, Dialect
+from worker.iton.http_logs import quiet_http_logs
+from worker.iton.protocol import Request, Requests, nameable_ids
+from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
+from worker.iton.replies import Reply, error_of, rule_for, seconds_of
+from worker.iton.rules import Verdict
+from worker.iton.transport import QUERY, AiohttpTransport, Pool
+from worker.iton.words import Quotes
+from worker.ports import Command, MessageReport, TextMessage
+
+T = TypeVar("T")
+
+# The first that fits. Only what happens before the request is written is safe to try again; the words of
+# these three are the transport's own, those of any other may hold the URL.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNREADABLE = (httpx.DecodingError, httpx.RemoteProtocolError)
+
+_OUTCOMES: tuple[tuple[type[WorkerError], str], ...] = (
+    (PermanentError, "permanent"),
+    (TransientError, "transient"),
+    (OutcomeUncertainError, "uncertain"),
+    (AccountError, "account"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds that a call may take.
+
+    Attributes:
+        call: all of it, from waiting for a connection to the last byte of the reply.
+        connect: name resolution, TCP and TLS together. Cut to a third of the call, and so is waiting for
+            a free connection: neither may use up the time in which the reply would come.
+    """
+
+    call: float = 30.0
+    connect: float = 5.0
+
+    def for_httpx(self) -> httpx.Timeout:
+        """Return them as httpx wants them."""
+        start = min(self.connect, self.call / 3)
+        return httpx.Timeout(self.call, connect=start, pool=start)
+
+
+def _ignore_call(_command: str, _outcome: str, _seconds: float) -> None:
+    """Observe nothing."""
+
+
+def _ignore_unasked(_command: str, _count: int) -> None:
+    """Observe nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Who hears of calls; they must not raise.
+
+    Attributes:
+        on_call: after each call, with the command, the outcome (``ok``, ``permanent``, ``transient``,
+            ``uncertain``, ``account``, ``cancelled``) and the seconds it took.
+        on_unasked: with the command, and how many ids or numbers of its reply nobody had asked about.
+    """
+
+    on_call: Callable[[str, str, float], None] = _ignore_call
+    on_unasked: Callable[[str, int], None] = _ignore_unasked
+
+
+class ItonGateway:
+    """One ITON account; an implementation of :class:`worker.ports.Gateway`.
+
+    Nothing is opened before the first call; the event loop of that call is the one it belongs to.
+
+    Args:
+        base_url: of the API, without credentials, query and fragment.
+        credentials: of the account.
+        dialect: how requests are written and replies read.
+        limits: of each call.
+        observers: for metrics.
+        transport: None for connections of its own, as :class:`Pool` describes them by default.
+
+    Raises:
+        ValueError: *base_url* is no address of a gateway.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        dialect: Dialect | None = None,
+        *,
+        limits: TimeLimits | None = None,
+        observers: Observers | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        quiet_http_logs()
+        self._dialect = dialect or Dialect()
+        self._limits = limits or TimeLimits()
+        self._observers = observers or Observers()
+        self._requests = Requests(base_url, credentials, self._dialect)
+        self._quotes = Quotes(credentials)
+        self._client = httpx.AsyncClient(
+            transport=transport or AiohttpTransport(Pool()),
+            timeout=self._limits.for_httpx(),
+            headers={"Accept-Encoding": "gzip", "User-Agent": "iton-worker"},
+            follow_redirects=False,
+            trust_env=False,  # no proxy, no .netrc: what is not configured is not spoken to
+        )
+
+    def __repr__(self) -> str:
+        return f"ItonGateway({self._requests!r})"
+
+    def pack(self, message: TextMessage, recipients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cut *recipients*, in order, into the fewest calls; see :meth:`Requests.pack`."""
+        return self._requests.pack(message, recipients)
+
+    def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cut *message_ids*, in order, into the fewest calls; see :meth:`Requests.pack_ids`."""
+        return self._requests.pack_ids(message_ids)
+
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> dict[str, str]:
+        """Send to 1 to 100 numbers and return message ids by recipient."""
+        request = self._requests.send(message, recipients)
+        hidden = (message.text, *recipients)
+        return await self._call(request, lambda body: read_send(body, recipients), hidden)
+
+    async def check_dnd(self, recipients: Sequence[str]) -> dict[str, bool]:
+        """Tell of 1 to 100 numbers whether they are on the DND list."""
+        request = self._requests.check_dnd(recipients)
+        return await self._call(request, lambda body: read_dnd(body, recipients), recipients)
+
+    async def message_status(self, message_ids: Sequence[str]) -> dict[str, MessageReport]:
+        """Report on at most 100 ids; where not one of them can be asked about, nobody is asked."""
+        asked = nameable_ids(message_ids)
+        if not asked:
+            return {}
+        request = self._requests.message_status(asked)
+        return await self._call(request, lambda body: read_status(body, asked, self._dialect.zone), ())
+
+    async def account(self) -> Decimal:
+        """Return the remaining credits."""
+        return await self._call(self._requests.account(), read_account, ())
+
+    async def aclose(self) -> None:
+        """Close all connections; a call under way ends as uncertain."""
+        await self._client.aclose()
+
+    async def _call(
+        self, request: Request, read: Callable[[Body], Reading[T] | None], hidden: Sequence[str]
+    ) -> T:
+        """Make one HTTP request and return what *read* finds in the reply.
+
+        Args:
+            request: to make.
+            read: returns None for what is no successful reply.
+            hidden: what the request held and no quote may show; a text comes first.
+        """
+        started = time.monotonic()
+        outcome: Reading[T] | WorkerError | None = None
+        try:
+            reply = await self._exchanged(request)
+            outcome = self._understood(request, reply, read, hidden) if isinstance(reply, Reply) else reply
+        finally:
+            self._observers.on_call(request.command, _named(outcome), time.monotonic() - started)
+        if isinstance(outcome, WorkerError):
+            # Out of every except clause: httpx's error, which knows the URL, is not in its chain.
+            raise outcome
+        if outcome.unasked:
+            self._observers.on_unasked(request.command, outcome.unasked)
+        return outcome.value
+
+    async def _exchanged(self, request: Request) -> Reply | WorkerError:
+        try:
+            async with asyncio.timeout(self._limits.call):
+                response = await self._client.request(
+                    request.method,
+                    request.address,
+                    headers=request.headers,
+                    content=request.content,
+                    # Apart from the URL: no log line and no exception of httpx's can hold it.
+                    extensions={QUERY: request.query},
+                )
+        except _NOT_SENT as exc:
+            return TransientError("gateway_unreachable", f"the gateway cannot be reached: {exc}")
+        except _UNREADABLE as exc:
+            return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({_kind(exc)})")
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
+            return OutcomeUncertainError("reply_lost", f"the reply was lost ({_kind(exc)})")
+        return Reply(response.status_code, response.content, response.headers.get("Retry-After"))
+
+    def _understood(
+        self,
+        request: Request,
+        reply: Reply,
+        read: Callable[[Body], Reading[T] | None],
+        hidden: Sequence[str],
+    ) -> Reading[T] | WorkerError:
+        """Return what the reply says; an error that it names goes before a success that says nothing."""
+        body = decoded(reply.content)
+        reading = read(body) if reply.successful else None
+        if reading and reading.value != {}:
+            return reading
+        sent = hidden[0] if request.command is Command.SEND else ""
+        rule = rule_for(self._dialect.rules, request.command, reply.status, body, sent=sent)
+        if reading and rule.verdict is Verdict.UNCERTAIN:
+            return reading
+        detail = self._quotes.detail(reply.status, body, hidden)
+        if request.command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
+            # What cannot be read may hold the texts of messages.
+            detail = f"HTTP {reply.status} with no reply that can be read"
+        return error_of(rule, detail, seconds_of(reply.retry_after, datetime.now(UTC)))
+
+
+def _named(outcome: object) -> str:
+    """Return the outcome's name for metrics; None means that nothing came of the call."""
+    if isinstance(outcome, Reading):
+        return "ok"
+    return next((name for kind, name in _OUTCOMES if isinstance(outcome, kind)), "cancelled")
+
+
+def _kind(exc: Exception) -> str:
+    return type(exc).__name__

@@ -1,0 +1,66 @@
+"""Which of the asked numbers a reply means, whatever spelling it uses."""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+_SPELLING = re.compile(r"\+?[0-9][0-9 ()-]{3,30}")
+_SEPARATORS = str.maketrans("", "", "+ ()-")
+_COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
+_LONGEST_COUNTRY_CODE = 3
+
+
+class AskedNumbers:
+    """The numbers of one request, found again by the spellings of its reply.
+
+    A reply is matched on the whole number, else on the national significant number: ITON's example of
+    check_DNDnumber names no country code. A national number that two asked countries share names neither.
+
+    Args:
+        numbers: digits with country code (E.164 without the plus).
+    """
+
+    def __init__(self, numbers: Iterable[str]) -> None:
+        self._whole = dict.fromkeys(numbers)
+
+    def find(self, spelling: object) -> str | None:
+        """Return the asked number that *spelling* (a string, or a JSON number) means, or None."""
+        if isinstance(spelling, bool) or not isinstance(spelling, str | int):
+            return None
+        # The length is checked first: an absurd number takes long to turn into text, or fails.
+        if isinstance(spelling, int) and not 0 < spelling < 10**15:
+            return None
+        if (digits := plain_digits(str(spelling))) is None:
+            return None
+        if digits in self._whole:
+            return digits
+        trimmed = digits.lstrip("0")  # 0 and 00 are dialled before a number in most countries
+        return (
+            trimmed if trimmed in self._whole else self._national.get(digits) or self._national.get(trimmed)
+        )
+
+    @cached_property
+    def _national(self) -> dict[str, str | None]:
+        """Asked number by national significant number; None where two share it."""
+        found: dict[str, str | None] = {}
+        for number in self._whole:
+            national = number[_country_code_length(number) :]
+            for key in {national, national.lstrip("0")}:  # Italy's numbers keep their zero
+                found[key] = None if key in found else number
+        return found
+
+
+def plain_digits(spelling: str) -> str | None:
+    """Return the digits of something that is written like a phone number, else None."""
+    text = spelling.strip()
+    return text.translate(_SEPARATORS) if _SPELLING.fullmatch(text) else None
+
+
+def _country_code_length(number: str) -> int:
+    """Country codes are prefix-free: at most one start of a number is one (ITU-T E.164)."""
+    for length in range(1, _LONGEST_COUNTRY_CODE + 1):
+        if number[:length] in _COUNTRY_CODES:
+            return length
+    return 0

@@ -1,0 +1,189 @@
+"""Requests to ITON, built and packed without I/O (ITON API, HTTPS API COMMANDS).
+
+Everything that comes from outside is percent-encoded, so no value can end its parameter or start another.
+Commas between numbers and ids stay bare: they cost one byte instead of three, and mean the same.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import httpx
+
+from worker.domain.errors import PermanentError
+from worker.iton.dialect import Credentials, Dialect
+from worker.ports import Command, TextMessage
+
+# Numbers a sendSMS (SEND SMS) and ids a message_status; check_DNDnumber names no limit and gets the same.
+_MOST_PER_CALL = 100
+
+# What sendSMS says itself (ITON API, REQUEST PARAMETERS), in lower case.
+_TAKEN = frozenset({"username", "password", "cmd", "to", "unicode", "sender"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; its repr shows no credentials.
+
+    Attributes:
+        address: the URL without its query.
+        query: percent-encoded, ASCII; None for a POST.
+        content: the form of a POST; None for a GET.
+    """
+
+    command: Command
+    method: str
+    address: str
+    query: str | None = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The whole URL."""
+        return self.address if self.query is None else f"{self.address}?{self.query}"
+
+
+class Requests:
+    """Builds the requests of one account.
+
+    Args:
+        base_url: without query and fragment.
+        credentials: of the account.
+        dialect: how requests are written.
+    """
+
+    def __init__(self, base_url: str, credentials: Credentials, dialect: Dialect) -> None:
+        url = httpx.URL(base_url)
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError("the gateway's address must start with http:// or https:// and name a host")
+        if url.userinfo or url.query or url.fragment:
+            raise ValueError("the gateway's address must hold no credentials, query or fragment")
+        self._address = str(url.copy_with(raw_path=url.raw_path))  # an empty path is "/" on the wire
+        self._dialect = dialect
+        self._account = (
+            f"{_field('username', credentials.username)}&{_field('password', credentials.password)}"
+        )
+        self._token = credentials.token
+
+    def __repr__(self) -> str:
+        return f"Requests({self._address!r})"
+
+    def send(self, message: TextMessage, recipients: Sequence[str]) -> Request:
+        """Build a sendSMS for 1 to 100 numbers (digits with country code).
+
+        Raises:
+            PermanentError: the text is no valid Unicode, or a parameter of the message is none of its own.
+            ValueError: a number is not made of digits, or there are none or too many.
+        """
+        _check_numbers(recipients)
+        taken = _TAKEN | {self._dialect.text_parameter.lower()}
+        for name in message.params:
+            if name.lower() in taken:
+                raise PermanentError("reserved_param", "params name what the worker fills itself")
+        return self._request(Command.SEND, f"to={','.join(recipients)}", *self._message_fields(message))
+
+    def check_dnd(self, recipients: Sequence[str]) -> Request:
+        """Build a check_DNDnumber for 1 to 100 numbers (digits with country code)."""
+        _check_numbers(recipients)
+        return self._request(Command.DND, f"phoneNumbers={','.join(recipients)}")
+
+    def message_status(self, message_ids: Sequence[str]) -> Request:
+        """Build a message_status for ids that :func:`nameable_ids` let through."""
+        return self._request(Command.STATUS, f"ids={','.join(map(_escaped, message_ids))}")
+
+    def account(self) -> Request:
+        """Build an account request."""
+        return self._request(Command.ACCOUNT)
+
+    def pack(self, message: TextMessage, recipients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cut *recipients*, in order, into the fewest calls of at most 100 numbers and a URL below the limit.
+
+        Where not even one number leaves the URL short enough, each goes alone: the gateway may still take
+        it, and its refusal (414, say) is an outcome. A POST has no such limit.
+
+        Raises:
+            PermanentError: the text is no valid Unicode.
+        """
+        return _packed(recipients, self._room(Command.SEND, "to=", *self._message_fields(message)))
+
+    def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Cut *message_ids* likewise into message_status calls."""
+        return _packed(message_ids, self._room(Command.STATUS, "ids="))
+
+    def _room(self, command: Command, *fields: str) -> float:
+        """Return the bytes that the listed items may take, each with a comma before it."""
+        if self._dialect.method == "POST":
+            return math.inf
+        empty = self._request(command, *fields)
+        return self._dialect.url_limit - len(empty.url)
+
+    def _message_fields(self, message: TextMessage) -> Iterator[str]:
+        yield _field("uniCode", "2" if message.unicode else "0")
+        sender = message.sender if message.sender is not None else self._dialect.default_sender
+        if sender is not None:
+            yield _field("sender", sender)
+        yield _field(self._dialect.text_parameter, message.text)
+        for name, value in message.params.items():
+            yield _field(name, value)
+
+    def _request(self, command: Command, *fields: str) -> Request:
+        form = "&".join((self._account, f"cmd={command.value}", *fields))
+        headers = {"Authorization": f"ITON {self._token}"} if self._token else {}
+        if self._dialect.method == "GET":
+            return Request(command, "GET", self._address, form, headers, None)
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return Request(command, "POST", self._address, None, headers, form.encode())
+
+
+def nameable_ids(message_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct ids that a comma-separated list can name.
+
+    An id with a comma, a space or a control character would be read as something else; ITON issued no such.
+    """
+    return tuple(
+        name
+        for name in dict.fromkeys(message_ids)
+        if name and name.isprintable() and not any(char in ", " for char in name)
+    )
+
+
+def _packed(items: Iterable[str], room: float) -> tuple[tuple[str, ...], ...]:
+    """Fill calls in order; an item that finds no room even in an empty call goes alone."""
+    calls: list[tuple[str, ...]] = []
+    call: list[str] = []
+    left = room
+    for item in items:
+        # A comma each: the first has none, but the URL must stay below its limit by a byte.
+        width = len(quote(item, safe="", errors="replace")) + 1
+        if call and (len(call) == _MOST_PER_CALL or width > left):
+            calls.append(tuple(call))
+            call, left = [], room
+        call.append(item)
+        left -= width
+    return (*calls, tuple(call)) if call else tuple(calls)
+
+
+def _check_numbers(numbers: Sequence[str]) -> None:
+    if not 1 <= len(numbers) <= _MOST_PER_CALL:
+        raise ValueError(f"1 to {_MOST_PER_CALL} numbers a call, not {len(numbers)}")
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        raise ValueError("numbers must be made of digits, with country code")
+
+
+def _field(name: str, value: str) -> str:
+    return f"{_escaped(name)}={_escaped(value)}"
+
+
+def _escaped(value: str) -> str:
+    """Percent-encode all but letters, digits and ``-._~`` (RFC 3986, 2.3).
+
+    Raises:
+        PermanentError: *value* holds half a surrogate pair, which UTF-8 cannot say.
+    """
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        pass
+    raise PermanentError("invalid_unicode", "the text or a parameter is no valid Unicode")

@@ -1,0 +1,53 @@
+"""What of a reply may be quoted in a result, a dead letter or a log line."""
+
+import json
+from collections.abc import Iterable
+
+from worker.iton.bodies import Body
+from worker.iton.dialect import Credentials
+from worker.logs import Redaction
+
+LONGEST_QUOTE = 200
+"""Characters."""
+
+_HIDDEN = "***"
+_SHORTEST_HIDDEN = 4
+
+
+class Quotes:
+    """Quotes replies without the account's credentials, whole phone numbers and the text that was sent.
+
+    Args:
+        credentials: hidden in every spelling, raw and percent-encoded; the user name as a whole word.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        secrets = [secret for secret in (credentials.password, credentials.token) if secret]
+        self._redaction = Redaction(secrets=secrets, names=[credentials.username])
+
+    def __repr__(self) -> str:
+        return "Quotes()"
+
+    def detail(self, status: int, body: Body, hidden: Iterable[str]) -> str:
+        """Say what came back, in one line that ends within about 200 characters of the gateway's words.
+
+        Args:
+            status: HTTP status code.
+            body: the reply's; markup is named, not quoted.
+            hidden: what the request held and nobody else should read.
+        """
+        if body.is_page:
+            return f"HTTP {status} with a page instead of a reply"
+        words = self.clean(body.words or body.text, hidden)
+        return f"HTTP {status}: {words}" if words else f"HTTP {status} with an empty body"
+
+    def clean(self, words: str, hidden: Iterable[str]) -> str:
+        """Return *words* in one line, cut short after everything secret was taken out."""
+        for secret in sorted(hidden, key=len, reverse=True):
+            # A text of three letters would be found inside the gateway's own words.
+            if len(secret) >= _SHORTEST_HIDDEN:
+                for form in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+                    words = words.replace(form, _HIDDEN)
+        line = " ".join("".join(char if char.isprintable() else " " for char in words).split())
+        line = self._redaction.text(line)
+        return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
