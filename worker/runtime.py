@@ -86,10 +86,10 @@ async def _forever(run: Callable[[], Awaitable[None]]) -> None:
 
 
 def _verdict(services: Sequence[asyncio.Task[None]]) -> int:
-    """Tell whether the stop was asked for."""
-    dead = [task for task in services if task.done() and not task.cancelled()]
+    """Tell whether the stop was asked for. Nobody has cancelled a service by now."""
+    dead = [task for task in services if task.done()]
     for task in dead:
-        error = task.exception()
+        error = None if task.cancelled() else task.exception()
         log.critical("service.died", error=type(error).__name__ if error else "ended")
     return 1 if dead else 0
 

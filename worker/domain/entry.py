@@ -57,7 +57,7 @@ class Call:
         attempts: how often the request may have gone out.
         started: wall-clock seconds since the epoch of the swap to `calling`.
         settled: one for each recipient once the call is done.
-        late_ids: message ids of a reply that came after another worker had taken over, by recipient.
+        late_ids: message ids of replies that came after another worker had taken over, by recipient.
     """
 
     recipients: tuple[str, ...]
@@ -65,7 +65,12 @@ class Call:
     attempts: int = 0
     started: float = 0.0
     settled: tuple[Settled, ...] = ()
-    late_ids: Mapping[str, str] = field(default_factory=dict)
+    late_ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def is_still(self, begun: "Call") -> bool:
+        """Tell whether this is the call that was begun as *begun*: not settled, not taken over."""
+        mine = (CallState.CALLING, begun.attempts, begun.started, begun.recipients)
+        return mine == (self.state, self.attempts, self.started, self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,10 @@ class Part:
     def next_call(self) -> int | None:
         """Index of the first call that is not done; None when the part is complete."""
         return next((i for i, call in enumerate(self.calls) if call.state is not CallState.DONE), None)
+
+    def still_at(self, begun: Call) -> int | None:
+        """Index of the call that was begun as *begun*; None when it was settled or taken over."""
+        return next((i for i, call in enumerate(self.calls) if call.is_still(begun)), None)
 
     def outcomes(self) -> tuple[Settled, ...]:
         """Every recipient's outcome, in the result's order. The part must be complete."""
@@ -106,12 +115,16 @@ class Entry:
     Attributes:
         fingerprint: of the job's content; another content under the same id is a conflict.
         plan: None until the recipients were looked up.
-        revision: 1; 2 once a late reply changed an outcome.
+        revision: 1; 2 once a late reply or a replay changed an outcome.
+        replays: ids of the dead letters that were replayed into it.
+        generation: of the plan; a replay of a job that nobody was called for plans it anew.
     """
 
     fingerprint: str
     plan: Part | Split | None = None
     revision: int = 1
+    replays: tuple[str, ...] = ()
+    generation: int = 0
 
     @property
     def part(self) -> Part:
@@ -122,48 +135,95 @@ class Entry:
 
 
 def begin(entry: Entry, index: int, *, started: float) -> Entry:
-    """Mark a call as going out now."""
+    """Mark a call as going out now.
+
+    Raises:
+        ValueError: it is not ready.
+    """
     call = entry.part.calls[index]
+    if call.state is not CallState.READY:
+        raise ValueError("only a call that is ready may begin")
     return _with_call(
         entry, index, replace(call, state=CallState.CALLING, attempts=call.attempts + 1, started=started)
     )
 
 
 def release(entry: Entry, index: int, *, went_out: bool) -> Entry:
-    """Make a call ready again; one that certainly did not go out is not counted as an attempt."""
+    """Make a call ready again; one that certainly did not go out is not counted as an attempt.
+
+    Where late replies have brought every id meanwhile, it is settled instead.
+    """
     call = entry.part.calls[index]
     attempts = call.attempts if went_out else call.attempts - 1
-    return _with_call(entry, index, replace(call, state=CallState.READY, attempts=attempts, started=0.0))
+    ready = replace(call, state=CallState.READY, attempts=attempts, started=0.0)
+    return _without_repeat(_with_call(entry, index, ready), index)
 
 
 def settle(entry: Entry, index: int, settled: tuple[Settled, ...]) -> Entry:
     """Close a call with one outcome for each of its recipients."""
     call = entry.part.calls[index]
-    known = tuple(_with_late_id(one, call.late_ids.get(one.recipient)) for one in settled)
+    known = tuple(_with_late_ids(one, call.late_ids.get(one.recipient, ())) for one in settled)
     return _with_call(entry, index, replace(call, state=CallState.DONE, settled=known))
 
 
-def revise(entry: Entry, index: int, message_ids: Mapping[str, str]) -> Entry:
+def revise(entry: Entry, message_ids: Mapping[str, str]) -> Entry:
     """Add the ids of a reply that came after the call was taken from its caller.
 
+    By recipient, for a replay may have cut the call anew.
+
     An `uncertain` recipient becomes `accepted`; one that was accepted by a repeat keeps its id and names
-    the late one beside it. A call that is being repeated remembers the ids until it is settled.
+    the late one beside it. A call that is being repeated remembers the ids until it is settled; one that
+    waits for its repeat and lacks no id is not repeated.
     """
+    revised = entry
+    for index, call in enumerate(entry.part.calls):
+        late = {name: message_ids[name] for name in call.recipients if name in message_ids}
+        if call.state is CallState.DONE:
+            settled = tuple(_with_late_ids(one, _ids(late, one.recipient)) for one in call.settled)
+            revised = _with_call(revised, index, replace(call, settled=settled))
+        elif late:
+            known = replace(call, late_ids=_merged(call.late_ids, late))
+            revised = _without_repeat(_with_call(revised, index, known), index)
+    published = any(
+        old.state is CallState.DONE and old != new
+        for old, new in zip(entry.part.calls, revised.part.calls, strict=True)
+    )
+    return replace(revised, revision=entry.revision + 1) if published else revised
+
+
+def _ids(late: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return (late[name],) if name in late else ()
+
+
+def _without_repeat(entry: Entry, index: int) -> Entry:
     call = entry.part.calls[index]
-    if call.state is not CallState.DONE:
-        return _with_call(entry, index, replace(call, late_ids={**call.late_ids, **message_ids}))
-    settled = tuple(_with_late_id(one, message_ids.get(one.recipient)) for one in call.settled)
-    if settled == call.settled:
+    if call.state is not CallState.READY or not call.late_ids.keys() >= set(call.recipients):
         return entry
-    return replace(_with_call(entry, index, replace(call, settled=settled)), revision=entry.revision + 1)
+    ids = call.late_ids
+    return settle(
+        entry,
+        index,
+        tuple(Settled(name, Outcome.ACCEPTED, message_id=ids[name][0]) for name in call.recipients),
+    )
 
 
-def _with_late_id(one: Settled, late_id: str | None) -> Settled:
-    if late_id is None or late_id == one.message_id or late_id in one.earlier_ids:
-        return one
-    if one.message_id is None:
-        return Settled(one.recipient, Outcome.ACCEPTED, message_id=late_id)
-    return replace(one, earlier_ids=(*one.earlier_ids, late_id))
+def _merged(
+    known: Mapping[str, tuple[str, ...]], message_ids: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    merged = dict(known)
+    for name, late_id in message_ids.items():
+        ids = merged.get(name, ())
+        merged[name] = ids if late_id in ids else (*ids, late_id)
+    return merged
+
+
+def _with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:
+    for late_id in late_ids:
+        if one.message_id is None:
+            one = Settled(one.recipient, Outcome.ACCEPTED, message_id=late_id)
+        elif late_id != one.message_id and late_id not in one.earlier_ids:
+            one = replace(one, earlier_ids=(*one.earlier_ids, late_id))
+    return one
 
 
 def _with_call(entry: Entry, index: int, call: Call) -> Entry:

@@ -24,6 +24,10 @@ def encode(entry: Entry) -> bytes:
     row: dict[str, Any] = {"v": _FORM, "f": entry.fingerprint}
     if entry.revision != 1:
         row["r"] = entry.revision
+    if entry.replays:
+        row["y"] = entry.replays
+    if entry.generation:
+        row["g"] = entry.generation
     if isinstance(entry.plan, Part):
         row["p"] = part_to_row(entry.plan)
     elif entry.plan is not None:
@@ -42,8 +46,8 @@ def decode(state: bytes) -> Entry:
         row = json.loads(zlib.decompress(state[1:]) if state.startswith(_COMPRESSED) else state)
         if row["v"] != _FORM:
             raise UnreadableEntryError(f"a ledger entry has form {row['v']}, this release reads {_FORM}")
-        return Entry(row["f"], _plan(row), row.get("r", 1))
-    except (KeyError, TypeError, IndexError, ValueError, zlib.error) as error:
+        return Entry(row["f"], _plan(row), row.get("r", 1), tuple(row.get("y", ())), row.get("g", 0))
+    except (KeyError, TypeError, IndexError, ValueError, zlib.error, RecursionError, AttributeError) as error:
         if isinstance(error, UnreadableEntryError):
             raise
         raise UnreadableEntryError(f"a ledger entry cannot be read ({type(error).__name__})") from None
@@ -73,20 +77,21 @@ def part_from_row(row: list[Any]) -> Part:
         read = tuple(_call(call) for call in calls)
         names = read[0].recipients if order is None else tuple(order)
         return Part(names, tuple(_settled(one) for one in settled), read)
-    except (TypeError, IndexError, ValueError) as error:
+    except (AttributeError, TypeError, IndexError, ValueError) as error:
         raise UnreadableEntryError(f"a part cannot be read ({type(error).__name__})") from None
 
 
 def _call_row(call: Call) -> list[Any]:
     settled = [_settled_row(one) for one in call.settled]
     row = [call.recipients, call.state.value, call.attempts, call.started, settled]
-    return [*row, dict(call.late_ids)] if call.late_ids else row
+    return [*row, {name: list(ids) for name, ids in call.late_ids.items()}] if call.late_ids else row
 
 
 def _call(row: list[Any]) -> Call:
     recipients, state, attempts, started, settled, *late = row
     outcomes = tuple(_settled(one) for one in settled)
-    return Call(tuple(recipients), CallState(state), attempts, started, outcomes, late[0] if late else {})
+    late_ids = {name: tuple(ids) for name, ids in late[0].items()} if late else {}
+    return Call(tuple(recipients), CallState(state), attempts, started, outcomes, late_ids)
 
 
 def _settled_row(one: Settled) -> list[Any]:

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from worker.domain.replay import Replay
+
 
 class Lane(StrEnum):
     """The work queues, by the part of their name behind the prefix."""
@@ -36,6 +38,7 @@ class Delivery:
         published_at: the producer's ``timestamp`` property, if any.
         traceparent: W3C trace context, if it is well-formed.
         redelivered: the broker's flag; a hint and no more.
+        replay: set on a dead letter that an operator gave another chance.
     """
 
     lane: Lane
@@ -50,6 +53,7 @@ class Delivery:
     first_seen: datetime | None = None
     published_at: datetime | None = None
     redelivered: bool = False
+    replay: Replay | None = None
 
 
 ResultExchange = Literal["send", "delivery", "account"]
@@ -86,6 +90,7 @@ class PartMessage:
 
     Attributes:
         routing_key: the key that the whole job came with; travels in a header of ours.
+        replay: of the whole job.
     """
 
     lane: Lane

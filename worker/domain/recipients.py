@@ -71,15 +71,20 @@ class InvalidNumberError(ValueError):
 
 
 def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:
-    """Normalise and collapse *spellings*: two spellings of one number are one recipient."""
+    """Normalise and collapse *spellings*: two spellings of one number are one recipient.
+
+    Digits that lack the `+` of a foreign number are that number where another spelling names it.
+    """
     order: dict[str, None] = {}
     invalid: dict[str, str] = {}
     for spelling in spellings:
         try:
             name = normalise(spelling, plan)
+            invalid.pop(name, None)
         except InvalidNumberError as error:
             name = spelling
-            invalid[spelling] = str(error)
+            if name not in order:
+                invalid[name] = str(error)
         order[name] = None
     return Distinct(tuple(order), invalid)
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from schemas import FailureCode, JobError, JobRejectedError
-from worker.domain.entry import Part
+from worker.domain.entry import Entry, Part, Split
 from worker.domain.entry_codec import UnreadableEntryError, part_from_row, part_to_row
 from worker.ports import TextMessage
 
@@ -48,6 +48,8 @@ class PartOrder(BaseModel):
 
     Attributes:
         number: of the part, 1-based.
+        generation: of the job's plan.
+        revision: that the part's result starts with.
         plan: the part as the ledger's plan has it.
     """
 
@@ -57,12 +59,32 @@ class PartOrder(BaseModel):
     brief: Brief
     number: int
     parts: int
+    generation: int = 0
+    revision: int = 1
     plan: list[Any]
 
     @classmethod
-    def of(cls, brief: Brief, part: Part, number: int, parts: int) -> Self:
-        """Describe part *number* of *parts*."""
-        return cls(brief=brief, number=number, parts=parts, plan=part_to_row(part))
+    def of(cls, brief: Brief, job: Entry, split: Split, number: int) -> Self:
+        """Describe part *number* of the *split* in the entry of *job*."""
+        return cls(
+            brief=brief,
+            number=number,
+            parts=len(split.parts),
+            generation=job.generation,
+            revision=job.revision,
+            plan=part_to_row(split.parts[number - 1]),
+        )
+
+    @property
+    def entry(self) -> Entry:
+        """The part's entry in the ledger, as it begins."""
+        return Entry(self.brief.fingerprint, self.part, self.revision)
+
+    @property
+    def key(self) -> str:
+        """Of the part's entry in the ledger; no job id has a slash."""
+        plan = f"~{self.generation}" if self.generation else ""
+        return f"{self.brief.job_id}/{self.number}{plan}"
 
     @property
     def part(self) -> Part:
@@ -74,7 +96,7 @@ class PartOrder(BaseModel):
         return self.model_dump_json(exclude_defaults=True).encode()
 
 
-def read_part(body: bytes) -> tuple[PartOrder, Part]:
+def read_part(body: bytes) -> tuple[PartOrder, Entry]:
     """Read the body of a message from a parts queue.
 
     Raises:
@@ -83,8 +105,8 @@ def read_part(body: bytes) -> tuple[PartOrder, Part]:
     try:
         raw: Mapping[str, Any] = json.loads(body)
         order = PartOrder.model_validate(raw)
-        part = order.part
+        entry = order.entry
     except (ValueError, ValidationError, UnreadableEntryError, RecursionError):
         words = "this is not a part of a job that a worker has split: publish jobs on the jobs exchange"
         raise JobRejectedError([JobError(loc=(), msg=words, type=FailureCode.INVALID_JOB.value)]) from None
-    return order, part
+    return order, entry

@@ -1,11 +1,26 @@
 """From a planned part to its published result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from schemas import FailureCode
+from schemas import FailureCode, Outcome
 from worker.domain.disposition import RetryPolicy
-from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError, WorkerError
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, Lane
+from worker.domain.errors import (
+    AccountError,
+    BrokerUnavailableError,
+    OutcomeUncertainError,
+    TransientError,
+    WorkerError,
+)
+from worker.domain.messages import (
+    DeadLetter,
+    Delay,
+    Delivery,
+    Disposition,
+    Done,
+    JobSummary,
+    Lane,
+    ResultMessage,
+)
 from worker.domain.verdict import Wishes
 from worker.handlers.brief import Brief
 from worker.handlers.handled import Handled
@@ -13,6 +28,8 @@ from worker.handlers.ledger_book import Held
 from worker.handlers.part_run import PartRun, SendOrder, SendTools
 from worker.handlers.publication import send_message
 from worker.ports import Publisher
+
+_ALONE_PAUSE = 1.0  # seconds between attempts to publish what nobody else will
 
 _URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS})
 
@@ -47,9 +64,22 @@ class Completion:
                 return Handled(disposition, JobSummary("send", "delayed", part.brief.job_id))
             await run.give_up(error)
         result, message = send_message(part.brief, run.held.entry, part.number, part.parts, delivery)
-        await self.publisher.publish_result(message)
+        await self._publish(message, alone=run.late)
+        if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):
+            # A replay of this one may reach somebody twice: it must look different from one that is safe.
+            disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
         counts = {outcome.value: count for outcome, count in result.counts.items()}
         return Handled(disposition, JobSummary("send", result.status.value, part.brief.job_id, counts))
+
+    async def _publish(self, message: ResultMessage, *, alone: bool) -> None:
+        """Publish; where no delivery is left that would bring another worker to do it, until it works."""
+        while True:
+            try:
+                return await self.publisher.publish_result(message)
+            except BrokerUnavailableError:
+                if not alone:
+                    raise
+                await self.tools.clock.sleep(_ALONE_PAUSE)
 
     def after(self, error: WorkerError, delivery: Delivery) -> Delay | DeadLetter:
         """Give the job another round, or give it up."""

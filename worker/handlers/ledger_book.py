@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import UnreadableEntryError, decode, encode
-from worker.domain.errors import LedgerUnavailableError
+from worker.domain.errors import UnavailableError
+from worker.domain.replay import Replay, reopened
 from worker.ports import Ledger, Stored
 
 
@@ -41,7 +42,8 @@ class LedgerBook:
         """Return the entry, or None.
 
         Raises:
-            LedgerUnavailableError: the store is away, or the entry is a newer release's.
+            LedgerUnavailableError: the store is away.
+            UnavailableError: the entry is a newer release's, or damaged. That stops this job, not the others.
         """
         stored = await self.ledger.load(key)
         if stored is None:
@@ -49,13 +51,22 @@ class LedgerBook:
         try:
             return Held(key, stored.token, decode(stored.state))
         except UnreadableEntryError as error:
-            raise LedgerUnavailableError("ledger_unreadable", str(error)) from None
+            raise UnavailableError("ledger_unreadable", str(error)) from None
 
     async def reload(self, key: str) -> Held:
         """Return an entry that was there a moment ago."""
         held = await self.load(key)
         if held is None:
-            raise LedgerUnavailableError("ledger_entry_lost", "an entry in use is gone from the ledger")
+            raise UnavailableError("ledger_entry_lost", "an entry in use is gone from the ledger")
+        return held
+
+    async def replayed(self, held: Held, replay: Replay) -> Held:
+        """Make ready again what *replay* asks for, whoever else is at the entry."""
+        while held.token is not None and (entry := reopened(held.entry, replay)) != held.entry:
+            try:
+                return await self.write(held, entry)
+            except LostRaceError:
+                held = await self.reload(held.key)
         return held
 
     async def write(self, held: Held, entry: Entry) -> Held:

@@ -1,18 +1,25 @@
 """Taking one part from its plan to an outcome for every recipient: claim, call, record."""
 
-from collections.abc import Awaitable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from worker.domain import verdict
-from worker.domain.entry import CallState, Entry, begin, release, revise
+from worker.domain.entry import Call, CallState, Entry, Part, begin, release, revise
 from worker.domain.errors import LedgerUnavailableError, OutcomeUncertainError, PermanentError, WorkerError
 from worker.domain.verdict import Wishes
+from worker.handlers.finishing import LAST_STEP, finished
 from worker.handlers.ledger_book import Held, LedgerBook, LostRaceError
 from worker.ports import CallGate, Clock, Command, Gateway, Observer, Permit, Retry, TextMessage
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _FRESH = 2.0  # seconds; a worker that was stopped for longer between claim and call asks the ledger again
 _POLL = 0.5  # seconds; how often a worker looks whether another one's call has ended
@@ -58,13 +65,17 @@ class PartRun:
 
     Attributes:
         held: the entry as last written or read.
+        late: a reply came after another worker had taken its call over. That worker may have published
+            and acknowledged by now, so nobody but this one is left to publish the ids.
     """
 
     def __init__(self, tools: SendTools, order: SendOrder, held: Held, *, unwritten: bool) -> None:
         self._tools = tools
         self._order = order
         self._unwritten = unwritten
+        self._claim: Call | None = None  # not followed by a call yet
         self.held = held
+        self.late = False
 
     async def complete(self) -> None:
         """Return when every recipient has an outcome and the ledger knows it.
@@ -93,14 +104,18 @@ class PartRun:
     def _next(self) -> int | None:
         return self.held.entry.part.next_call()
 
+    def _at(self, index: int) -> Call:
+        return self.held.entry.part.calls[index]
+
     def _state(self, index: int) -> CallState:
-        return self.held.entry.part.calls[index].state
+        return self._at(index).state
 
     async def _unless_raced(self, step: Awaitable[None]) -> None:
         try:
             await step
         except LostRaceError:
-            self.held = await self._tools.book.reload(self.held.key)
+            reload = partial(self._tools.book.reload, self.held.key)
+            self.held = await (self._patiently(reload) if self.late else reload())
             self._unwritten = False
 
     async def _call_with_retries(self, index: int) -> None:
@@ -108,10 +123,21 @@ class PartRun:
 
     async def _attempt(self, index: int) -> None:
         """Make one call and record what is known of it. An error that leaves may be retried."""
+        if self._state(index) is not CallState.READY:
+            return  # the attempt that failed was the last one needed: a late reply had every id
+        self._claim = None
         try:
             async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent) as permit:
                 if await self._claimed(index, permit):
                     await self._call(index)
+        except LedgerUnavailableError:
+            await self._unclaimed()
+            raise
+        except asyncio.CancelledError:
+            with suppress(WorkerError, TimeoutError):
+                async with asyncio.timeout(LAST_STEP):
+                    await self._unclaimed()
+            raise
         except PermanentError as error:
             log.debug("call.refused", job=self.held.key, code=error.code)
         except OutcomeUncertainError as error:
@@ -121,51 +147,86 @@ class PartRun:
 
     async def _claimed(self, index: int, permit: Permit) -> bool:
         """Mark the call as going out, right before it does; False where it must not."""
-        clock, entry = self._tools.clock, self.held.entry
-        if self._order.wishes.expired(clock.now()):
+        clock, wishes = self._tools.clock, self._order.wishes
+        if wishes.expired(clock.now()):
             permit.unused()
-            await self._write(verdict.after_expiry(entry, index))
+            await self._write(verdict.after_expiry(self.held.entry, index))
             return False
         at = clock.elapsed()
-        await self._write(begin(entry, index, started=clock.now().timestamp()))
-        if clock.elapsed() - at <= _FRESH:
+        begun = begin(self.held.entry, index, started=clock.now().timestamp())
+        self._claim = begun.part.calls[index]
+        await finished(self._write(begun))
+        if clock.elapsed() - at <= _FRESH and not wishes.expired(clock.now()):
             return True
         permit.unused()
         await self._write(release(self.held.entry, index, went_out=False))
         return False
 
+    async def _unclaimed(self) -> None:
+        """Take back a claim that no call followed, so that nobody takes its reply for lost."""
+        claim, book = self._claim, self._tools.book
+        while claim is not None:
+            held = await self._patiently(partial(book.load, self.held.key))
+            plan = held.entry.plan if held else None
+            index = plan.still_at(claim) if isinstance(plan, Part) else None
+            if held is None or index is None:
+                return
+            with suppress(LostRaceError):
+                await self._patiently(partial(book.write, held, release(held.entry, index, went_out=False)))
+
     async def _call(self, index: int) -> None:
-        recipients = self.held.entry.part.calls[index].recipients
+        self._claim = None
         try:
-            message_ids = await self._tools.gateway.send(self._order.message, recipients)
+            message_ids = await self._tools.gateway.send(self._order.message, self._at(index).recipients)
         except WorkerError as error:
-            again = self._repeatable(index)
-            await self._record(verdict.after_error(self.held.entry, index, error, repeatable=again))
+            change = partial(verdict.after_error, error=error, repeatable=self._repeatable(index))
+            await finished(self._record(index, change))
             raise
+        await finished(self._keep(index, message_ids))
+
+    async def _keep(self, index: int, message_ids: Mapping[str, str]) -> None:
+        """Record a reply, whoever has the call by now: the ids are nowhere else."""
         try:
-            await self._record(verdict.after_reply(self.held.entry, index, message_ids))
+            await self._record(index, partial(verdict.after_reply, message_ids=message_ids))
         except LostRaceError:
-            await self._revise(index, message_ids)
+            self.late = True
+            await self._revise(message_ids)
             raise
 
-    async def _record(self, entry: Entry) -> None:
-        """Write what the gateway answered. The ids are nowhere else: wait for a ledger that is away."""
+    async def _record(self, index: int, change: Callable[[Entry, int], Entry]) -> None:
+        """Write what the gateway answered.
+
+        Raises:
+            LostRaceError: the call was taken over. Late ids of an earlier call alone are no such thing.
+        """
+        begun: Call = self._at(index)
+        still: int | None = index
+        while still is not None:
+            with suppress(LostRaceError):
+                return await self._patiently(partial(self._write, change(self.held.entry, still)))
+            self.held = await self._patiently(partial(self._tools.book.reload, self.held.key))
+            still = self.held.entry.part.still_at(begun)
+        raise LostRaceError
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Wait for a ledger that is away."""
         while True:
             try:
-                return await self._write(entry)
+                return await step()
             except LedgerUnavailableError:
                 self._tools.gate.ledger_failed()
                 await self._tools.clock.sleep(_POLL)
 
-    async def _revise(self, index: int, message_ids: Mapping[str, str]) -> None:
+    async def _revise(self, message_ids: Mapping[str, str]) -> None:
         """Record the ids of a reply that came after another worker had taken the call over."""
+        book = self._tools.book
         while True:
-            current = await self._tools.book.reload(self.held.key)
-            revised = revise(current.entry, index, message_ids)
+            current = await self._patiently(partial(book.reload, self.held.key))
+            revised = revise(current.entry, message_ids)
             if revised == current.entry:
                 return
             try:
-                await self._tools.book.write(current, revised)
+                await self._patiently(partial(book.write, current, revised))
             except LostRaceError:
                 continue
             log.warning("reply.late", job=self.held.key, recipients=len(message_ids))
@@ -192,5 +253,4 @@ class PartRun:
         self._unwritten = False
 
     def _repeatable(self, index: int) -> bool:
-        call = self.held.entry.part.calls[index]
-        return self._order.wishes.repeatable(call, self._tools.clock.now())
+        return self._order.wishes.repeatable(self._at(index), self._tools.clock.now())

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from worker.domain.entry import Entry
 from worker.domain.messages import Delivery
 from worker.handlers.brief import read_part
 from worker.handlers.completion import Completion, Planned
@@ -25,10 +24,16 @@ class PartHandler:
             JobRejectedError: it is not a part that a worker made.
             UnavailableError: the ledger, the broker or the gateway is away.
         """
-        order, part = read_part(delivery.body)
-        key = f"{order.brief.job_id}/{order.number}"
-        # No entry is looked for first: nearly every part is new, and the first write finds out.
-        held = Held(key, None, Entry(order.brief.fingerprint, part))
-        planned = Planned(order.brief, held, order.number, order.parts)
-        async with self.locks.holding(key):
+        order, entry = read_part(delivery.body)
+        async with self.locks.holding(order.key):
+            # No entry is looked for first: nearly every part is new, and the first write finds out.
+            held = Held(order.key, None, entry)
+            book = self.completion.tools.book
+            if delivery.replay:
+                held = await book.replayed(await book.load(order.key) or held, delivery.replay)
+            elif delivery.redelivered:
+                # What it lacks may be no more than its result, which must not wait for the gateway.
+                held = await book.load(order.key) or held
+            unwritten = held.token is None
+            planned = Planned(order.brief, held, order.number, order.parts, unwritten=unwritten)
             return await self.completion.complete(planned, delivery)

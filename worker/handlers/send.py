@@ -45,6 +45,8 @@ class SendHandler:
 
     async def _work(self, job: SendJob, brief: Brief, delivery: Delivery) -> Handled:
         held = await self._opened(brief)
+        if delivery.replay:
+            held = await self.completion.tools.book.replayed(held, delivery.replay)
         if held.entry.plan is not None:
             return await self._carry_out(brief, held, delivery, unwritten=False)
         try:
@@ -122,18 +124,17 @@ class SendHandler:
 
     async def _carry_out(self, brief: Brief, held: Held, delivery: Delivery, *, unwritten: bool) -> Handled:
         if isinstance(held.entry.plan, Split):
-            return await self._hand_out(brief, held.entry.plan, delivery)
+            return await self._hand_out(brief, held.entry, held.entry.plan, delivery)
         return await self.completion.complete(Planned(brief, held, unwritten=unwritten), delivery)
 
-    async def _hand_out(self, brief: Brief, split: Split, delivery: Delivery) -> Handled:
+    async def _hand_out(self, brief: Brief, job: Entry, split: Split, delivery: Delivery) -> Handled:
         """Publish every part. A repeat publishes them again: the parts' own entries tell what is done."""
 
-        async def publish(numbered: tuple[int, Part]) -> None:
-            number, part = numbered
-            order = PartOrder.of(brief, part, number, len(split.parts))
+        async def publish(number: int) -> None:
+            order = PartOrder.of(brief, job, split, number)
             await self.completion.publisher.publish_part(_part_message(order, delivery))
 
-        await parallel.each(publish, enumerate(split.parts, start=1), limit=_PARTS_AT_ONCE)
+        await parallel.each(publish, range(1, len(split.parts) + 1), limit=_PARTS_AT_ONCE)
         counts = {"recipients": sum(len(part.order) for part in split.parts), "parts": len(split.parts)}
         return Handled(Done(), JobSummary("send", "split", brief.job_id, counts))
 

@@ -1,5 +1,6 @@
 """The health server. It knows nothing of the worker: it asks the functions that it is given."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -89,7 +90,7 @@ class HealthServer:
             await runner.cleanup()
 
     def _unavailable(self, error: OSError) -> PortUnavailableError:
-        why = (error.strerror or "it cannot be opened").lower()
+        why = os.strerror(error.errno).lower() if error.errno else "it cannot be opened"
         return PortUnavailableError(
             "health_port_unavailable",
             f"HEALTH_PORT: port {self._port} cannot be opened ({why}); "

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from worker.ports import Clock
+
+log = structlog.get_logger(__name__)
 
 
 class Pause:
     """Holds callers from `begin` until *probe* returns True.
 
     Args:
-        probe: asked again and again while the pause lasts; it must not raise.
+        probe: asked again and again while the pause lasts. One that raises has not said that it is over.
         clock: time.
         interval: seconds between two probes, and before the first.
         on_change: told with the cause when it begins or its cause changes, with None when it ends.
@@ -51,10 +55,17 @@ class Pause:
         if self._prober is not None:
             self._prober.cancel()
 
+    async def _says_over(self) -> bool:
+        try:
+            return await self._probe()
+        except Exception as error:  # noqa: BLE001 - a pause whose probe died would never end
+            log.error("probe.crashed", cause=self.cause, error=type(error).__name__)  # noqa: TRY400 - no values
+            return False
+
     async def _until_over(self) -> None:
         while True:
             await self._clock.sleep(self._interval)
-            if await self._probe():
+            if await self._says_over():
                 break
         self._prober = None
         self.cause = None

@@ -47,7 +47,12 @@ class RateLimiter:
         heapq.heappush(self._line, (not urgent, next(self._numbers), leave))
         if self._pump is None:
             self._pump = asyncio.create_task(self._serve())
-        await leave
+        try:
+            await leave
+        except asyncio.CancelledError:
+            if leave.done() and not leave.cancelled():
+                self._tokens += 1  # it was given, and nobody is going to use it
+            raise
 
     def close(self) -> None:
         """Serve nobody any more."""

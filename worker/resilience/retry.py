@@ -9,7 +9,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError
+from worker.domain.errors import (
+    AccountError,
+    HeldTooLongError,
+    OutcomeUncertainError,
+    TransientError,
+    WorkerError,
+)
 from worker.ports import Clock
 
 T = TypeVar("T")
@@ -41,9 +47,13 @@ class _CountedAttempts(stop_base):
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         error = retry_state.outcome.exception() if retry_state.outcome else None
-        if not isinstance(error, AccountError) and not getattr(error, "on_trial", False):
+        if _counts(error):
             self._left -= 1
         return self._left <= 0
+
+
+def _counts(error: BaseException | None) -> bool:
+    return not isinstance(error, AccountError) and not getattr(error, "on_trial", False)
 
 
 class _Wait(wait_base):
@@ -69,6 +79,7 @@ class RetryAttempts:
 
     Attributes:
         limit: attempts that count.
+        longest_hold: seconds; failures that do not count are not repeated beyond them.
         on_retry: told before each repetition.
     """
 
@@ -77,13 +88,18 @@ class RetryAttempts:
     random: Random
     backoff: Backoff = Backoff()
     on_retry: Callable[[], None] = lambda: None
+    longest_hold: float = 600.0
 
     async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Return the first success, else raise the last error.
 
         Repeated are the errors after which nothing was sent, and `OutcomeUncertainError`: whoever may not
         repeat on that must not let it out of *attempt*.
+
+        Raises:
+            HeldTooLongError: the outage lasts longer than a job may be held.
         """
+        until = self.clock.elapsed() + self.longest_hold
         retrying = AsyncRetrying(
             sleep=self.clock.sleep,
             stop=_CountedAttempts(self.limit),
@@ -95,6 +111,11 @@ class RetryAttempts:
 
         async def call() -> T:
             # tenacity awaits coroutine functions only, not what a lambda returns.
-            return await attempt()
+            try:
+                return await attempt()
+            except WorkerError as error:
+                if _counts(error) or self.clock.elapsed() < until:
+                    raise
+                raise HeldTooLongError(error.code, "the job waited for the gateway and goes back") from None
 
         return await retrying(call)

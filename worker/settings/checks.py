@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-# Names that the worker itself puts into a request (ITON API, REQUEST PARAMETERS of every command).
-RESERVED_PARAMS = frozenset({"username", "password", "cmd", "to", "unicode", "sender", "ids", "phonenumbers"})
+from schemas.entries import RESERVED_PARAMS
 
 _PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _REGION = re.compile(r"[A-Z]{2}")
+_MOST_DELAYS = 10
 _LONGEST_DELAY = 86_400
 
 
@@ -96,6 +96,11 @@ def param_name(value: str) -> str:
     return value
 
 
+def text_param_name(value: str) -> str:
+    """Accept the name of the parameter with the text, for which ``message`` is reserved."""
+    return value if value.lower() == "message" else param_name(value)
+
+
 def time_zone(value: str) -> str:
     """Accept a name of the time zone database."""
     try:
@@ -108,7 +113,7 @@ def time_zone(value: str) -> str:
 def delays(value: tuple[int, ...]) -> tuple[int, ...]:
     """Accept 1 to 10 rising whole seconds, each at most a day."""
     rising = all(earlier < later for earlier, later in pairwise(value))
-    if not 1 <= len(value) <= 10 or not rising or value[0] < 1 or value[-1] > _LONGEST_DELAY:  # noqa: PLR2004 - the docstring names the bound
+    if not 1 <= len(value) <= _MOST_DELAYS or not rising or value[0] < 1 or value[-1] > _LONGEST_DELAY:
         raise ValueError("must be 1 to 10 rising whole seconds, each from 1 to 86400; 5,30,120,600, say")
     return value
 

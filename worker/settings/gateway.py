@@ -52,7 +52,7 @@ class GatewaySettings(Section):
         validation_alias="WORKER_GATEWAY_METHOD",
         description="GET with a query, as ITON documents it, or POST form-encoded",
     )
-    text_param: ParamName = Field(
+    text_param: Annotated[str, AfterValidator(checks.text_param_name)] = Field(
         "message",
         validation_alias="WORKER_GATEWAY_TEXT_PARAM",
         description="name of the parameter with the text, which ITON's document forgot",

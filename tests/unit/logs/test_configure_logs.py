@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from tests.support.restored_logs import restored_logs
 from worker.logs import configure_logs
 
 SECRET = "s3cret-password"
@@ -17,13 +18,8 @@ SECRET = "s3cret-password"
 @pytest.fixture(autouse=True)
 def _restore() -> Iterator[None]:
     """Leave logging as it was found."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with restored_logs():
+        yield
 
 
 def _fail() -> None:
@@ -72,7 +68,7 @@ class TestJson:
     def test_at_debug_they_speak_and_are_redacted(self, capsys: pytest.CaptureFixture[str]) -> None:
         """No credential, whatever the level."""
         configure_logs(form="json", level="debug", secrets=[SECRET])
-        logging.getLogger("httpx").info("GET https://gateway/?password=%s&to=919876543210", SECRET)
+        logging.getLogger("aiohttp.web").info("GET https://gateway/?password=%s&to=919876543210", SECRET)
         (line,) = _lines(capsys)
         assert line["event"] == "GET https://gateway/?password=***&to=91********10"
 
