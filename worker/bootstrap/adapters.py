@@ -8,10 +8,10 @@ from worker.amqp.topology import Topology
 from worker.clock import SystemClock
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
-from worker.iton.rules import rules_from
+from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
 from worker.ledger import AnyLedger, open_ledger
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
 
 
 def topology_of(settings: Settings) -> Topology:
@@ -32,7 +32,7 @@ def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGa
             default_sender=settings.sending.default_sender,
             url_limit=gateway.max_url_bytes,
             zone=ZoneInfo(gateway.timezone),
-            rules=rules_from(gateway.rules),
+            rules=_rules(settings),
         ),
         limits=TimeLimits(call=gateway.timeout),
         observers=observers,
@@ -42,12 +42,22 @@ def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGa
 
 def ledger_of(settings: Settings) -> AnyLedger:
     """Return the ledger that the settings name."""
-    return open_ledger(
-        settings.ledger.url.get_secret_value(),
-        retention=settings.ledger.retention,
-        clock=SystemClock(),
-        prefix=settings.broker.prefix,
-    )
+    try:
+        return open_ledger(
+            settings.ledger.url.get_secret_value(),
+            retention=settings.ledger.retention,
+            clock=SystemClock(),
+            prefix=settings.broker.prefix,
+        )
+    except ValueError as error:
+        raise SettingsError(f"LEDGER_URL cannot be used: {error}") from None
+
+
+def _rules(settings: Settings) -> tuple[Rule, ...]:
+    try:
+        return rules_from(settings.gateway.rules)
+    except ValueError as error:
+        raise SettingsError(f"WORKER_GATEWAY_RULES has a wrong rule: {error}") from None
 
 
 def publisher_of(settings: Settings) -> BrokerPublisher:

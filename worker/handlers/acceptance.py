@@ -50,10 +50,10 @@ class Acceptance:
         )
 
     def _params_errors(self, job: SendJob) -> list[JobError]:
-        words = "is not among the names that the worker's setting ITON_ALLOWED_PARAMS lists: {}"
-        listed = ", ".join(sorted(self.allowed_params)) or "it lists none"
+        words = "`{}` is not among the params that the worker's setting ITON_ALLOWED_PARAMS lists ({})"
+        listed = ", ".join(sorted(self.allowed_params)) or "none"
         return [
-            _error(FailureCode.PARAMS_NOT_ALLOWED, words.format(listed), "params", name)
+            _error(FailureCode.PARAMS_NOT_ALLOWED, words.format(name, listed), "params", name)
             for name in job.params
             if name not in self.allowed_params
         ]

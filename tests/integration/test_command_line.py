@@ -1,0 +1,233 @@
+"""The commands that talk to the broker, against a real one."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from tests.support.amqp_side import pika_channel
+from tests.support.restored_logs import restored_logs
+from worker.cli.app import main
+
+DEADLINE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def prefix(amqp_url: str, amqp_prefix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """Point the commands to the broker, under a prefix of the test's own, with the topology there."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "AMQP_URL": amqp_url,
+        "AMQP_PREFIX": amqp_prefix,
+        "WORKER_SECRETS_DIR": str(tmp_path / "none"),
+        "WORKER_RETRY_DELAYS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with restored_logs():
+        assert main(["topology", "--declare"]) == 0
+        yield amqp_prefix
+
+
+def _taken(amqp_url: str, queue: str) -> list[tuple[pika.BasicProperties, dict[str, Any]]]:
+    """Take everything out of *queue*."""
+    found: list[tuple[pika.BasicProperties, dict[str, Any]]] = []
+    with pika_channel(amqp_url) as channel:
+        while True:
+            method, properties, body = channel.basic_get(queue, auto_ack=True)
+            if method is None:
+                return found
+            found.append((properties, json.loads(body)))
+
+
+def _publish(amqp_url: str, exchange: str, key: str, body: bytes, **properties: Any) -> None:  # noqa: ANN401 - as pika has them
+    with pika_channel(amqp_url) as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(exchange, key, body, pika.BasicProperties(**properties))
+
+
+class TestSubmit:
+    """What producers could do themselves."""
+
+    def test_jobs_of_a_file_are_on_their_queue(
+        self, amqp_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Persistent JSON with the job's id as message id; the ids are printed."""
+        (tmp_path / "may.csv").write_text("recipient,text\n1,A\n2,B\n3,A\n")
+        assert main(["submit", "--csv", "may.csv", "--json"]) == 0
+        summary = json.loads(capsys.readouterr().out)
+        found = _taken(amqp_url, f"{prefix}.send")
+        assert sorted(job["job_id"] for job in summary["jobs"]) == sorted(body["job_id"] for _, body in found)
+        assert (summary["published"], summary["recipients"]) == (2, 3)
+        properties, body = found[0]
+        assert (properties.delivery_mode, properties.content_type) == (2, "application/json")
+        assert properties.message_id == body["job_id"]
+
+    def test_a_repeated_file_has_the_same_ids(self, amqp_url: str, prefix: str, tmp_path: Path) -> None:
+        """So the worker carries each job out once."""
+        (tmp_path / "a.jsonl").write_text(
+            "".join(f'{{"recipients": ["{n}"], "text": "x"}}\n' for n in range(300))
+        )
+        for _ in range(2):
+            assert main(["submit", "--jsonl", "a.jsonl", "--urgent"]) == 0
+        found = [body["job_id"] for _, body in _taken(amqp_url, f"{prefix}.send.urgent")]
+        assert (len(found), len(set(found))) == (600, 300)
+
+    def test_without_a_queue_it_says_what_to_do(
+        self, amqp_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A job that no queue takes is not published."""
+        monkeypatch.setenv("AMQP_DECLARE", "false")
+        with pika_channel(amqp_url) as channel:
+            channel.queue_delete(f"{prefix}.account")
+        assert main(["submit", "--kind", "account"]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert f"{prefix}.account" in captured.err
+
+
+class TestResults:
+    """Following, and what nobody was bound for."""
+
+    def test_follows_a_job_until_all_its_parts_came(
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Other jobs are not shown."""
+        stop = threading.Event()
+
+        def publish() -> None:
+            while not stop.wait(0.2):
+                for job_id, part in (("other", 1), ("mine", 1), ("mine", 2)):
+                    body = {
+                        "job_id": job_id,
+                        "part": part,
+                        "parts": 2,
+                        "status": "accepted",
+                        "recipients": [],
+                    }
+                    _publish(amqp_url, f"{prefix}.results.send", "send.accepted", json.dumps(body).encode())
+
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        try:
+            assert main(["results", "--json", "--job-id", "mine", "--timeout", str(DEADLINE)]) == 0
+        finally:
+            stop.set()
+            publisher.join()
+        shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert {one["job_id"] for one in shown} == {"mine"}
+        assert {one["part"] for one in shown} == {1, 2}
+
+    def test_ends_with_1_when_too_few_came(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Scripts notice."""
+        started = time.monotonic()
+        assert main(["results", "--count", "1", "--timeout", "0.5"]) == 1
+        assert time.monotonic() - started < DEADLINE
+        assert "did not come within 0.5 s" in capsys.readouterr().err
+
+    def test_unrouted_results_stay_unless_taken(
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Looking is harmless."""
+        for number in (1, 2):
+            body = json.dumps({"job_id": "a", "status": "balance", "remaining_credits": number}).encode()
+            _publish(amqp_url, f"{prefix}.results.account", "account.balance", body)
+        capsys.readouterr()
+        for arguments in (["--unrouted"], ["--unrouted", "--take"], ["--unrouted"]):
+            assert main(["results", "--json", *arguments]) == 0
+        shown = [json.loads(line)["remaining_credits"] for line in capsys.readouterr().out.splitlines()]
+        assert shown == [1, 2, 1, 2]
+
+
+class TestDead:
+    """Looking at dead letters."""
+
+    @pytest.fixture(autouse=True)
+    def _letters(self, amqp_url: str, prefix: str) -> None:
+        """Two dead letters, the second with a body that is no text."""
+        for body, reason in ((b'{"job_id": "a", "x": 1}', "unknown_field"), (b"\xff\x00", "not_utf8")):
+            headers = {"x-iton-reason": reason, "x-iton-attempts": 3, "x-iton-queue": "q", "mine": "kept"}
+            _publish(amqp_url, f"{prefix}.dead", "send", body, headers=headers, message_id=f"m-{reason}")
+
+    def test_are_listed_and_stay(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Twice the same, the oldest first; --reason picks."""
+        capsys.readouterr()
+        for _ in range(2):
+            assert main(["dead", "list", "--json"]) == 0
+        shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(one["number"], one["job_id"], one["reason"]) for one in shown] == [
+            (1, "a", "unknown_field"),
+            (2, "m-not_utf8", "not_utf8"),
+        ] * 2
+        assert main(["dead", "list", "--reason", "not_utf8"]) == 0
+        captured = capsys.readouterr()
+        assert "m-not_utf8" in captured.out
+        assert captured.err == "iton-worker: 1 dead letters: 1 not_utf8\n"
+
+    def test_are_shown_whole(self, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+        """By number or job id; the body byte for byte where that is asked for."""
+        capsysbinary.readouterr()
+        assert main(["dead", "show", "a", "--json"]) == 0
+        shown = json.loads(capsysbinary.readouterr().out)
+        assert (shown["attempts"], shown["headers"]["mine"], shown["body"]) == (
+            3,
+            "kept",
+            '{"job_id": "a", "x": 1}',
+        )
+        assert main(["dead", "show", "2", "--body"]) == 0
+        assert capsysbinary.readouterr().out == b"\xff\x00"
+        assert main(["dead", "show", "3"]) == 1
+
+
+class TestCheck:
+    """Broker and topology, as they are."""
+
+    @pytest.fixture(autouse=True)
+    def _account(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An account, and a gateway that is down."""
+        for name, value in {
+            "ITON_USERNAME": "someone",
+            "ITON_PASSWORD": "hush-hush",
+            "ITON_BASE_URL": "http://127.0.0.1:1/",
+            "LEDGER_URL": "memory://",
+        }.items():
+            monkeypatch.setenv(name, value)
+
+    def _findings(self, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+        capsys.readouterr()
+        assert main(["check", "--json"]) == 1
+        findings = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return {finding["part"]: finding for finding in findings}
+
+    def test_both_are_well(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The gateway alone is down."""
+        findings = self._findings(capsys)
+        assert [part for part, finding in findings.items() if not finding["ok"]] == ["gateway"]
+        assert "ITON_BASE_URL" in findings["gateway"]["remedy"]
+
+    def test_a_missing_queue_is_named_where_it_may_not_be_declared(
+        self, amqp_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With the remedy."""
+        monkeypatch.setenv("AMQP_DECLARE", "false")
+        with pika_channel(amqp_url) as channel:
+            channel.queue_delete(f"{prefix}.status")
+        finding = self._findings(capsys)["topology"]
+        assert finding["ok"] is False
+        assert finding["detail"] == f"not on the broker: queue {prefix}.status"
+        assert "topology --declare" in finding["remedy"]
+
+    def test_a_wrong_password_of_the_broker_is_one_line(
+        self, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It says so, and does not show it."""
+        parts = pika.URLParameters(amqp_url)
+        monkeypatch.setenv("AMQP_URL", f"amqp://nobody:wr0ng-pw@{parts.host}:{parts.port}/")
+        finding = self._findings(capsys)["broker"]
+        assert finding["ok"] is False
+        assert "refuses user or password" in finding["detail"]
+        assert "wr0ng-pw" not in str(finding)

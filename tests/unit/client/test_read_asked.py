@@ -1,0 +1,219 @@
+"""From arguments and files to jobs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from schemas.channels import JobKind
+from worker.client.asking import Asked, read_asked
+from worker.client.prepared import InputError, ReadJobs
+from worker.settings import Settings, load_settings
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Default settings, whatever the machine's environment holds."""
+    monkeypatch.setenv("WORKER_SECRETS_DIR", str(tmp_path / "none"))
+    return load_settings(credentials=False, env_file=tmp_path / "none.env")
+
+
+def _bodies(found: ReadJobs) -> list[dict[str, object]]:
+    return [json.loads(job.body) for job in found.jobs]
+
+
+class TestArguments:
+    """One job from arguments."""
+
+    def test_becomes_a_job_with_an_id_of_its_own(self, settings: Settings) -> None:
+        """Without an id or a campaign each run is another job."""
+        asked = Asked(fields={"recipients": ["919876543210"], "text": "Hi"})
+        first, second = (read_asked(asked, settings).jobs[0] for _ in range(2))
+        assert first.job_id != second.job_id
+        assert first.job_id.startswith("cli-")
+        assert (first.routing_key, first.entries) == ("send", 1)
+
+    def test_keeps_its_id_within_a_campaign(self, settings: Settings) -> None:
+        """With a campaign's name the same content is the same job."""
+        asked = Asked(campaign="spring sale", fields={"recipients": ["919876543210"], "text": "Hi"})
+        first, second = (read_asked(asked, settings).jobs[0] for _ in range(2))
+        assert first == second
+        assert first.job_id.startswith("spring-sale-")
+
+    def test_takes_the_lane_and_the_kind(self, settings: Settings) -> None:
+        """Urgent, status and account jobs have keys of their own."""
+        fields = {"recipients": ["919876543210"], "text": "Hi"}
+        asked = [
+            Asked(urgent=True, fields=fields),
+            Asked(kind=JobKind.STATUS, fields={"message_ids": ["a1", "b2"]}),
+            Asked(kind=JobKind.ACCOUNT),
+        ]
+        jobs = [read_asked(one, settings).jobs[0] for one in asked]
+        assert [(job.routing_key, job.entries) for job in jobs] == [
+            ("send.urgent", 1),
+            ("status", 2),
+            ("account", 0),
+        ]
+
+    def test_is_checked_as_the_worker_would(self, settings: Settings) -> None:
+        """What the worker would reject is not published."""
+        with pytest.raises(InputError, match="`text` is missing"):
+            read_asked(Asked(fields={"recipients": ["919876543210"]}), settings)
+
+
+class TestCsv:
+    """A campaign out of a CSV file."""
+
+    def _read(self, path: Path, content: str, settings: Settings, **fields: object) -> ReadJobs:
+        path.write_text(content, encoding="utf-8")
+        return read_asked(Asked(csv=path, fields=fields), settings)
+
+    def _faults(self, path: Path, content: str, settings: Settings) -> tuple[str, ...]:
+        with pytest.raises(InputError) as caught:
+            self._read(path, content, settings)
+        return caught.value.faults
+
+    def test_rows_with_the_same_text_are_one_job(self, tmp_path: Path, settings: Settings) -> None:
+        """In the order of their first rows; the id starts with the file's name."""
+        found = self._read(tmp_path / "may.csv", "recipient,text\n1,A\n2,B\n3,A\n", settings)
+        assert [body["recipients"] for body in _bodies(found)] == [["1", "3"], ["2"]]
+        assert all(job.job_id.startswith("may-") for job in found.jobs)
+
+    def test_a_second_reading_gives_the_same_jobs(self, tmp_path: Path, settings: Settings) -> None:
+        """So a campaign that was killed can be run again."""
+        content = "recipient,text\n1,A\n2,B\n"
+        first = self._read(tmp_path / "a.csv", content, settings)
+        assert first == self._read(tmp_path / "a.csv", content, settings)
+
+    def test_options_stand_in_for_empty_cells(self, tmp_path: Path, settings: Settings) -> None:
+        """And for columns that are absent."""
+        found = self._read(tmp_path / "a.csv", "to,sender\n1,ABC\n2,\n", settings, text="T", sender="XYZ")
+        assert [(body["text"], body["sender"]) for body in _bodies(found)] == [("T", "ABC"), ("T", "XYZ")]
+
+    def test_spreadsheets_are_read_as_they_save(self, tmp_path: Path, settings: Settings) -> None:
+        """Byte order mark, semicolons, capitals in the header, blank lines, line breaks in a text."""
+        content = '\ufeffPhone;Text\r\n1;"two\nlines"\r\n;\r\n\r\n2;"two\nlines"\r\n'
+        (body,) = _bodies(self._read(tmp_path / "a.csv", content, settings))
+        assert (body["recipients"], body["text"]) == (["1", "2"], "two\nlines")
+
+    def test_the_text_is_left_as_it_is(self, tmp_path: Path, settings: Settings) -> None:
+        """Blanks around it are part of the registered template."""
+        (body,) = _bodies(self._read(tmp_path / "a.csv", "to,text,sender\n1, Hi , ABC \n", settings))
+        assert (body["text"], body["sender"]) == (" Hi ", "ABC")
+
+    def test_params_metadata_and_urgent_have_columns(self, tmp_path: Path, settings: Settings) -> None:
+        """Rows of the urgent lane are jobs of their own."""
+        content = "to,text,params.templateId,metadata.city,urgent\n1,T,77,Pune,yes\n2,T,77,Pune,no\n"
+        found = self._read(tmp_path / "a.csv", content, settings)
+        assert [job.routing_key for job in found.jobs] == ["send.urgent", "send"]
+        assert [body["params"] for body in _bodies(found)] == [{"templateId": "77"}] * 2
+        assert _bodies(found)[0]["metadata"] == {"city": "Pune"}
+
+    def test_too_many_recipients_become_several_jobs(self, tmp_path: Path, settings: Settings) -> None:
+        """Each number stays in one of them, however it is spelt."""
+        rows = [f"{9_876_500_000 + number}" for number in range(100_001)]
+        content = "\n".join(["to,text", *(f"{row},T" for row in [*rows, "+919876500000"])])
+        found = self._read(tmp_path / "a.csv", content, settings)
+        assert [job.entries for job in found.jobs] == [100_000, 1]
+
+    @pytest.mark.parametrize(
+        ("content", "fault"),
+        [
+            ("", "line 1: has no column with the recipients: call one `recipient`"),
+            ("recipient,text\n", "the file holds no row: write a header line, then a line a recipient"),
+            ("recipient,txt\n1,A\n", "line 1: has an unknown column `txt`: did you mean `text`?"),
+            ("to,phone\n1,2\n", "line 1: has more than one column `recipient`: keep one"),
+            ("to,text\n1,A\n,B\n", "line 3: has no recipient: write one, or take the line out"),
+            (
+                "to,text\n1,A,B\n",
+                "line 2: has 3 cells where the header has 2: put quotes around a text with commas",
+            ),
+            ("to,urgent\n1,maybe\n", "line 2: has something other than yes or no in the column `urgent`"),
+        ],
+    )
+    def test_faults_name_the_line_and_the_remedy(
+        self, tmp_path: Path, settings: Settings, content: str, fault: str
+    ) -> None:
+        """Nothing is published then."""
+        assert self._faults(tmp_path / "a.csv", content, settings)[0] == fault
+
+    def test_a_fault_of_a_job_names_the_first_of_its_lines(self, tmp_path: Path, settings: Settings) -> None:
+        """As do the worker's own words."""
+        faults = self._faults(
+            tmp_path / "a.csv", "to,text,category\n1,A,service\n2,A,news\n3,A,news\n", settings
+        )
+        assert len(faults) == 1
+        assert faults[0].startswith("line 3: `category`")
+
+    def test_bytes_that_are_no_text_are_refused(self, tmp_path: Path, settings: Settings) -> None:
+        """Guessing an encoding would alter the text."""
+        (tmp_path / "a.csv").write_bytes(b"to,text\n1,caf\xe9\n")
+        with pytest.raises(InputError, match="not UTF-8"):
+            read_asked(Asked(csv=tmp_path / "a.csv", fields={}), settings)
+
+    def test_an_open_quote_is_refused(self, tmp_path: Path, settings: Settings) -> None:
+        """It would swallow the rest of the file."""
+        assert "close every quote" in self._faults(tmp_path / "a.csv", 'to,text\n1,"A\n2,B\n', settings)[0]
+
+    def test_a_missing_file_is_named(self, tmp_path: Path, settings: Settings) -> None:
+        """With the system's reason."""
+        with pytest.raises(InputError, match=r"none\.csv cannot be read: no such file"):
+            read_asked(Asked(csv=tmp_path / "none.csv"), settings)
+
+
+class TestJsonLines:
+    """A job a line."""
+
+    def _read(self, path: Path, *lines: str) -> Asked:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return Asked(jsonl=path)
+
+    def test_each_line_is_a_job(self, tmp_path: Path, settings: Settings) -> None:
+        """Ids that are given stay; others are made of the content, whatever the order of keys."""
+        asked = self._read(
+            tmp_path / "a.jsonl",
+            '{"job_id": "mine", "recipients": ["1"], "text": "A"}',
+            "",
+            '{"recipients": ["1"], "text": "A"}',
+        )
+        first, second = read_asked(asked, settings).jobs
+        assert first.job_id == "mine"
+        other = self._read(tmp_path / "a.jsonl", '{"text": "A", "recipients": ["1"]}')
+        assert read_asked(other, settings).jobs[0].job_id == second.job_id
+
+    def test_a_repeated_line_counts_once(self, tmp_path: Path, settings: Settings) -> None:
+        """It is the same job, and would be the same to the worker."""
+        line = '{"recipients": ["1"], "text": "A"}'
+        found = read_asked(self._read(tmp_path / "a.jsonl", line, line), settings)
+        assert (len(found.jobs), found.repeated, found.entries) == (1, 1, 1)
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("nope", "not JSON"),
+            ("[]", "not an object"),
+            ('{"recipents": ["1"], "text": "A"}', "did you mean `recipients`"),
+            (
+                '{"job_id": "x", "recipients": ["1"], "text": "B"}',
+                "has the job_id of line 1 and other content",
+            ),
+        ],
+    )
+    def test_faults_name_the_line(self, tmp_path: Path, settings: Settings, line: str, words: str) -> None:
+        """And the remedy, in the worker's own words."""
+        asked = self._read(tmp_path / "a.jsonl", '{"job_id": "x", "recipients": ["1"], "text": "A"}', line)
+        with pytest.raises(InputError) as caught:
+            read_asked(asked, settings)
+        assert caught.value.faults[0].startswith("line 2: ")
+        assert words in caught.value.faults[0]
+
+    def test_faults_stop_at_twenty(self, tmp_path: Path, settings: Settings) -> None:
+        """A wrong file does not fill the screen."""
+        with pytest.raises(InputError) as caught:
+            read_asked(self._read(tmp_path / "a.jsonl", *["nope"] * 50), settings)
+        assert len(caught.value.faults) == 20
+
+    def test_an_empty_file_is_refused(self, tmp_path: Path, settings: Settings) -> None:
+        """Nothing to publish is a mistake."""
+        with pytest.raises(InputError, match="holds no job"):
+            read_asked(self._read(tmp_path / "a.jsonl", ""), settings)

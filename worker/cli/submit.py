@@ -1,0 +1,146 @@
+"""``iton-worker submit``."""
+
+# ruff: noqa: PLC0415 - the help must not wait for the libraries of the work
+
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.terminal import epilog
+
+if TYPE_CHECKING:
+    from worker.client.asking import Asked
+
+EPILOG = epilog("""
+Examples:
+    iton-worker submit --to 919876543210 --text "Your order is on its way." --category service
+    iton-worker submit --urgent --to "+91 98765 43210" --text "Your code is 424242" --on-uncertain resend
+    iton-worker submit --csv people.csv --text "We are open again." --campaign reopening
+    iton-worker submit --jsonl jobs.jsonl --dry-run
+    iton-worker submit --kind status --message-id 532073f7e4b05199d2c3d812
+    iton-worker submit --kind account
+
+A CSV has a header line with a column recipient, and if you like text, sender, category, dnd, on_uncertain,
+expires_at, urgent, params.NAME and metadata.NAME; options stand in for cells that are empty. Rows that differ
+in the recipient only become one job.
+
+A file may be submitted again after a crash or Ctrl-C: a job without a job_id gets one that is made of the
+campaign's name and the job's content, so the worker knows what it has carried out, and nobody gets a text
+twice. Another --campaign, or a change in the file, makes other jobs. One job from arguments is a new one each
+time, unless --job-id or --campaign is given.
+
+Everything is checked before anything is published.
+
+Exit codes: 0 all jobs are on their queue; 1 some are not, run the same command again; 2 wrong usage, setting
+or input, and nothing was published; 130 interrupted.
+""")
+
+
+class Kind(StrEnum):
+    """What the jobs ask for."""
+
+    SEND = "send"
+    STATUS = "status"
+    ACCOUNT = "account"
+
+
+def submit(  # noqa: PLR0913 - each is an option of the command
+    *,
+    to: Annotated[
+        list[str] | None, typer.Option(metavar="NUMBER", help="Recipient; again or with commas for more.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="What is sent, as it is.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="A campaign; - for stdin.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(metavar="FILE", help="A job a line; - for stdin.")] = None,
+    campaign: Annotated[str | None, typer.Option(help="Start of the job ids; else the file's name.")] = None,
+    kind: Annotated[Kind, typer.Option(help="What the jobs ask for.")] = Kind.SEND,
+    message_id: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="To ask the status of; again for more.")
+    ] = None,
+    job_id: Annotated[str | None, typer.Option(metavar="ID", help="Of the one job.")] = None,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Never waits behind bulk work.")] = False,
+    sender: Annotated[str | None, typer.Option(help="Sender ID.")] = None,
+    category: Annotated[
+        str | None, typer.Option(metavar="promotional|service|transactional", help="Default: promotional.")
+    ] = None,
+    dnd: Annotated[
+        str | None, typer.Option(metavar="filter|skip", help="Overrules what the category says.")
+    ] = None,
+    on_uncertain: Annotated[
+        str | None, typer.Option(metavar="report|resend", help="After a lost reply. Default: report.")
+    ] = None,
+    expires_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset; not sent after it.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the gateway; again for more.")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Comes back in results; again for more.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and count; publish nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
+) -> None:
+    """Publish jobs: one from arguments, a campaign from a CSV, or a job a line from a JSON-lines file.
+
+    The ids of the jobs go to stdout, one a line; progress and the summary to stderr.
+    """
+    from schemas.channels import JobKind
+    from worker.cli.submitting import submit_asked
+    from worker.client.asking import Asked
+
+    fields = {
+        "job_id": job_id,
+        "recipients": _listed(to) or None,
+        "message_ids": _listed(message_id) or None,
+        "text": text,
+        "sender": sender,
+        "category": category,
+        "dnd": dnd,
+        "on_uncertain": on_uncertain,
+        "expires_at": expires_at,
+        "params": _pairs(param, "--param") or None,
+        "metadata": _pairs(metadata, "--metadata") or None,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    asked = Asked(JobKind(kind.value), urgent, campaign, csv, jsonl, given)
+    _refuse_contradictions(asked)
+    raise typer.Exit(submit_asked(asked, dry_run=dry_run, as_json=as_json))
+
+
+def _refuse_contradictions(asked: "Asked") -> None:
+    """Usage errors that no single option shows."""
+    of_one_job = asked.fields.keys() & {"recipients", "job_id", "message_ids"}
+    if asked.urgent and asked.kind.value != Kind.SEND:
+        raise typer.BadParameter("goes with send jobs only", param_hint="--urgent")
+    if asked.csv is not None and asked.jsonl is not None:
+        raise typer.BadParameter("goes without --jsonl", param_hint="--csv")
+    if asked.csv is not None and (asked.kind.value != Kind.SEND or of_one_job):
+        raise typer.BadParameter(
+            "goes without --to, --job-id, --message-id and --kind: the file has the recipients",
+            param_hint="--csv",
+        )
+    if asked.jsonl is not None and asked.fields:
+        raise typer.BadParameter(
+            "goes without options of a job: each line is a whole one", param_hint="--jsonl"
+        )
+    if asked.csv is None and asked.jsonl is None and asked.kind.value == Kind.SEND and not of_one_job:
+        raise typer.BadParameter("is needed, or --csv or --jsonl", param_hint="--to")
+
+
+def _listed(given: Iterable[str] | None) -> list[str]:
+    """Take values that were given one by one or with commas between them."""
+    return [item.strip() for value in given or () for item in value.split(",") if item.strip()]
+
+
+def _pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for pair in given or ():
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise typer.BadParameter(f"{pair} is no NAME=VALUE", param_hint=option)
+        pairs[name] = value
+    return pairs

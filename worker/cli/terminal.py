@@ -1,0 +1,94 @@
+"""What all commands share: exit codes, settings, and the two streams."""
+
+# ruff: noqa: PLC0415 - what one command needs must not slow down the help of the others
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_WIDE = 240
+
+
+def read_settings(*, credentials: bool = False) -> "Settings":
+    """Read the settings for a short command, whose log lines are those that warn.
+
+    Raises:
+        SettingsError: one line that says what to do.
+    """
+    from worker.settings import load_settings
+
+    settings = load_settings(credentials=credentials)
+    level = settings.process.log_level
+    start_logs(settings, level="warning" if level == "info" else level)
+    return settings
+
+
+def start_logs(settings: "Settings", *, level: str | None = None) -> None:
+    """Configure the logs by the settings; *level* overrules theirs."""
+    from worker.logs import configure_logs
+
+    process = settings.process
+    configure_logs(
+        level=level or process.log_level,
+        form=process.log_format,
+        secrets=settings.secrets(),
+        names=settings.names(),
+    )
+
+
+def epilog(text: str) -> str:
+    """Return *text* for the end of a help: indented lines stay lines, those of a paragraph flow."""
+    return "\n\n".join(_flowed(block) for block in text.strip().split("\n\n"))
+
+
+def _flowed(block: str) -> str:
+    return block if "\n    " in block else " ".join(block.split())
+
+
+def say(line: str) -> None:
+    """Write one line to stdout, for whoever reads the command's output."""
+    typer.echo(line)
+
+
+def complain(line: str) -> None:
+    """Write one line to stderr."""
+    typer.echo(f"iton-worker: {line}", err=True)
+
+
+def say_json(value: object) -> None:
+    """Write one JSON value on one line to stdout."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def printable(text: object) -> str:
+    """Return *text* on one line, without what could steer a terminal: others wrote it."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text)
+    )
+
+
+def say_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table to stdout; full width where no terminal cuts it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headers, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        say(line.rstrip())

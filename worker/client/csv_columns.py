@@ -1,0 +1,108 @@
+"""What the columns of a CSV file may be called, and what a row says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+_RECIPIENT_NAMES = frozenset({"recipient", "to", "phone", "mobile", "number", "msisdn"})
+_FIELDS = ("text", "sender", "category", "dnd", "on_uncertain", "expires_at")
+_NESTED = ("params", "metadata")
+_RECIPIENT = "recipient"
+_URGENT = "urgent"
+_YES = frozenset({"yes", "true", "1", "y"})
+_NO = frozenset({"no", "false", "0", "n", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it counts.
+
+    Attributes:
+        template: the job without its recipients.
+    """
+
+    recipient: str
+    urgent: bool
+    template: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The header of a file, every name a known one."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, header: Sequence[str]) -> "Columns":
+        """Take a header line; case does not count, but for what follows ``params.`` and ``metadata.``.
+
+        Raises:
+            ValueError: a column is unknown or doubled, or there is none with the recipients.
+        """
+        names = tuple(_name(cell) for cell in header)
+        for name in names:
+            if not _known(name):
+                raise ValueError(_unknown(name))
+            if names.count(name) > 1:
+                raise ValueError(f"has more than one column `{name}`: keep one")
+        if _RECIPIENT not in names:
+            raise ValueError("has no column with the recipients: call one `recipient`")
+        return cls(names)
+
+    def read(self, cells: Sequence[str], defaults: Mapping[str, object]) -> Row:
+        """Read one row; for empty cells *defaults* hold.
+
+        Raises:
+            ValueError: too many or too few cells, no recipient, or an unclear `urgent`.
+        """
+        if len(cells) != len(self.names):
+            raise ValueError(
+                f"has {len(cells)} cells where the header has {len(self.names)}: "
+                "put quotes around a text with commas"
+            )
+        given = {name: cell for name, cell in zip(self.names, cells, strict=True) if cell.strip()}
+        recipient = given.pop(_RECIPIENT, "")
+        if not recipient:
+            raise ValueError("has no recipient: write one, or take the line out")
+        urgent = _flag(given.pop(_URGENT, ""))
+        return Row(recipient, urgent, _template(given, defaults))
+
+
+def _template(given: Mapping[str, str], defaults: Mapping[str, object]) -> dict[str, object]:
+    template = dict(defaults)
+    for name, cell in given.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            held = template.get(outer)
+            template[outer] = {**(held if isinstance(held, dict) else {}), inner: cell}
+        else:
+            # The text goes out as given; blanks around anything else are the spreadsheet's.
+            template[name] = cell if name == "text" else cell.strip()
+    return template
+
+
+def _flag(cell: str) -> bool:
+    word = cell.strip().lower()
+    if word not in _YES | _NO:
+        raise ValueError("has something other than yes or no in the column `urgent`")
+    return word in _YES
+
+
+def _name(cell: str) -> str:
+    outer, dot, inner = cell.strip().partition(".")
+    lowered = outer.lower()
+    if dot:
+        return f"{lowered}.{inner}"
+    return _RECIPIENT if lowered in _RECIPIENT_NAMES else lowered
+
+
+def _known(name: str) -> bool:
+    outer, dot, inner = name.partition(".")
+    return bool(inner) and outer in _NESTED if dot else name in {_RECIPIENT, _URGENT, *_FIELDS}
+
+
+def _unknown(name: str) -> str:
+    known = [_RECIPIENT, *_FIELDS, _URGENT, *(f"{outer}.NAME" for outer in _NESTED)]
+    close = get_close_matches(name, known, n=1)
+    remedy = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
+    return f"has an unknown column `{name[:40]}`: {remedy}"

@@ -1,0 +1,137 @@
+"""Follows results on a queue of its own, which goes when nobody reads it any more."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from schemas.channels import ResultKind, results_exchange
+from worker.amqp.calls import bounded
+from worker.amqp.connection import RawConnection
+from worker.amqp.declare import prepare
+from worker.client.access import BrokerAccess, visit
+from worker.domain.errors import BrokerUnavailableError
+
+_CALL_LIMIT = 10.0
+# So many results may wait for a slow reader of ours; the rest waits on the broker.
+_PREFETCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SeenResult:
+    """A result as it came.
+
+    Attributes:
+        body: the JSON object; under ``unreadable`` the text of what is none.
+    """
+
+    routing_key: str
+    body: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Awaited:
+    """Which jobs are waited for, and which parts of them have come.
+
+    Attributes:
+        job_ids: empty: all jobs, for ever.
+    """
+
+    job_ids: frozenset[str]
+    _parts: dict[str, set[int]] = field(default_factory=dict)
+    _complete: set[str] = field(default_factory=set)
+
+    def wants(self, result: SeenResult) -> bool:
+        """Tell whether the result is of one of the jobs."""
+        return not self.job_ids or result.body.get("job_id") in self.job_ids
+
+    def note(self, result: SeenResult) -> None:
+        """Take a result that is wanted."""
+        job_id = str(result.body.get("job_id"))
+        parts = self._parts.setdefault(job_id, set())
+        parts.add(result.body.get("part", 1))
+        if len(parts) >= result.body.get("parts", 1):
+            self._complete.add(job_id)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether every part of every job has come."""
+        return bool(self.job_ids) and self.job_ids <= self._complete
+
+
+async def follow(
+    access: BrokerAccess, kinds: Iterable[ResultKind], on_ready: Callable[[], None] = lambda: None
+) -> AsyncGenerator[SeenResult]:
+    """Yield results of *kinds* as they come, without end.
+
+    Args:
+        access: which broker.
+        kinds: which result exchanges.
+        on_ready: called once nothing can be missed any more.
+
+    Raises:
+        BrokerUnavailableError: no connection, or it was lost.
+    """
+    async with visit(access, name="results") as connection:
+        await prepare(connection.library, access.topology, may_declare=access.declare)
+        arrivals: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+        channel = await _subscribed(connection, access, kinds, arrivals)
+        on_ready()
+        lost: asyncio.Future[bool] = asyncio.ensure_future(_closed(connection))
+        try:
+            while True:
+                message = await _next(arrivals, lost)
+                yield read_result(message)
+                await channel.basic_ack(message.delivery_tag or 0)
+        finally:
+            lost.cancel()
+
+
+def read_result(message: DeliveredMessage) -> SeenResult:
+    """Read what came; never raises."""
+    try:
+        body = json.loads(message.body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        body = {"unreadable": message.body.decode("utf-8", "backslashreplace")}
+    return SeenResult(message.routing_key or "", body)
+
+
+async def _subscribed(
+    connection: RawConnection,
+    access: BrokerAccess,
+    kinds: Iterable[ResultKind],
+    arrivals: "asyncio.Queue[DeliveredMessage]",
+) -> AbstractChannel:
+    library_channel = await bounded(connection.library.channel(), _CALL_LIMIT)
+    channel = await library_channel.get_underlay_channel()
+    await channel.basic_qos(prefetch_count=_PREFETCH)
+    declared = await bounded(channel.queue_declare("", exclusive=True, auto_delete=True), _CALL_LIMIT)
+    queue = str(declared.queue) if declared else ""
+    for kind in kinds:
+        exchange = results_exchange(kind, access.topology.prefix)
+        await bounded(channel.queue_bind(queue, exchange, "#"), _CALL_LIMIT)
+    await bounded(channel.basic_consume(queue, arrivals.put), _CALL_LIMIT)
+    return channel
+
+
+async def _closed(connection: RawConnection) -> bool:
+    return await connection.library.closed()
+
+
+async def _next(
+    arrivals: "asyncio.Queue[DeliveredMessage]", lost: "asyncio.Future[bool]"
+) -> DeliveredMessage:
+    arrival = asyncio.ensure_future(arrivals.get())
+    try:
+        waiting: set[asyncio.Future[DeliveredMessage] | asyncio.Future[bool]] = {arrival, lost}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if arrival.done():
+            return arrival.result()
+    finally:
+        arrival.cancel()
+    raise BrokerUnavailableError("connection_lost", "the connection was closed; results may have been missed")
