@@ -1,0 +1,353 @@
+"""Consuming from a real broker, through everything that a broker does to its consumers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from yarl import URL
+
+from scripts.local_broker import PrivateBroker
+from tests.support.amqp_side import (
+    QUICK,
+    Peer,
+    RememberingHandler,
+    eventually,
+    pika_channel,
+    running,
+    until,
+)
+from tests.support.tcp_gate import TcpGate
+from worker.amqp.consumer import Consumer, ConsumerOptions
+from worker.amqp.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.settlement import Settlement
+from worker.amqp.topology import Topology
+from worker.domain.errors import LedgerUnavailableError
+from worker.domain.messages import DeadLetter, Delay, Lane, Requeue
+
+KEYS = {Lane.SEND: "send", Lane.SEND_URGENT: "send.urgent", Lane.STATUS: "status", Lane.ACCOUNT: "account"}
+
+
+@pytest.fixture
+def topology(amqp_prefix: str) -> Topology:
+    """Short delays, for tests that wait for them."""
+    return Topology(amqp_prefix, (1, 2))
+
+
+@pytest.fixture
+def peer(amqp_url: str) -> Peer:
+    """An independent client."""
+    return Peer(amqp_url)
+
+
+@asynccontextmanager
+async def consuming(
+    url: str, topology: Topology, handler: RememberingHandler, *, prefetch: int = 10, declare: bool = True
+) -> AsyncIterator[Consumer]:
+    """A consumer of every lane, and the publisher that its settlement needs."""
+    publisher = BrokerPublisher(url, topology, PublisherOptions(timing=QUICK, declare=declare))
+    consumer = Consumer(
+        url,
+        topology,
+        prefetch=dict.fromkeys(Lane, prefetch),
+        handle=handler,
+        settlement=Settlement(publisher, requeue_pause=0.05),
+        options=ConsumerOptions(timing=QUICK, declare=declare, crash_attempts=2),
+    )
+    async with running(publisher, consumer):
+        yield consumer
+
+
+async def handled(handler: RememberingHandler, count: int) -> None:
+    """Wait until that many deliveries were seen."""
+    await until(lambda: len(handler.seen) >= count)
+
+
+class TestDispositions:
+    """What becomes of a delivery."""
+
+    async def test_every_lane_is_consumed(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """Deliveries of each queue arrive with their lane, and are gone once done."""
+        handler = RememberingHandler()
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            for lane, key in KEYS.items():
+                peer.publish(topology.jobs, key, lane.value.encode())
+            peer.publish("", topology.work_queue(Lane.SEND_PARTS), b"send.parts")
+            peer.publish("", topology.work_queue(Lane.SEND_URGENT_PARTS), b"send.urgent.parts")
+            await handled(handler, 6)
+            assert {lane: lane.value.encode() for lane in Lane} == {d.lane: d.body for d in handler.seen}
+            await until(lambda: consumer.in_flight == 0)
+            await consumer.drain(5)
+        for lane in Lane:
+            assert peer.count(topology.work_queue(lane)) == 0
+
+    async def test_a_delayed_job_returns_with_its_attempts_counted(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """It comes back to its own lane, with the key it first came with, dated by the first round."""
+        handler = RememberingHandler(Delay(1, "gateway_down"))
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send.urgent", b"job")
+            await handled(handler, 3)
+        assert [delivery.attempts for delivery in handler.seen[:3]] == [0, 1, 2]
+        assert {(Lane.SEND_URGENT, "send.urgent", b"job")} == {
+            (d.lane, d.routing_key, d.body) for d in handler.seen
+        }
+        first, second, third = (delivery.first_seen for delivery in handler.seen[:3])
+        assert first is None
+        assert second == third is not None
+
+    async def test_a_dead_letter_says_why(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """The original body under its own key, and headers with reason, detail, attempts, queue and time."""
+        handler = RememberingHandler(DeadLetter("bad_job", "not JSON"))
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await handled_after(consumer, peer, topology, handler)
+            method, properties, body = await peer.wait_for_one(topology.dead)
+        assert (method.routing_key, body) == ("send", b"job")
+        said = {
+            name: properties.headers[f"x-iton-{name}"] for name in ("reason", "detail", "attempts", "queue")
+        }
+        assert said == {
+            "reason": "bad_job",
+            "detail": "not JSON",
+            "attempts": 0,
+            "queue": topology.work_queue(Lane.SEND),
+        }
+        assert properties.headers["x-iton-time"].endswith("Z")
+
+    async def test_a_requeued_job_comes_again(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """Nothing was decided: it is delivered again, unchanged."""
+        handler = RememberingHandler(Requeue("ledger away"))
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await handled_after(consumer, peer, topology, handler, 2)
+        assert handler.seen[1].redelivered
+
+    async def test_an_unavailable_store_requeues(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """An error of that kind that a handler lets pass costs the job no attempt."""
+        handler = RememberingHandler(LedgerUnavailableError("ledger", "away"))
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await handled_after(consumer, peer, topology, handler, 2)
+        assert [delivery.attempts for delivery in handler.seen[:2]] == [0, 0]
+
+    async def test_a_job_that_crashes_the_handler_is_delayed_then_dead(
+        self, amqp_url: str, topology: Topology, peer: Peer, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It neither loops hot nor is lost; the log has no word of it."""
+        handler = RememberingHandler(ValueError("919876543210"))
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await handled_after(consumer, peer, topology, handler, 2)
+            _, properties, body = await peer.wait_for_one(topology.dead)
+        assert body == b"job"
+        assert properties.headers["x-iton-reason"] == "internal_error"
+        assert properties.headers["x-iton-attempts"] == 1
+        assert "919876543210" not in capsys.readouterr().out
+
+
+async def handled_after(
+    consumer: Consumer, peer: Peer, topology: Topology, handler: RememberingHandler, count: int = 1
+) -> None:
+    """Publish one send job to a consumer that is up, and wait until it was handled so many times."""
+    await until(lambda: consumer.state.up)
+    peer.publish(topology.jobs, "send", b"job")
+    await handled(handler, count)
+
+
+class TestLosses:
+    """The broker takes the consumer away."""
+
+    async def test_it_consumes_again_after_its_connections_were_closed(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """An operator closes all connections; a job of afterwards is handled."""
+        topology, peer, handler = (
+            Topology(own_broker_prefix, (1,)),
+            Peer(own_broker.url),
+            RememberingHandler(),
+        )
+        async with consuming(own_broker.url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            await asyncio.to_thread(own_broker.rabbitmqctl, "close_all_connections", "test")
+            await until(lambda: not consumer.state.up)
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 1)
+
+    async def test_it_consumes_again_after_the_broker_was_killed(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """Jobs that were confirmed before the kill are handled after the restart."""
+        topology, peer, handler = (
+            Topology(own_broker_prefix, (1,)),
+            Peer(own_broker.url),
+            RememberingHandler(),
+        )
+        handler.gate.clear()
+        async with consuming(own_broker.url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 1)
+            await asyncio.to_thread(own_broker.kill)
+            await until(lambda: not consumer.state.up)
+            await asyncio.to_thread(own_broker.start)
+            handler.gate.set()
+            await handled(handler, 2)
+            await until(lambda: consumer.in_flight == 0)
+            await consumer.drain(5)
+        assert peer.count(topology.work_queue(Lane.SEND)) == 0
+
+    async def test_an_acknowledgement_for_a_dead_channel_is_dropped(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """A handler that ends after the loss disturbs nobody; the job is delivered and done again."""
+        topology, peer, handler = (
+            Topology(own_broker_prefix, (1,)),
+            Peer(own_broker.url),
+            RememberingHandler(),
+        )
+        handler.gate.clear()
+        async with consuming(own_broker.url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 1)
+            await asyncio.to_thread(own_broker.rabbitmqctl, "close_all_connections", "test")
+            await handled(handler, 2)
+            assert handler.cancelled == 0
+            handler.gate.set()
+            await until(lambda: consumer.in_flight == 0)
+            await until(lambda: consumer.state.up)
+            await consumer.drain(5)
+        assert peer.count(topology.work_queue(Lane.SEND)) == 0
+
+    async def test_a_deleted_queue_is_declared_and_consumed_again(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """The broker cancels the consumer; it is back before long."""
+        handler = RememberingHandler()
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            peer.delete_queue(topology.work_queue(Lane.SEND))
+            await until(lambda: not consumer.state.up)
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 1)
+
+    async def test_a_hanging_connection_is_replaced(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """No byte passes and nobody closes anything: it is not ready, then it is again."""
+        url, handler = URL(amqp_url), RememberingHandler()
+        async with (
+            TcpGate(url.host or "", url.port or 5672).serving() as gate,
+            consuming(str(url.with_port(gate.port)), topology, handler) as consumer,
+        ):
+            await until(lambda: consumer.state.up)
+            gate.hang()
+            await until(lambda: not consumer.state.up)
+            gate.heal()
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 1)
+
+    async def test_without_permission_to_declare_it_waits_and_says_what_is_missing(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """It is not ready, names the missing queues, and starts by itself once they are there."""
+        handler = RememberingHandler()
+        async with consuming(amqp_url, topology, handler, declare=False) as consumer:
+            await until(lambda: topology.work_queue(Lane.SEND) in consumer.state.reason)
+            assert not consumer.state.up
+            printed = topology.to_json()
+            with pika_channel(amqp_url) as channel:
+                for x in printed["exchanges"]:
+                    channel.exchange_declare(x["name"], x["type"], durable=True, arguments=x["arguments"])
+                for queue in printed["queues"]:
+                    channel.queue_declare(queue["name"], durable=True, arguments=queue["arguments"])
+                for binding in printed["bindings"]:
+                    channel.queue_bind(binding["queue"], binding["exchange"], binding["routing_key"])
+            await until(lambda: consumer.state.up)
+            peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 1)
+
+
+class TestStopping:
+    """Pausing, and the way out."""
+
+    async def test_paused_lanes_keep_their_jobs(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """Others go on; afterwards the jobs come in order."""
+        handler = RememberingHandler()
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            await consumer.pause("account refused", Lane.SEND)
+            assert (consumer.state.up, consumer.state.reason) == (False, "account refused")
+            for body in (b"1", b"2", b"3"):
+                peer.publish(topology.jobs, "send", body)
+            peer.publish(topology.jobs, "account", b"other")
+            await handled(handler, 1)
+            assert [delivery.body for delivery in handler.seen] == [b"other"]
+            await consumer.resume(Lane.SEND)
+            assert consumer.state.up
+            await handled(handler, 4)
+            assert [delivery.body for delivery in handler.seen[1:]] == [b"1", b"2", b"3"]
+
+    async def test_a_pause_outlives_a_loss(self, own_broker: PrivateBroker, own_broker_prefix: str) -> None:
+        """After the reconnection nothing is consumed until somebody resumes."""
+        topology, peer, handler = (
+            Topology(own_broker_prefix, (1,)),
+            Peer(own_broker.url),
+            RememberingHandler(),
+        )
+        async with consuming(own_broker.url, topology, handler) as consumer:
+            await until(lambda: consumer.state.up)
+            await consumer.pause("no credits")
+            peer.publish(topology.jobs, "send", b"job")
+            await asyncio.to_thread(own_broker.rabbitmqctl, "close_all_connections", "test")
+            await until(lambda: consumer.state.reason != "no credits")
+            await until(lambda: consumer.state.reason == "no credits")
+            assert handler.seen == []
+            await consumer.resume()
+            await handled(handler, 1)
+
+    async def test_a_drain_waits_for_what_is_in_flight(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """A job that ends in time is acknowledged and nothing is given back."""
+        handler = RememberingHandler()
+        handler.gate.clear()
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await handled_after(consumer, peer, topology, handler)
+            draining = asyncio.create_task(consumer.drain(20))
+            await until(lambda: consumer.state.reason == "stopping")
+            peer.publish(topology.jobs, "send", b"too late")
+            handler.gate.set()
+            assert await draining == 0
+        assert [delivery.body for delivery in handler.seen] == [b"job"]
+        await eventually(lambda: peer.count(topology.work_queue(Lane.SEND)) == 1, "the late one is kept")
+
+    async def test_a_drain_gives_back_what_does_not_end(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """After the deadline handlers are cancelled and their jobs are in the queue again."""
+        handler = RememberingHandler()
+        handler.gate.clear()
+        async with consuming(amqp_url, topology, handler) as consumer:
+            await handled_after(consumer, peer, topology, handler)
+            assert await consumer.drain(0.1) == 1
+            assert handler.cancelled == 1
+            await eventually(lambda: peer.count(topology.work_queue(Lane.SEND)) == 1, "given back")
+
+    async def test_what_no_handler_started_on_is_given_back_at_once(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """Deliveries that wait for their turn behind others of before a reconnection do not delay the end."""
+        handler = RememberingHandler()
+        handler.gate.clear()
+        async with consuming(amqp_url, topology, handler, prefetch=1) as consumer:
+            await handled_after(consumer, peer, topology, handler)
+            consumer._link.fail("a test cut it")
+            await until(lambda: consumer.in_flight == 2)
+            await consumer.stop_intake()
+            assert consumer.in_flight == 1
+            await eventually(lambda: peer.count(topology.work_queue(Lane.SEND)) == 1, "given back")
+            handler.gate.set()

@@ -1,0 +1,236 @@
+"""Results, parts and replies on a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from yarl import URL
+
+from scripts.local_broker import PrivateBroker
+from tests.support.amqp_side import QUICK, Peer, eventually, pika_channel, running, until
+from tests.support.tcp_gate import TcpGate
+from worker.amqp.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology import Topology
+from worker.domain.errors import BrokerUnavailableError
+from worker.domain.messages import Lane, PartMessage, ResultMessage
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def options(confirm_within: float = 15.0) -> PublisherOptions:
+    """Quick ones, at a fixed time."""
+    return PublisherOptions(timing=QUICK, now=lambda: NOW, confirm_within=confirm_within)
+
+
+def result(number: int = 1, *, reply_to: str | None = None, traceparent: str | None = None) -> ResultMessage:
+    """A result of a send job."""
+    return ResultMessage(
+        exchange="send",
+        routing_key="send.accepted",
+        body=b'{"a": 1}',
+        message_id=f"job-{number}/1",
+        correlation_id="corr",
+        reply_to=reply_to,
+        traceparent=traceparent,
+    )
+
+
+@pytest.fixture
+def topology(amqp_prefix: str) -> Topology:
+    """Short delays, for tests that wait for them."""
+    return Topology(amqp_prefix, (1, 2))
+
+
+@pytest.fixture
+def peer(amqp_url: str) -> Peer:
+    """An independent client."""
+    return Peer(amqp_url)
+
+
+@pytest.fixture
+async def publisher(amqp_url: str, topology: Topology) -> AsyncIterator[BrokerPublisher]:
+    """One that is connected."""
+    publisher = BrokerPublisher(amqp_url, topology, options())
+    async with running(publisher):
+        await publisher.wait_up()
+        yield publisher
+
+
+class TestResults:
+    """What a consumer of results gets."""
+
+    async def test_it_carries_the_properties_of_the_contract(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """Persistent JSON with message id, correlation id, type, time, application and trace."""
+        queue = peer.bound_queue(topology.result_exchange("send"))
+        await publisher.publish_result(result(traceparent=TRACE))
+        method, properties, body = await peer.wait_for_one(queue)
+        assert body == b'{"a": 1}'
+        assert method.routing_key == "send.accepted"
+        assert vars(properties) | {"cluster_id": None} == {
+            "content_type": "application/json",
+            "content_encoding": None,
+            "headers": {"traceparent": TRACE},
+            "delivery_mode": 2,
+            "priority": None,
+            "correlation_id": "corr",
+            "reply_to": None,
+            "expiration": None,
+            "message_id": "job-1/1",
+            "timestamp": int(NOW.timestamp()),
+            "type": "send.result.v1",
+            "user_id": None,
+            "app_id": "iton-worker",
+            "cluster_id": None,
+        }
+
+    async def test_without_a_queue_it_is_kept_as_unrouted(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """Nobody bound a queue, and still nothing is lost and nothing is an error."""
+        await publisher.publish_result(result())
+        _, properties, _ = await peer.wait_for_one(topology.unrouted)
+        assert properties.message_id == "job-1/1"
+
+    async def test_a_copy_goes_to_the_queue_that_the_job_named(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """The same result, through the default exchange."""
+        replies = peer.bound_queue(topology.result_exchange("account"), "nothing")
+        await publisher.publish_result(result(reply_to=replies))
+        _, properties, body = await peer.wait_for_one(replies)
+        assert (properties.message_id, body) == ("job-1/1", b'{"a": 1}')
+        assert await peer.wait_for_one(topology.unrouted)
+
+    async def test_a_reply_queue_that_is_not_there_is_no_error(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """The result stands although its copy came back."""
+        await publisher.publish_result(result(reply_to="nobody.is.here"))
+        assert await peer.wait_for_one(topology.unrouted)
+
+    async def test_many_are_confirmed_together(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """Hundreds are under way at once, repeats of the same message id among them."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(300):
+                group.create_task(publisher.publish_result(result(number % 100)))
+        await eventually(lambda: peer.count(topology.unrouted) == 300, "all 300 are there")
+
+
+class TestParts:
+    """Parts of large jobs."""
+
+    @pytest.mark.parametrize("lane", [Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS])
+    async def test_a_part_is_on_the_queue_of_its_lane(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer, lane: Lane
+    ) -> None:
+        """With the key of the whole job in a header, and all that replies need."""
+        part = PartMessage(lane, b"part", "job/7", "corr", "send", reply_to="r", traceparent=TRACE)
+        await publisher.publish_part(part)
+        _, properties, body = await peer.wait_for_one(topology.work_queue(lane))
+        assert body == b"part"
+        assert (properties.message_id, properties.correlation_id, properties.reply_to) == (
+            "job/7",
+            "corr",
+            "r",
+        )
+        # A quorum queue counts the delivery in a header of its own.
+        assert properties.headers == {
+            "x-iton-routing-key": "send",
+            "traceparent": TRACE,
+            "x-delivery-count": 0,
+        }
+
+
+class TestTrouble:
+    """Queues that vanish, brokers that restart, sockets that hang."""
+
+    async def test_a_message_that_no_queue_takes_is_an_error(self, publisher: BrokerPublisher) -> None:
+        """A returned job is told to the caller; the connection lives on."""
+        with pytest.raises(BrokerUnavailableError) as caught:
+            await publisher.publish_job("no.such.key", b"{}")
+        assert caught.value.code == "unroutable"
+        await publisher.publish_result(result())
+
+    async def test_a_deleted_queue_is_declared_again(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """A part that comes back mends the topology and is published again."""
+        queue = topology.work_queue(Lane.SEND_PARTS)
+        peer.delete_queue(queue)
+        await publisher.publish_part(PartMessage(Lane.SEND_PARTS, b"part", "job/7", None, "send"))
+        assert await peer.wait_for_one(queue)
+
+    async def test_a_deleted_exchange_is_declared_again(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer, amqp_url: str
+    ) -> None:
+        """The broker closes the channel over it; the result gets through all the same."""
+        with pika_channel(amqp_url) as channel:
+            channel.exchange_delete(topology.result_exchange("send"))
+        await publisher.publish_result(result())
+        assert await peer.wait_for_one(topology.unrouted)
+
+    async def test_without_a_broker_it_says_so_in_time(self, topology: Topology) -> None:
+        """After the time limit it is BrokerUnavailableError, without user or password."""
+        publisher = BrokerPublisher(
+            "amqp://someone:s3cret@127.0.0.1:1/", topology, options(confirm_within=0.5)
+        )
+        async with running(publisher):
+            with pytest.raises(BrokerUnavailableError) as caught:
+                await publisher.publish_result(result())
+            assert caught.value.code == "not_confirmed"
+            assert "s3cret" not in f"{caught.value!r} {publisher.state}"
+            assert not publisher.state.up
+
+    async def test_a_publish_outlives_a_restart_of_the_broker(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """Results published while the broker restarts are there afterwards."""
+        topology = Topology(own_broker_prefix, (1, 2))
+        publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=60))
+        async with running(publisher):
+            await publisher.wait_up()
+            first = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(50)]
+            await asyncio.to_thread(own_broker.kill)
+            second = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(50, 100)]
+            await asyncio.to_thread(own_broker.start)
+            await asyncio.gather(*first, *second)
+        seen = set()
+        peer = Peer(own_broker.url)
+        while got := peer.take(topology.unrouted):
+            seen.add(got[1].message_id)
+        assert seen == {f"job-{n}/1" for n in range(100)}
+
+    async def test_a_hanging_connection_is_replaced(self, amqp_url: str, topology: Topology) -> None:
+        """No byte passes and nobody closes anything: the probe notices, and publishing goes on."""
+        url = URL(amqp_url)
+        async with TcpGate(url.host or "", url.port or 5672).serving() as gate:
+            publisher = BrokerPublisher(str(url.with_port(gate.port)), topology, options(confirm_within=30))
+            async with running(publisher):
+                await publisher.wait_up()
+                gate.hang()
+                await until(lambda: not publisher.state.up)
+                gate.heal()
+                await publisher.publish_result(result())
+
+    async def test_a_blocked_connection_is_told_apart_from_a_dead_one(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """During a memory alarm it says why it does not publish, and goes on when the alarm is over."""
+        topology = Topology(own_broker_prefix, (1, 2))
+        publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=30))
+        async with running(publisher):
+            await publisher.wait_up()
+            own_broker.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
+            try:
+                publishing = asyncio.create_task(publisher.publish_result(result()))
+                await until(lambda: "alarm" in publisher.state.reason)
+            finally:
+                own_broker.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
+            await publishing
+            await until(lambda: publisher.state.up)

@@ -1,0 +1,90 @@
+"""Calls that end in time, and what they end with."""
+
+import asyncio
+
+import pytest
+from aiormq.exceptions import (
+    AMQPConnectionError,
+    ChannelAccessRefused,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+)
+
+from worker.amqp.calls import bounded, describe
+from worker.domain.errors import BrokerUnavailableError
+
+
+async def fail(error: BaseException) -> None:
+    """Raise it, a moment later."""
+    await asyncio.sleep(0)
+    raise error
+
+
+class TestBounded:
+    """`bounded`."""
+
+    async def test_the_value_comes_through(self) -> None:
+        """Where nothing goes wrong nothing changes."""
+        assert await bounded(asyncio.sleep(0, "value"), 1) == "value"
+
+    async def test_it_ends_in_time(self) -> None:
+        """A silent broker is an error of ours."""
+        with pytest.raises(BrokerUnavailableError) as caught:
+            await bounded(asyncio.Event().wait(), 0.01)
+        assert caught.value.code == "timeout"
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            asyncio.CancelledError(),
+            ChannelInvalidStateError("x"),
+            RuntimeError("closed"),
+            AMQPConnectionError(),
+        ],
+    )
+    async def test_a_lost_connection_is_one_error(self, error: BaseException) -> None:
+        """Whatever the library says, also a cancellation that nobody asked for."""
+        with pytest.raises(BrokerUnavailableError) as caught:
+            await bounded(fail(error), 1)
+        assert caught.value.code == "connection_lost"
+
+    async def test_what_the_broker_answers_comes_through(self) -> None:
+        """The caller knows what it means."""
+        with pytest.raises(ChannelNotFoundEntity):
+            await bounded(fail(ChannelNotFoundEntity("no queue")), 1)
+
+    async def test_our_own_cancellation_is_never_swallowed(self) -> None:
+        """Even if the library turns it into an error of a closing channel."""
+
+        async def stubborn() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise ChannelInvalidStateError("closed") from None
+
+        task = asyncio.create_task(bounded(stubborn(), 10))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+class TestDescribing:
+    """`describe`."""
+
+    def test_the_brokers_words_without_the_user(self) -> None:
+        """A user name is a credential."""
+        error = ChannelAccessRefused("access to queue 'q' in vhost '/' refused for user 'guest'")
+        assert describe(error) == "access to queue 'q' in vhost '/' refused for our user"
+
+    def test_the_librarys_words_are_not_quoted(self) -> None:
+        """They print the URL."""
+        assert (
+            describe(RuntimeError("<Connection: 'amqp://guest:***@host'> closed"))
+            == "the connection is closed"
+        )
+
+    def test_the_systems_words(self) -> None:
+        """They name the address that refused."""
+        assert "refused" in describe(ConnectionRefusedError(111, "Connection refused"))

@@ -1,0 +1,1 @@
+"""The edge to RabbitMQ: topology, deliveries in, messages out, settlement. Nothing else knows AMQP."""

@@ -1,0 +1,68 @@
+"""Calls into the AMQP library that end in time and fail with errors of ours."""
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from aio_pika.exceptions import AMQPConnectionError, ChannelInvalidStateError
+from aiormq.exceptions import AMQPError
+
+from worker.domain.errors import BrokerUnavailableError, WorkerError
+
+T = TypeVar("T")
+
+# RabbitMQ: "access to queue 'x' in vhost '/' refused for user 'guest'".
+_USER = re.compile(r"user '[^']*'")
+_KINDS = {"ChannelInvalidStateError": "the channel is closed", "RuntimeError": "the connection is closed"}
+
+# What the library raises for a call on a connection or channel that is gone: AMQPError covers what the
+# broker says; RuntimeError is "transport closed" in several places.
+_LOST = (AMQPConnectionError, ChannelInvalidStateError, ConnectionError, RuntimeError, OSError)
+
+
+async def bounded(call: Awaitable[T], seconds: float) -> T:
+    """Await *call* for at most *seconds*.
+
+    The library ends calls on a closing connection with a CancelledError that nobody asked for, and a
+    cancellation of ours that meets a closing connection with some other error. Neither passes as the other.
+
+    Raises:
+        BrokerUnavailableError: code ``timeout`` or ``connection_lost``.
+        AMQPError: what else the broker answered.
+    """
+    before = _cancellations()
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except (Exception, asyncio.CancelledError) as error:
+        if _cancellations() > before:
+            raise asyncio.CancelledError from None
+        if isinstance(error, TimeoutError):
+            words = f"the broker did not answer within {seconds:g} s"
+            raise BrokerUnavailableError("timeout", words) from None
+        if isinstance(error, asyncio.CancelledError):
+            raise BrokerUnavailableError("connection_lost", "the connection was closed") from None
+        if isinstance(error, _LOST):
+            raise BrokerUnavailableError("connection_lost", describe(error)) from None
+        raise
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def describe(error: BaseException) -> str:
+    """One line about *error*, without any credential.
+
+    The broker's words and the system's are quoted, the broker's name for our user left out; other
+    errors of the library print the URL, so only their kind is told.
+    """
+    if isinstance(error, WorkerError):
+        return error.detail
+    if not isinstance(error, AMQPError | OSError):
+        return _KINDS.get(type(error).__name__, type(error).__name__)
+    words = " ".join(str(part) for part in error.args if part is not None)
+    lines = _USER.sub("our user", words).splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,213 @@
+"""From the broker's messages to deliveries, and from results, parts and copies to messages. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from pamqp.common import FieldValue
+
+from schemas.channels import APP_ID, CONTENT_TYPE, TRACEPARENT_HEADER, DeadHeader
+from worker.amqp.topology import Topology
+from worker.amqp.transport import COPY_ID
+from worker.amqp.wire import Properties
+from worker.domain.messages import DeadLetter, Delay, Delivery, Lane, PartMessage, ResultMessage
+from worker.domain.replay import Replay
+
+FIRST_SEEN: Final = "x-iton-first-seen"
+ROUTING_KEY: Final = "x-iton-routing-key"
+EXPIRATION: Final = "x-iton-expiration"
+REPLAY: Final = "x-iton-replay"
+REPLAY_FORCE: Final = "x-iton-replay-force"
+USER_ID: Final = "x-iton-user-id"
+
+# W3C Trace Context, "traceparent header": version ff and all-zero ids are invalid.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+# RabbitMQ: older brokers drop a republished message as a "cycle" over these.
+DEATHS: Final = (b"x-death", b"x-first-death", b"x-last-death")
+# RabbitMQ: a quorum queue adds these to what it delivers; they are not the producer's.
+_COUNTS = (b"x-delivery-count", b"x-acquired-count")
+# RabbitMQ, "sender-selected distribution": a copy with these would be routed to other queues again.
+_SELECTED = (b"CC", b"BCC")
+_MAX_ATTEMPTS = 1_000_000
+_DETAIL_LIMIT = 1000
+# AMQP: a short string.
+_KEY_LIMIT = 255
+# RabbitMQ closes the connection over a content header that does not fit a frame (128 KiB by default), and a
+# producer may have filled it up to the last byte.
+_PROPERTIES_LIMIT = 130_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message ready for the wire.
+
+    Attributes:
+        exchange: empty for the default exchange, where *routing_key* is a queue's name.
+    """
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: Properties
+
+
+def decode_delivery(
+    lane: Lane, *, routing_key: str, redelivered: bool, body: bytes, properties: Properties
+) -> Delivery:
+    """Read the properties that the worker knows; whatever is odd counts as absent, nothing raises."""
+    return Delivery(
+        lane=lane,
+        body=body,
+        routing_key=_first_key(properties) or routing_key,
+        message_id=properties.text("message_id"),
+        correlation_id=properties.text("correlation_id"),
+        reply_to=properties.text("reply_to"),
+        traceparent=_traceparent(properties),
+        content_encoding=properties.text("content_encoding"),
+        attempts=_attempts(properties),
+        first_seen=_first_seen(properties),
+        published_at=properties.timestamp,
+        redelivered=redelivered,
+        replay=_replay(properties),
+    )
+
+
+def _replay(properties: Properties) -> Replay | None:
+    """The operator's wish to try a dead letter again; the same id counts once."""
+    replay_id = _header_text(properties, REPLAY)
+    if not replay_id or len(replay_id) > _KEY_LIMIT:
+        return None
+    return Replay(replay_id, force=properties.header(REPLAY_FORCE) is True)
+
+
+def _header_text(properties: Properties, name: str) -> str | None:
+    value = properties.header(name)
+    return value if isinstance(value, str) else None
+
+
+def _first_key(properties: Properties) -> str | None:
+    """The key that a part or a delayed job carries; nothing that could not be a key."""
+    key = _header_text(properties, ROUTING_KEY)
+    return key if key and len(key.encode()) <= _KEY_LIMIT else None
+
+
+def _traceparent(properties: Properties) -> str | None:
+    value = _header_text(properties, TRACEPARENT_HEADER)
+    return value if value and _TRACEPARENT.fullmatch(value) else None
+
+
+def _attempts(properties: Properties) -> int:
+    value = properties.header(DeadHeader.ATTEMPTS)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(value, 0), _MAX_ATTEMPTS)
+
+
+def _first_seen(properties: Properties) -> datetime | None:
+    value = _header_text(properties, FIRST_SEEN)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def encode_result(topology: Topology, result: ResultMessage, *, now: datetime) -> Outgoing:
+    """The result for its exchange."""
+    properties = Properties.of(
+        content_type=CONTENT_TYPE,
+        correlation_id=result.correlation_id,
+        message_id=result.message_id,
+        timestamp=now,
+        type=result.type,
+        app_id=APP_ID,
+        headers=_trace_headers(result.traceparent),
+    )
+    return Outgoing(topology.result_exchange(result.exchange), result.routing_key, result.body, properties)
+
+
+def encode_reply(result: Outgoing, reply_to: str) -> Outgoing:
+    """The copy of a result for the queue that the job named."""
+    return Outgoing("", reply_to, result.body, result.properties)
+
+
+def encode_part(topology: Topology, part: PartMessage, *, now: datetime) -> Outgoing:
+    """The part for the queue of its lane."""
+    properties = Properties.of(
+        content_type=CONTENT_TYPE,
+        correlation_id=part.correlation_id,
+        message_id=part.message_id,
+        reply_to=part.reply_to,
+        timestamp=now,
+        app_id=APP_ID,
+        headers={ROUTING_KEY: part.routing_key, **_trace_headers(part.traceparent)},
+    )
+    return Outgoing("", topology.work_queue(part.lane), part.body, properties)
+
+
+def _trace_headers(traceparent: str | None) -> dict[str, FieldValue]:
+    return {TRACEPARENT_HEADER: traceparent} if traceparent else {}
+
+
+def dead_letter_copy(
+    topology: Topology, delivery: Delivery, properties: Properties, why: DeadLetter, *, now: datetime
+) -> Outgoing:
+    """The original, with headers that say why it is dead."""
+    said: dict[str, FieldValue] = {
+        COPY_ID: uuid4().hex,
+        DeadHeader.REASON.value: why.reason,
+        DeadHeader.DETAIL.value: why.detail[:_DETAIL_LIMIT],
+        DeadHeader.ATTEMPTS.value: delivery.attempts,
+        DeadHeader.QUEUE.value: topology.work_queue(delivery.lane),
+        DeadHeader.TIME.value: _spell(now),
+    }
+    # After a delay the deaths are those in our own delay queue; before it they are the producer's affair.
+    deaths = DEATHS if delivery.attempts else ()
+    copied = copyable(properties, said).without_headers((ROUTING_KEY.encode(),), starting=deaths)
+    return Outgoing(topology.dead, delivery.routing_key, delivery.body, copied)
+
+
+def delay_copy(
+    topology: Topology, delivery: Delivery, properties: Properties, wait: Delay, *, now: datetime
+) -> Outgoing:
+    """The original for the delay queue that serves *wait*, with one attempt more."""
+    said: dict[str, FieldValue] = {
+        COPY_ID: uuid4().hex,
+        DeadHeader.ATTEMPTS.value: delivery.attempts + 1,
+        FIRST_SEEN: _spell(delivery.first_seen or now),
+        ROUTING_KEY: delivery.routing_key,
+    }
+    key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
+    copied = copyable(properties, said).without_headers((), starting=DEATHS)
+    return Outgoing(topology.delay, key, delivery.body, copied)
+
+
+def copyable(properties: Properties, said: Mapping[str, FieldValue]) -> Properties:
+    """What the broker accepts from us and keeps, whatever the original asked for."""
+    # RabbitMQ closes the channel over a user id that is not ours; an expiration makes the copy vanish.
+    moved = {EXPIRATION: properties.text("expiration"), USER_ID: properties.text("user_id")}
+    kept: dict[str, FieldValue] = {name: value for name, value in moved.items() if value is not None}
+    # AMQP reserves cluster_id: some brokers refuse it.
+    fields = properties.without_fields("expiration", "user_id", "cluster_id")
+    clean = fields.without_headers(_SELECTED + _COUNTS).persistent()
+    return _fitting(clean, len(clean.with_headers({**kept, **said}).marshal())).with_headers({**kept, **said})
+
+
+def _fitting(properties: Properties, size: int) -> Properties:
+    """Leave out the largest headers until *size*, the bytes of the whole copy, fits."""
+    by_size = sorted(properties.headers or (), key=lambda header: len(header[1]))
+    dropped = []
+    while size > _PROPERTIES_LIMIT and by_size:
+        name, value = by_size.pop()
+        dropped.append(name)
+        size -= len(name) + len(value) + 1
+    return properties.without_headers(dropped)
+
+
+def _spell(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,130 @@
+"""Opens connections to the broker, and closes them whatever state they are in."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aio_pika
+from aio_pika.connection import make_url
+from aiormq.exceptions import AMQPError, ProbableAuthenticationError
+
+from worker.amqp.calls import bounded, describe
+from worker.amqp.transport import RawTransportFactory
+from worker.domain.errors import BrokerUnavailableError
+
+# The libraries log whole messages (texts and numbers) at error and whole frames at debug.
+for _library in ("aio_pika", "aiormq", "pamqp"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Limits, all in seconds.
+
+    Attributes:
+        connect: for TCP, TLS, log-in and set-up together.
+        call: for one question to the broker.
+        probe_every: how often a connection must prove that it is alive.
+        probe_limit: how long it has to do so.
+        heartbeat: what is agreed with the broker, unless the URL says so.
+        backoff: the longest pause between two attempts to connect.
+    """
+
+    connect: float = 10.0
+    call: float = 10.0
+    probe_every: float = 5.0
+    probe_limit: float = 5.0
+    heartbeat: int = 10
+    backoff: float = 5.0
+
+
+class RawConnection:
+    """A connection of the library, and the socket below it.
+
+    Attributes:
+        library: for channels, queues and exchanges.
+    """
+
+    def __init__(self, library: aio_pika.Connection, transport: RawTransportFactory) -> None:
+        self.library = library
+        self._transport = transport
+
+    async def close(self, limit: float) -> None:
+        """Say goodbye for at most *limit* seconds, then cut the socket. Never raises."""
+        closing = asyncio.ensure_future(self.library.close())
+        closing.add_done_callback(_forget)
+        try:
+            await asyncio.wait({closing}, timeout=limit)
+        finally:
+            self._transport.abort()
+            closing.cancel()
+
+    async def blocked(self) -> bool:
+        """Whether the broker holds back what we publish (a memory or disk alarm)."""
+        transport = self.library.transport
+        if transport is None:
+            return False
+        ready = asyncio.ensure_future(transport.connection.ready())
+        done, _ = await asyncio.wait({ready}, timeout=0.01)
+        ready.cancel()
+        return not done
+
+
+def _forget(task: asyncio.Future[None]) -> None:
+    """Look at the error, or the event loop complains that nobody did."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def open_connection(
+    url: str, *, name: str, timing: Timing | None = None, raw: bool = True
+) -> RawConnection:
+    """Connect once.
+
+    Args:
+        url: with user and password; it appears in no error.
+        name: what the broker's operator sees.
+        timing: limits; the default ones when absent.
+        raw: whether properties are wrapped, to be read by `worker.amqp.transport.unwrap` and no other way.
+
+    Raises:
+        BrokerUnavailableError: code ``connect_failed`` or ``login_refused``.
+    """
+    limits = timing or Timing()
+    factory = RawTransportFactory(raw=raw)
+    library = aio_pika.Connection(
+        make_url(url) if "heartbeat=" in url else make_url(url, heartbeat=limits.heartbeat),
+        client_properties={"connection_name": name},
+    )
+    library.kwargs["transport_factory"] = factory
+    try:
+        await bounded(library.connect(), limits.connect)
+    except ProbableAuthenticationError as error:
+        raise BrokerUnavailableError("login_refused", describe(error)) from None
+    except BrokerUnavailableError as error:
+        factory.abort()
+        raise BrokerUnavailableError("connect_failed", error.detail) from None
+    except (AMQPError, EOFError, ValueError) as error:
+        factory.abort()
+        raise BrokerUnavailableError("connect_failed", describe(error)) from None
+    except asyncio.CancelledError:
+        factory.abort()
+        raise
+    return RawConnection(library, factory)
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, name: str, timing: Timing | None = None, raw: bool = False
+) -> AsyncIterator[aio_pika.Connection]:
+    """A connection for a short task, the command line's say; errors as `open_connection`.
+
+    Unless *raw* it is a plain one of the library, for messages of ours.
+    """
+    connection = await open_connection(url, name=name, timing=timing, raw=raw)
+    try:
+        yield connection.library
+    finally:
+        await connection.close(2.0)

@@ -1,0 +1,242 @@
+"""Takes deliveries from every lane, has them handled, and settles them. Survives the loss of the broker."""
+
+import asyncio
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+from aiormq.exceptions import AMQPError
+
+from worker.amqp.calls import describe
+from worker.amqp.connection import RawConnection, Timing
+from worker.amqp.declare import prepare
+from worker.amqp.intake import LaneIntake
+from worker.amqp.link import Link, LinkState
+from worker.amqp.received import Received
+from worker.amqp.settlement import Settlement
+from worker.amqp.topology import Topology
+from worker.domain.errors import UnavailableError, WorkerError
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Lane, Requeue
+
+log = structlog.get_logger(__name__)
+
+Handle = Callable[[Delivery], Awaitable[Disposition]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerOptions:
+    """How the consumer behaves.
+
+    Attributes:
+        name: of the connection, for the broker's operator.
+        declare: whether the topology is declared, or only checked.
+        crash_attempts: rounds that a job gets which makes the handler crash, before it is a dead letter.
+        timing: limits of the connection.
+    """
+
+    name: str = "iton-worker consuming"
+    declare: bool = True
+    crash_attempts: int = 5
+    timing: Timing = field(default_factory=Timing)
+
+
+class Consumer:
+    """Consumes every lane on one connection, one channel a lane.
+
+    Each delivery is handled by a task of its own, at most *prefetch* of a lane at once. When the
+    connection is lost they go on; what they settle then is dropped, for the broker delivers it again.
+
+    Args:
+        url: of the broker; never logged.
+        topology: names of the queues, and what is declared on each new connection.
+        prefetch: by lane; lanes that are missing are not consumed.
+        handle: decides what becomes of a delivery.
+        settlement: does it.
+        options: the rest.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        topology: Topology,
+        *,
+        prefetch: Mapping[Lane, int],
+        handle: Handle,
+        settlement: Settlement,
+        options: ConsumerOptions | None = None,
+    ) -> None:
+        self._topology = topology
+        self._handle = handle
+        self._settlement = settlement
+        self._options = options or ConsumerOptions()
+        self._paused: dict[Lane, str] = {}
+        self._stopping = False
+        self._tasks: dict[asyncio.Task[None], Received] = {}
+        self._slots = {lane: asyncio.Semaphore(count) for lane, count in prefetch.items()}
+        self._link = Link(
+            url,
+            name=self._options.name,
+            set_up=self._set_up,
+            probe=self._probe,
+            on_down=self._lose,
+            timing=self._options.timing,
+        )
+        self._intakes = {lane: self._intake(lane, count) for lane, count in prefetch.items()}
+
+    def _intake(self, lane: Lane, prefetch: int) -> LaneIntake:
+        return LaneIntake(
+            lane=lane,
+            queue=self._topology.work_queue(lane),
+            prefetch=prefetch,
+            take=self._take,
+            on_lost=self._link.fail,
+            limit=self._options.timing.call,
+        )
+
+    @property
+    def state(self) -> LinkState:
+        """Up only while the broker really has the consumer of every lane."""
+        if self._stopping:
+            return LinkState(up=False, reason="stopping")
+        if not self._link.state.up:
+            return self._link.state
+        if self._paused:
+            return LinkState(up=False, reason=next(iter(self._paused.values())))
+        missing = [lane.value for lane, intake in self._intakes.items() if not intake.registered]
+        if missing:
+            return LinkState(up=False, reason=f"no consumer for {', '.join(missing)}")
+        return LinkState(up=True, reason="")
+
+    def consumes(self, lane: Lane) -> bool:
+        """Whether the broker has our consumer of *lane*."""
+        return self._link.state.up and self._intakes[lane].registered
+
+    @property
+    def workers(self) -> int:
+        """How many workers take jobs, this one included, by the consumers of the bulk queue."""
+        return max(1, self._intakes[Lane.SEND].consumers)
+
+    @property
+    def in_flight(self) -> int:
+        """Deliveries that are being handled or wait for their turn."""
+        return len(self._tasks)
+
+    @property
+    def in_flight_by_lane(self) -> Mapping[Lane, int]:
+        """The same, for each lane that has any."""
+        return Counter(received.delivery.lane for received in self._tasks.values())
+
+    async def run(self) -> None:
+        """Keep the connection up and the lanes consumed, until cancelled."""
+        await self._link.run()
+
+    async def pause(self, reason: str, *lanes: Lane) -> None:
+        """Take no more from *lanes* (none given: from all); jobs stay in their queues."""
+        self._paused.update(dict.fromkeys(lanes or self._intakes, reason))
+        await self._adjust()
+
+    async def resume(self, *lanes: Lane) -> None:
+        """Take from *lanes* again (none given: from all)."""
+        for lane in lanes or tuple(self._paused):
+            self._paused.pop(lane, None)
+        await self._adjust()
+
+    async def stop_intake(self) -> None:
+        """Take nothing more, for good; deliveries that no handler has started on go back."""
+        self._stopping = True
+        await self._adjust()
+        await self._abandon({task: got for task, got in self._tasks.items() if not got.started})
+
+    async def drain(self, seconds: float) -> int:
+        """Stop the intake, wait for what is in flight, cancel what is left and give it back.
+
+        Returns:
+            How many deliveries were given back unfinished.
+        """
+        await self.stop_intake()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds)
+        return await self._abandon(dict(self._tasks))
+
+    async def _abandon(self, tasks: Mapping[asyncio.Task[None], Received]) -> int:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(set(tasks))
+        # A task that was cancelled before its first step could not do it itself.
+        await asyncio.gather(*(received.give_back() for received in tasks.values()))
+        return len(tasks)
+
+    async def _adjust(self) -> None:
+        for lane, intake in self._intakes.items():
+            intake.wanted = not self._stopping and lane not in self._paused
+            try:
+                await intake.adjust()
+            except (WorkerError, AMQPError) as error:
+                self._link.fail(describe(error))
+
+    async def _set_up(self, connection: RawConnection) -> None:
+        await prepare(connection.library, self._topology, may_declare=self._options.declare)
+        for intake in self._intakes.values():
+            await intake.open(connection)
+
+    async def _probe(self, _: RawConnection) -> None:
+        await asyncio.gather(*(intake.probe() for intake in self._intakes.values()))
+
+    def _lose(self) -> None:
+        for intake in self._intakes.values():
+            intake.lost()
+
+    async def _take(self, received: Received) -> None:
+        """Start a task of our own: the library cancels those of a channel that closes."""
+        if self._stopping or received.delivery.lane in self._paused:
+            await received.give_back()
+            return
+        task = asyncio.create_task(self._process(received))
+        self._tasks[task] = received
+        task.add_done_callback(self._tasks.pop)
+
+    async def _process(self, received: Received) -> None:
+        try:
+            async with self._slots[received.delivery.lane]:
+                if received.orphaned:
+                    # It waited for its turn and the broker has handed it out again meanwhile.
+                    return
+                received.started = True
+                disposition = await self._decide(received.delivery)
+                await self._settlement.settle(received, disposition)
+        except asyncio.CancelledError:
+            with suppress(asyncio.CancelledError):
+                await received.give_back()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the message must not hang unsettled
+            log.error("settlement.crashed", error=_where(error), lane=received.delivery.lane.value)  # noqa: TRY400
+            await received.give_back()
+
+    async def _decide(self, delivery: Delivery) -> Disposition:
+        try:
+            return await self._handle(delivery)
+        except UnavailableError as error:
+            return Requeue(error.code)
+        except Exception as error:  # noqa: BLE001 - no job may stop the consumer
+            # A traceback would print values: texts and numbers.
+            log.error(  # noqa: TRY400
+                "handler.crashed", error=_where(error), lane=delivery.lane.value, attempts=delivery.attempts
+            )
+            return self._after_crash(delivery, error)
+
+    def _after_crash(self, delivery: Delivery, error: Exception) -> Disposition:
+        if delivery.attempts + 1 >= self._options.crash_attempts:
+            return DeadLetter("internal_error", f"the worker failed on it: {type(error).__name__}")
+        delays = self._topology.delays
+        return Delay(delays[min(delivery.attempts, len(delays) - 1)], "internal_error")
+
+
+def _where(error: Exception) -> str:
+    """The kind of the error and the line that raised it; never its words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

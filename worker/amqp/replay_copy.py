@@ -1,0 +1,49 @@
+"""A dead letter as it goes back to work. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+from pamqp.common import FieldValue
+
+from schemas.channels import DeadHeader
+from worker.amqp.codec import (
+    DEATHS,
+    FIRST_SEEN,
+    REPLAY,
+    REPLAY_FORCE,
+    ROUTING_KEY,
+    Outgoing,
+    copyable,
+)
+from worker.amqp.dead_records import DeadLetterRecord
+from worker.amqp.topology import Topology
+from worker.amqp.transport import COPY_ID
+from worker.domain.messages import Lane
+
+# What an earlier life left; a replay begins with all its rounds, and must not inherit another's force.
+_FORMER: Final = tuple(
+    name.encode() for name in (*(header.value for header in DeadHeader), FIRST_SEEN, REPLAY_FORCE)
+)
+
+
+def replay_copy(topology: Topology, record: DeadLetterRecord, *, force: bool) -> Outgoing:
+    """The original for the work queue it died in, marked as a replay of this very letter.
+
+    A dead letter that names none of our work queues goes by its routing key.
+    """
+    said: dict[str, FieldValue] = {
+        COPY_ID: uuid4().hex,
+        ROUTING_KEY: record.routing_key,
+        REPLAY: record.replay_id,
+        **_forced(force=force),
+    }
+    clean = record.properties.without_headers(_FORMER, starting=DEATHS)
+    properties = copyable(clean, said)
+    if record.queue in {topology.work_queue(lane) for lane in Lane}:
+        return Outgoing("", record.queue, record.body, properties)
+    return Outgoing(topology.jobs, record.routing_key, record.body, properties)
+
+
+def _forced(*, force: bool) -> Mapping[str, FieldValue]:
+    return {REPLAY_FORCE: True} if force else {}

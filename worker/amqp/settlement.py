@@ -1,0 +1,72 @@
+"""Does what was decided about a delivery. Whatever goes wrong, the message is not lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from worker.amqp.received import Received
+from worker.domain.errors import BrokerUnavailableError
+from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Requeue
+
+log = structlog.get_logger(__name__)
+
+
+class CopyPublisher(Protocol):
+    """Copies of deliveries, confirmed and not returned, or BrokerUnavailableError."""
+
+    async def publish_dead(self, received: Received, why: DeadLetter) -> None:
+        """Copy it to the dead-letter exchange."""
+        ...
+
+    async def publish_delay(self, received: Received, wait: Delay) -> None:
+        """Copy it to the delay queue that serves the wait."""
+        ...
+
+
+class Settlement:
+    """Executes dispositions.
+
+    Args:
+        publisher: for dead letters and delays.
+        requeue_pause: seconds before a message goes back to its queue, from where it returns at once.
+        sleep: waits; passed in by tests.
+    """
+
+    def __init__(
+        self,
+        publisher: CopyPublisher,
+        *,
+        requeue_pause: float = 1.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._publisher = publisher
+        self._requeue_pause = requeue_pause
+        self._sleep = sleep
+
+    async def settle(self, received: Received, disposition: Disposition) -> None:
+        """Acknowledge, or copy and acknowledge, or give back. Does not raise for a broker that is away."""
+        match disposition:
+            case Done():
+                await received.ack()
+            case DeadLetter() as why:
+                await self._move(received, self._publisher.publish_dead(received, why), why.reason)
+            case Delay() as wait:
+                await self._move(received, self._publisher.publish_delay(received, wait), wait.reason)
+            case Requeue(reason):
+                await self._requeue(received, reason)
+
+    async def _move(self, received: Received, copy: Awaitable[None], reason: str) -> None:
+        try:
+            await copy
+        except BrokerUnavailableError as error:
+            log.warning("copy.unconfirmed", lane=received.delivery.lane.value, reason=error.detail)
+            await self._requeue(received, reason)
+            return
+        await received.ack()
+
+    async def _requeue(self, received: Received, reason: str) -> None:
+        log.debug("delivery.requeued", lane=received.delivery.lane.value, reason=reason)
+        await self._sleep(self._requeue_pause)
+        await received.give_back()

@@ -1,0 +1,196 @@
+"""Exchanges, queues and bindings as values (contract, section 2).
+
+One delay queue a delay serves every lane: a job is published on ``<p>.delay`` with the key
+``<N>s.<lane>``, waits in ``<p>.delay.<N>s``, is dead-lettered to ``<p>.delay.done`` with the key it came
+with, and there ``*.<lane>`` leads it back to its own work queue.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from schemas import channels
+from worker.domain.messages import Lane
+
+Arguments = Mapping[str, str | int]
+
+# RabbitMQ 4 drops a message after 20 deliveries by default, and a crash counts for the whole prefetch.
+DELIVERY_LIMIT = 1_000_000
+# RabbitMQ: TTL fires at a queue's head only, so one delay a queue.
+DEFAULT_DELAYS = (5, 30, 120, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    type: str
+    arguments: Arguments = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable quorum queue."""
+
+    name: str
+    holds: str
+    arguments: Arguments = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """From an exchange to a queue."""
+
+    exchange: str
+    queue: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Everything the worker needs to exist on the broker, for one prefix.
+
+    Attributes:
+        prefix: what every name starts with, ``iton`` say.
+        delays: seconds, one delay queue each; ascending.
+    """
+
+    prefix: str = channels.DEFAULT_PREFIX
+    delays: tuple[int, ...] = DEFAULT_DELAYS
+
+    def __post_init__(self) -> None:
+        """Refuse delays that no queue could serve."""
+        if not self.delays or any(delay < 1 for delay in self.delays):
+            raise ValueError("at least one delay of at least one second is needed")
+        object.__setattr__(self, "delays", tuple(sorted(set(self.delays))))
+
+    @property
+    def jobs(self) -> str:
+        """The exchange that producers publish on."""
+        return channels.jobs_exchange(self.prefix)
+
+    @property
+    def dead(self) -> str:
+        """The dead-letter exchange, and the queue that keeps dead letters."""
+        return channels.dead(self.prefix)
+
+    @property
+    def unrouted(self) -> str:
+        """The alternate exchange of the result exchanges, and its queue."""
+        return channels.unrouted(self.prefix)
+
+    @property
+    def delay(self) -> str:
+        """The exchange in front of the delay queues."""
+        return f"{self.prefix}.delay"
+
+    @property
+    def delay_done(self) -> str:
+        """The exchange that leads from the delay queues back to the work queues."""
+        return f"{self.prefix}.delay.done"
+
+    def work_queue(self, lane: Lane) -> str:
+        """The queue of a lane."""
+        return f"{self.prefix}.{lane.value}"
+
+    def result_exchange(self, name: str) -> str:
+        """The exchange for ``send``, ``delivery`` or ``account`` results."""
+        return channels.results_exchange(channels.ResultKind(name), self.prefix)
+
+    def delay_queue(self, seconds: int) -> str:
+        """The queue of one configured delay."""
+        return f"{self.prefix}.delay.{seconds}s"
+
+    def delay_key(self, seconds: int, lane: Lane) -> str:
+        """The routing key, on the delay exchange, that brings a job back to *lane* after *seconds*."""
+        return f"{seconds}s.{lane.value}"
+
+    def delay_for(self, seconds: float) -> int:
+        """The smallest configured delay of at least *seconds*, else the largest."""
+        return next((delay for delay in self.delays if delay >= seconds), self.delays[-1])
+
+    @cached_property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """In an order in which they can be declared."""
+        unrouted = {"alternate-exchange": self.unrouted}
+        return (
+            Exchange(self.jobs, "topic"),
+            Exchange(self.dead, "topic"),
+            Exchange(self.unrouted, "fanout"),
+            *(Exchange(self.result_exchange(kind), "topic", unrouted) for kind in channels.ResultKind),
+            Exchange(self.delay, "topic"),
+            Exchange(self.delay_done, "topic"),
+        )
+
+    @cached_property
+    def queues(self) -> tuple[Queue, ...]:
+        """Work queues first."""
+        return (
+            *(Queue(self.work_queue(lane), "jobs", _forwarding(self.dead)) for lane in Lane),
+            *(self._delay_queue(seconds) for seconds in self.delays),
+            Queue(self.unrouted, "results that no queue was bound for", _quorum()),
+            Queue(self.dead, "dead letters", _quorum()),
+        )
+
+    def _delay_queue(self, seconds: int) -> Queue:
+        arguments = {**_forwarding(self.delay_done), "x-message-ttl": seconds * 1000}
+        return Queue(self.delay_queue(seconds), f"jobs that wait {seconds} s", arguments)
+
+    @cached_property
+    def bindings(self) -> tuple[Binding, ...]:
+        """Parts queues have none for jobs: they are published to by name."""
+        return (
+            *(Binding(self.jobs, channels.work_queue(key, self.prefix), key) for key in channels.JobKey),
+            *(Binding(self.delay, self.delay_queue(seconds), f"{seconds}s.#") for seconds in self.delays),
+            *(Binding(self.delay_done, self.work_queue(lane), f"*.{lane.value}") for lane in Lane),
+            Binding(self.unrouted, self.unrouted, ""),
+            Binding(self.dead, self.dead, "#"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable, for those who declare the topology beforehand."""
+        return {
+            "prefix": self.prefix,
+            "exchanges": [
+                {"name": x.name, "type": x.type, "durable": True, "arguments": dict(x.arguments)}
+                for x in self.exchanges
+            ],
+            "queues": [
+                {"name": q.name, "durable": True, "arguments": dict(q.arguments), "holds": q.holds}
+                for q in self.queues
+            ],
+            "bindings": [
+                {"exchange": b.exchange, "queue": b.queue, "routing_key": b.key} for b in self.bindings
+            ],
+        }
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """For people: kind, name, type or key, and the rest."""
+        return [
+            *(("exchange", x.name, x.type, _spell(x.arguments)) for x in self.exchanges),
+            *(("queue", q.name, q.holds, _spell(q.arguments)) for q in self.queues),
+            *(("binding", b.queue, b.key or "(any key)", f"from {b.exchange}") for b in self.bindings),
+        ]
+
+
+def _quorum() -> dict[str, str | int]:
+    return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+
+
+def _forwarding(exchange: str) -> dict[str, str | int]:
+    """Arguments of a queue whose expired messages reach *exchange* for certain.
+
+    At-least-once dead-lettering is only given together with ``reject-publish``.
+    """
+    return {
+        **_quorum(),
+        "x-dead-letter-exchange": exchange,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _spell(arguments: Arguments) -> str:
+    return ", ".join(f"{name}={value}" for name, value in arguments.items())
