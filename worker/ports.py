@@ -150,6 +150,18 @@ class Retry(Protocol):
         ...
 
 
+class TokenSource(Protocol):
+    """A bucket of leaves to call that several workers share. Calls may overlap."""
+
+    async def take(self) -> float:
+        """Take a token and return 0, else the seconds until there may be one.
+
+        Raises:
+            LedgerUnavailableError: the store of the bucket is away.
+        """
+        ...
+
+
 class Locks(Protocol):
     """Lets one at a time through for each key, within this process."""
 

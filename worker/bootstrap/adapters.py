@@ -10,7 +10,10 @@ from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
 from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
-from worker.ledger import AnyLedger, open_ledger
+from worker.ledger import AnyLedger, RedisLedger, open_ledger
+from worker.ledger.redis_tokens import RedisTokens
+from worker.ports import Clock
+from worker.resilience.rate_limiter import RateLimiter
 from worker.settings import Settings, SettingsError
 
 
@@ -66,3 +69,11 @@ def publisher_of(settings: Settings) -> BrokerPublisher:
         declare=settings.broker.declare, confirm_within=settings.broker.publish_timeout, timing=Timing()
     )
     return BrokerPublisher(settings.broker.url.get_secret_value(), topology_of(settings), options)
+
+
+def limiter_of(settings: Settings, ledger: AnyLedger, clock: Clock) -> RateLimiter:
+    """Return the rate limit: exact over the fleet where the workers share a Redis."""
+    rate = settings.gateway.rate_limit
+    if rate and isinstance(ledger, RedisLedger):
+        return RateLimiter(rate, clock, shared=RedisTokens(ledger, rate, prefix=settings.broker.prefix))
+    return RateLimiter(rate, clock)

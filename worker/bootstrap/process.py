@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -10,7 +11,7 @@ from worker.amqp.connection import Timing
 from worker.amqp.consumer import Consumer, ConsumerOptions
 from worker.amqp.publisher import BrokerPublisher
 from worker.amqp.settlement import Settlement
-from worker.bootstrap.adapters import gateway_of, ledger_of, publisher_of, topology_of
+from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.crew import Crew
 from worker.bootstrap.doors import Doors
 from worker.clock import SystemClock
@@ -21,12 +22,12 @@ from worker.metrics import Metrics
 from worker.observing import MeasuredLedger, MeasuredPublisher, MetricsObserver
 from worker.probes import Probes
 from worker.resilience.gate import Gate
-from worker.resilience.rate_limiter import RateLimiter
 from worker.runtime import Parts, StopSignals, serve
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_RATE_SHARE_EVERY = 5.0  # seconds; as often as the consumer looks at its queues
 _URGENT_LANES = (Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS)
 _PAUSE_WORDS = {
     "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
@@ -62,8 +63,9 @@ def assemble(settings: Settings) -> Parts:
     clock = SystemClock()
     observer = MetricsObserver(metrics, clock)
     gateway = gateway_of(settings, Observers(on_call=metrics.call_ended, on_unasked=metrics.unasked))
-    ledger = MeasuredLedger(ledger_of(settings), metrics.ledger_took)
-    limiter = RateLimiter(settings.gateway.rate_limit, clock)
+    store = ledger_of(settings)
+    ledger = MeasuredLedger(store, metrics.ledger_took)
+    limiter = limiter_of(settings, store, clock)
     gate = Doors(settings, Probes(gateway, ledger), metrics, clock, limiter).gate()
     publisher = publisher_of(settings)
     measured = MeasuredPublisher(publisher, metrics)
@@ -89,6 +91,14 @@ def assemble(settings: Settings) -> Parts:
         metrics_text=metrics.text,
     )
 
+    for lane in Lane:
+        metrics.consumers_up_from(lane.value, partial(consumer.consumes, lane))
+
+    async def share_the_rate() -> None:
+        while True:
+            limiter.share_with(consumer.workers)
+            await clock.sleep(_RATE_SHARE_EVERY)
+
     async def started() -> None:
         await health.start()
         log.info("worker.started", version=version("iton-worker"), health_port=health.port)
@@ -99,7 +109,7 @@ def assemble(settings: Settings) -> Parts:
     return Parts(
         consumer=consumer,
         start=(started,),
-        services=(publisher.run, crew.credits_watch().run),
+        services=(publisher.run, crew.credits_watch().run, share_the_rate),
         closers=(stop_probes, gateway.aclose, ledger.close, health.stop),
         drain_timeout=settings.process.drain_timeout,
     )

@@ -1,6 +1,5 @@
 """The ledger of a fleet: one Redis or Valkey server for all workers."""
 
-import hashlib
 from typing import Any
 
 import structlog
@@ -12,7 +11,7 @@ from redis.exceptions import NoScriptError
 
 from worker.ledger.failures import closed
 from worker.ledger.redis_address import read_address
-from worker.ledger.redis_commands import RedisCommands
+from worker.ledger.redis_commands import RedisCommands, Script
 from worker.ledger.redis_failures import failure_of, foreign_entry
 from worker.ports import Stored
 
@@ -21,7 +20,7 @@ log = structlog.get_logger(__name__)
 # An entry is one string: the token's length, ":", the token, the state. What stands in front of the state
 # is its head; it names the version. Arguments: the expected head ("" for no entry), the new head, the new
 # entry, the retention in milliseconds.
-_SWAP = b"""
+_SWAP = Script(b"""
 local function carries(head)
   return redis.call('GETRANGE', KEYS[1], 0, #head - 1) == head
 end
@@ -36,8 +35,7 @@ if not carries(ARGV[1]) then
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1
-"""
-_SWAP_SHA = hashlib.sha1(_SWAP, usedforsecurity=False).hexdigest()
+""")
 _CHECK_RETENTION = 60_000
 
 
@@ -98,8 +96,8 @@ class RedisLedger:
         """
         head = _head(new.token)
         held = b"" if expected is None else _head(expected)
-        arguments = (1, self._name(key), held, head, head + new.state, self._retention)
-        return bool(await self._run("EVALSHA", _SWAP_SHA, *arguments) == 1)
+        arguments = (held, head, head + new.state, self._retention)
+        return bool(await self.evaluate(_SWAP, self._name(key), *arguments) == 1)
 
     async def entries(self) -> int | None:
         """Return None: Redis counts only all keys of a database together."""
@@ -117,13 +115,23 @@ class RedisLedger:
         self._closed = True
         await self._commands.close()
 
-    async def _run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 -- each command has its own reply
-        if self._closed:
-            raise closed()
-        reply = await self._commands.send(*command)
+    async def evaluate(self, script: Script, key: bytes, *arguments: str | bytes | int) -> Any:  # noqa: ANN401 -- each script has its own reply
+        """Run *script* on *key*, whether or not the server knows it already; errors as the port's."""
+        reply = await self._sent("EVALSHA", script.sha, 1, key, *arguments)
         if isinstance(reply, NoScriptError):
             # The server was started anew or flushed its scripts: send the text, which it then keeps.
-            reply = await self._commands.send("EVAL", _SWAP, *command[2:])
+            reply = await self._sent("EVAL", script.text, 1, key, *arguments)
+        return self._checked(reply)
+
+    async def _run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 -- each command has its own reply
+        return self._checked(await self._sent(*command))
+
+    async def _sent(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 -- as above
+        if self._closed:
+            raise closed()
+        return await self._commands.send(*command)
+
+    def _checked(self, reply: Any) -> Any:  # noqa: ANN401 -- as above
         if isinstance(reply, Exception):
             raise failure_of(reply, self._place)
         return reply

@@ -1,6 +1,7 @@
 """Commands of many callers in few round trips."""
 
 import asyncio
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,19 @@ from redis.exceptions import ReadOnlyError
 _MOST_TOGETHER = 256
 
 Command = tuple[str | bytes | int, ...]
+
+
+class Script:
+    """A Lua script, which the server runs as one step.
+
+    Attributes:
+        text: the source.
+        sha: the name by which a server that has seen it knows it.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True, eq=False)

@@ -6,6 +6,8 @@ Callers report what happened in plain words and numbers; only this module knows 
 import platform
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
+from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +18,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics import MetricWrapperBase
 
 from worker.metrics import labels
 from worker.metrics.labels import closed
@@ -24,6 +27,15 @@ _CALL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 _JOB_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 _WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400)
 _FAST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15)
+
+
+_Labelled = TypeVar("_Labelled", bound=MetricWrapperBase)
+
+
+@cache
+def _child(metric: _Labelled, *values: str) -> _Labelled:
+    """Return the metric with these label values; the library looks it up anew, under a lock, each time."""
+    return metric.labels(*values)
 
 
 class Metrics:
@@ -83,31 +95,31 @@ class Metrics:
 
     def job_settled(self, kind: str, result: str) -> None:
         """Count a job by its kind and what became of it."""
-        self._jobs.labels(closed(kind, labels.KINDS), closed(result, labels.RESULTS)).inc()
+        _child(self._jobs, closed(kind, labels.KINDS), closed(result, labels.RESULTS)).inc()
 
     def recipients_settled(self, outcome: str, count: int) -> None:
         """Count recipients by outcome."""
-        self._recipients.labels(closed(outcome, labels.OUTCOMES)).inc(count)
+        _child(self._recipients, closed(outcome, labels.OUTCOMES)).inc(count)
 
     def job_took(self, lane: str, seconds: float) -> None:
         """Measure a job from its delivery to its settlement."""
-        self._job_seconds.labels(closed(lane, labels.LANES)).observe(seconds)
+        _child(self._job_seconds, closed(lane, labels.LANES)).observe(seconds)
 
     def job_waited(self, lane: str, seconds: float) -> None:
         """Measure how long a job lay in its queue; clocks that differ count as no wait."""
-        self._queue_wait.labels(closed(lane, labels.LANES)).observe(max(0.0, seconds))
+        _child(self._queue_wait, closed(lane, labels.LANES)).observe(max(0.0, seconds))
 
     def retried(self, kind: str) -> None:
         """Count a retry: ``call``, ``delay`` or ``requeue``."""
-        self._retries.labels(closed(kind, labels.RETRIES)).inc()
+        _child(self._retries, closed(kind, labels.RETRIES)).inc()
 
     def dead_lettered(self, reason: str) -> None:
         """Count a dead letter by its reason code."""
-        self._dead_letters.labels(closed(reason, labels.DEAD_REASONS)).inc()
+        _child(self._dead_letters, closed(reason, labels.DEAD_REASONS)).inc()
 
     def ledger_took(self, operation: str, seconds: float) -> None:
         """Measure a ledger operation: ``load`` or ``swap``."""
-        self._ledger.labels(closed(operation, labels.LEDGER_OPERATIONS)).observe(seconds)
+        _child(self._ledger, closed(operation, labels.LEDGER_OPERATIONS)).observe(seconds)
 
     def revised(self) -> None:
         """Count a result that was published again with ids that turned up late."""
@@ -120,16 +132,16 @@ class Metrics:
     def call_ended(self, command: str, outcome: str, seconds: float) -> None:
         """Count and measure a call: ``ok``, ``permanent``, ``transient``, ``uncertain`` or ``account``."""
         command = closed(command, labels.COMMANDS)
-        self._calls.labels(command, closed(outcome, labels.CALL_CLASSES)).inc()
-        self._call_seconds.labels(command).observe(seconds)
+        _child(self._calls, command, closed(outcome, labels.CALL_CLASSES)).inc()
+        _child(self._call_seconds, command).observe(seconds)
 
     def breaker_changed(self, command: str, *, is_open: bool) -> None:
         """Note whether a command is called at all."""
-        self._breaker.labels(closed(command, labels.COMMANDS)).set(is_open)
+        _child(self._breaker, closed(command, labels.COMMANDS)).set(is_open)
 
     def intake_paused(self, reason: str, *, paused: bool) -> None:
         """Note whether jobs are taken, as far as *reason* goes."""
-        self._paused.labels(closed(reason, labels.PAUSES)).set(paused)
+        _child(self._paused, closed(reason, labels.PAUSES)).set(paused)
 
     def credits_seen(self, remaining: Decimal) -> None:
         """Note the account's balance."""
@@ -137,12 +149,12 @@ class Metrics:
 
     def unasked(self, command: str, count: int = 1) -> None:
         """Count ids or numbers in a reply that were not in its request."""
-        self._unasked.labels(closed(command, labels.COMMANDS)).inc(count)
+        _child(self._unasked, closed(command, labels.COMMANDS)).inc(count)
 
     def published(self, exchange: str, result: str) -> None:
         """Count a publish by where it went: an exchange's last word, or ``parts``."""
-        self._publishes.labels(
-            closed(exchange, labels.EXCHANGES), closed(result, labels.PUBLISH_RESULTS)
+        _child(
+            self._publishes, closed(exchange, labels.EXCHANGES), closed(result, labels.PUBLISH_RESULTS)
         ).inc()
 
     def confirm_took(self, seconds: float) -> None:
@@ -151,7 +163,7 @@ class Metrics:
 
     def consumers_up_from(self, lane: str, up: Callable[[], bool]) -> None:
         """Ask *up* whether the broker has our consumer on a lane, at each scrape."""
-        self._consumer_up.labels(closed(lane, labels.LANES)).set_function(up)
+        _child(self._consumer_up, closed(lane, labels.LANES)).set_function(up)
 
     def redelivered(self) -> None:
         """Count a delivery with the broker's redelivered flag."""

@@ -4,7 +4,10 @@ import asyncio
 import heapq
 from itertools import count
 
-from worker.ports import Clock
+from worker.domain.errors import LedgerUnavailableError
+from worker.ports import Clock, TokenSource
+
+_STORE_AWAY = 1.0  # seconds until a shared bucket that cannot be reached is asked again
 
 
 class RateLimiter:
@@ -13,9 +16,11 @@ class RateLimiter:
     Args:
         rate: calls a second; 0 for no limit.
         clock: time.
+        shared: a bucket of the whole fleet, in place of one of our own.
     """
 
-    def __init__(self, rate: float, clock: Clock) -> None:
+    def __init__(self, rate: float, clock: Clock, *, shared: TokenSource | None = None) -> None:
+        self._shared = shared
         self._whole_rate = rate
         self._rate = rate
         self._clock = clock
@@ -23,6 +28,7 @@ class RateLimiter:
         self._filled_at = clock.elapsed()
         self._line: list[tuple[bool, int, asyncio.Future[None]]] = []
         self._numbers = count()
+        self._spare = 0
         self._pump: asyncio.Task[None] | None = None
 
     @property
@@ -39,9 +45,7 @@ class RateLimiter:
         """Wait for the leave to make one call."""
         if not self._whole_rate:
             return
-        self._fill()
-        if not self._line and self._tokens >= 1:
-            self._tokens -= 1
+        if not self._shared and not self._line and self._own_token() == 0:
             return
         leave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._line, (not urgent, next(self._numbers), leave))
@@ -51,7 +55,7 @@ class RateLimiter:
             await leave
         except asyncio.CancelledError:
             if leave.done() and not leave.cancelled():
-                self._tokens += 1  # it was given, and nobody is going to use it
+                self._give_back()
             raise
 
     def close(self) -> None:
@@ -62,15 +66,42 @@ class RateLimiter:
     async def _serve(self) -> None:
         """Hand out tokens as they come, to the first in line that still waits."""
         while self._line:
-            self._fill()
-            if self._tokens < 1:
-                await self._clock.sleep((1 - self._tokens) / self._rate)
+            if (wait := await self._token()) > 0:
+                await self._clock.sleep(wait)
                 continue
-            leave = heapq.heappop(self._line)[-1]
-            if not leave.done():
-                self._tokens -= 1
+            while self._line and (leave := heapq.heappop(self._line)[-1]).done():
+                pass
+            if leave.done():
+                self._give_back()
+            else:
                 leave.set_result(None)
         self._pump = None
+
+    async def _token(self) -> float:
+        """Take a token and return 0, else the seconds to wait for one."""
+        if not self._shared:
+            return self._own_token()
+        if self._spare:
+            self._spare -= 1
+            return 0.0
+        try:
+            return await self._shared.take()
+        except LedgerUnavailableError:
+            return _STORE_AWAY
+
+    def _give_back(self) -> None:
+        """Keep a token that nobody is going to use."""
+        if self._shared:
+            self._spare += 1
+        else:
+            self._tokens += 1
+
+    def _own_token(self) -> float:
+        self._fill()
+        if self._tokens < 1:
+            return (1 - self._tokens) / self._rate
+        self._tokens -= 1
+        return 0.0
 
     def _fill(self) -> None:
         now = self._clock.elapsed()

@@ -20,6 +20,8 @@ from worker.ports import Clock
 
 T = TypeVar("T")
 
+_REPEATED = (TransientError, OutcomeUncertainError, AccountError)
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -100,17 +102,17 @@ class RetryAttempts:
             HeldTooLongError: the outage lasts longer than a job may be held.
         """
         until = self.clock.elapsed() + self.longest_hold
-        retrying = AsyncRetrying(
-            sleep=self.clock.sleep,
-            stop=_CountedAttempts(self.limit),
-            wait=_Wait(self.backoff, self.random),
-            retry=retry_if_exception_type((TransientError, OutcomeUncertainError, AccountError)),
-            before_sleep=lambda _: self.on_retry(),
-            reraise=True,
-        )
+        try:
+            return await attempt()
+        except _REPEATED as error:
+            failed: WorkerError | None = error
 
         async def call() -> T:
             # tenacity awaits coroutine functions only, not what a lambda returns.
+            nonlocal failed
+            if failed is not None:
+                first, failed = failed, None
+                raise first
             try:
                 return await attempt()
             except WorkerError as error:
@@ -118,4 +120,15 @@ class RetryAttempts:
                     raise
                 raise HeldTooLongError(error.code, "the job waited for the gateway and goes back") from None
 
-        return await retrying(call)
+        # Nearly every attempt succeeds: tenacity's bookkeeping begins with the first that does not.
+        return await self._retrying()(call)
+
+    def _retrying(self) -> AsyncRetrying:
+        return AsyncRetrying(
+            sleep=self.clock.sleep,
+            stop=_CountedAttempts(self.limit),
+            wait=_Wait(self.backoff, self.random),
+            retry=retry_if_exception_type(_REPEATED),
+            before_sleep=lambda _: self.on_retry(),
+            reraise=True,
+        )
