@@ -1,0 +1,75 @@
+# The first line of each target's comment is its help.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+# The steps of a target are its prerequisites in their order, also with -j.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		while IFS='	' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+.PHONY: python
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Another: make PYTHON=/path/to/python3" >&2; \
+		exit 1; }
+
+.PHONY: setup
+setup: python ## Make .venv with .venv/bin/iton-worker
+	@$(PYTHON) -m scripts.set_up
+
+.PHONY: demo
+demo: setup ## See it work: a broker, a stand-in for the gateway, the worker, a campaign
+	@$(BIN)/python -m scripts.demo
+
+.PHONY: test
+test: setup packages lint unit-and-more ## Everything that must pass, on a real RabbitMQ
+	@printf '\n\033[1;32mAll passed.\033[0m\n'
+
+.PHONY: packages
+packages: python
+	@$(PYTHON) -m scripts.debian
+
+.PHONY: lint
+lint: setup ## Style, types, the dependency rule, and whether generated files are current
+	@printf '\n\033[1m== Lock file\033[0m\n' && $(PYTHON) -m scripts.lock check && echo "current"
+	@printf '\n\033[1m== Style (ruff)\033[0m\n' && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@printf '\n\033[1m== Types (mypy)\033[0m\n' && $(BIN)/mypy
+	@printf '\n\033[1m== Dependency rule (import-linter)\033[0m\n' && $(BIN)/lint-imports --no-logo
+	@printf '\n\033[1m== Generated schemas\033[0m\n' && $(MAKE) --no-print-directory check-schemas
+
+.PHONY: unit-and-more
+unit-and-more: setup packages
+	@printf '\n\033[1m== Tests (pytest)\033[0m\n' && $(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+.PHONY: pytest
+pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: format
+format: setup ## Let ruff write what it can decide
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+.PHONY: schemas
+schemas: setup ## Write the JSON Schemas and the AsyncAPI document anew
+	@$(BIN)/python -m schemas write
+
+.PHONY: check-schemas
+check-schemas: setup ## Tell whether they are what the models say
+	@$(BIN)/python -m schemas check
+
+.PHONY: lock
+lock: python ## Resolve the dependencies into requirements/; make lock ARGS=--upgrade for the newest
+	@$(PYTHON) -m scripts.lock write $(ARGS)
+
+.PHONY: lock-check
+lock-check: python ## Tell whether requirements/ belongs to pyproject.toml
+	@$(PYTHON) -m scripts.lock check
+
+.PHONY: clean
+clean: ## Remove everything that make made
+	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*

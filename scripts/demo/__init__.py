@@ -1,0 +1,1 @@
+"""``make demo``: the whole way of a campaign, on real processes, with a stand-in for the gateway."""

@@ -1,0 +1,201 @@
+"""A private RabbitMQ node: any user may start one, it listens on 127.0.0.1 and leaves nothing behind."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts import debian
+from scripts.children import Child
+
+# The commands in /usr/sbin are wrappers that switch the user and drop the environment.
+PROGRAMS = debian.PROOFS["rabbitmq-server"].parent
+START_TIMEOUT = 60.0
+# No listener on other interfaces. Loading code is a dialogue of the scheduler with the I/O threads: if these
+# sleep at once, each turn costs a wake-up, which on a virtual machine triples the time to start.
+ERL_ARGUMENTS = (
+    "-kernel inet_dist_use_interface {127,0,0,1} +sbwt very_short +sbwtdio very_long +sbwtdcpu none"
+)
+# RabbitMQ: reserved for the answer to a client's protocol header, Connection.Start on channel 0.
+METHOD_FRAME = b"\x01"
+CONFIG = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+loopback_users.guest = false
+disk_free_limit.absolute = 50MB
+"""
+
+
+class BrokerNotStartedError(Exception):
+    """No broker could be had; the text says why and what to type."""
+
+
+class PrivateBroker:
+    """One node with its data in *folder*. Its port and data stay the same over stop, kill and start.
+
+    Attributes:
+        port: of AMQP, on 127.0.0.1.
+        url: with the default user and vhost.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        self._env = self._environment()
+        self._epmd: Child | None = None
+        self._node: Child | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the node's process is there."""
+        return self._node is not None and self._node.exit_code is None
+
+    def start(self) -> None:
+        """Start the node and wait until it takes connections; nothing if it runs.
+
+        Raises:
+            BrokerNotStartedError: it ended or was not up in time; the text holds the end of its log.
+        """
+        if self.running:
+            return
+        self._write_config()
+        self._start_epmd()
+        self._node = Child(
+            [PROGRAMS / "rabbitmq-server"], env=self._env, log=self._folder / "console.log", cwd=self._folder
+        )
+        self._wait_until_up(self._node)
+
+    def stop(self) -> None:
+        """Stop the node cleanly; its data is kept."""
+        if self._node:
+            self._node.stop()
+            self._node = None
+
+    def kill(self) -> None:
+        """Kill the Erlang VM with SIGKILL; what was confirmed is kept."""
+        if self._node:
+            self._node.kill()
+            self._node = None
+
+    def close(self) -> None:
+        """Kill the node and its port mapper: no process is left."""
+        self.kill()
+        if self._epmd:
+            self._epmd.kill()
+            self._epmd = None
+
+    def rabbitmqctl(self, *arguments: str, timeout: float = 60) -> str:
+        """Run ``rabbitmqctl`` against this node and return what it printed.
+
+        Raises:
+            subprocess.CalledProcessError: it failed; ``stderr`` says why.
+        """
+        done = subprocess.run(
+            [PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
+            env=self._env, capture_output=True, text=True, check=True, timeout=timeout,
+        )  # fmt: skip
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        """Everything inside the folder, no setting of the machine's own RabbitMQ."""
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        folder = self._folder
+        return kept | {
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": "iton@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
+            "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
+            # The script turns into the Erlang VM instead of waiting for it: the VM is then our own child.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERL_ARGUMENTS,
+        }
+
+    def _write_config(self) -> None:
+        for name in ("data", "log", "config"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port))
+        (self._folder / "enabled_plugins").write_text("[].\n")
+
+    def _start_epmd(self) -> None:
+        """Erlang's port mapper, as a child of ours; RabbitMQ would leave one of its own behind."""
+        if self._epmd and self._epmd.exit_code is None:
+            return
+        epmd = shutil.which("epmd") or "epmd"
+        self._epmd = Child([epmd], env=self._env, log=self._folder / "epmd.log", cwd=self._folder)
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _accepts(self._epmd_port) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _wait_until_up(self, node: Child) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _speaks_amqp(self.port):
+            if node.exit_code is not None or time.monotonic() > deadline:
+                tail = node.tail()
+                self.close()
+                raise BrokerNotStartedError(
+                    f"The private RabbitMQ node did not start. The end of its log:\n{tail}"
+                )
+            time.sleep(0.05)
+
+
+@contextmanager
+def private_broker(folder: Path) -> Iterator[PrivateBroker]:
+    """Run a private node with its data in *folder*; nothing of it runs afterwards, however we end.
+
+    Raises:
+        PackagesMissingError: Debian's package is not there and may not be installed.
+        BrokerNotStartedError: the node did not start.
+    """
+    debian.ensure(["rabbitmq-server"])
+    folder.mkdir(parents=True, exist_ok=True)
+    broker = PrivateBroker(folder)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 that nobody listens on, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _speaks_amqp(port: int) -> bool:
+    """Whether a broker answers AMQP 0-9-1 there: an open port alone comes too early."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(1) == METHOD_FRAME
+    except OSError:
+        return False

@@ -1,0 +1,58 @@
+"""The broker, for every test that asks for one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.find_broker import FoundBroker
+from scripts.local_broker import PrivateBroker
+from tests.support.broker import breakable_broker, own_prefix, shared_broker
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[FoundBroker]:
+    """Provide a RabbitMQ for the whole run: ``broker.url``; ``broker.private`` is None or the node.
+
+    Tests share it, so they take names below ``amqp_prefix`` and never stop it.
+    """
+    with shared_broker() as found:
+        yield found
+
+
+@pytest.fixture
+def amqp_url(broker: FoundBroker) -> str:
+    """Return the URL of the shared RabbitMQ."""
+    return broker.url
+
+
+@pytest.fixture
+def amqp_prefix(broker: FoundBroker) -> Iterator[str]:
+    """Provide an ``AMQP_PREFIX`` of the test's own; its exchanges and queues are deleted afterwards."""
+    with own_prefix(broker.url) as prefix:
+        yield prefix
+
+
+@pytest.fixture(scope="session")
+def own_broker_node() -> Iterator[PrivateBroker]:
+    """Provide the node behind ``own_broker``."""
+    with breakable_broker() as node:
+        yield node
+
+
+@pytest.fixture
+def own_broker(own_broker_node: PrivateBroker) -> Iterator[PrivateBroker]:
+    """Provide a private node to stop, kill, start and ask; it runs when the test begins.
+
+    One node serves such tests one after the other, so they too take a prefix of their own.
+    """
+    own_broker_node.start()
+    yield own_broker_node
+    own_broker_node.start()
+
+
+@pytest.fixture
+def own_broker_prefix(own_broker: PrivateBroker) -> Iterator[str]:
+    """Provide an ``AMQP_PREFIX`` on the private node; its objects are deleted afterwards."""
+    with own_prefix(own_broker.url) as prefix:
+        yield prefix
+        own_broker.start()
