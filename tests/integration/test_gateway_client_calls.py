@@ -200,6 +200,6 @@ class TestSecrets:
             client._requests,
             client._requests.account(),
             client._quotes,
-            client._client,
+            client._transport,
         ]
         assert not any(secret in repr(item) for item in shown for secret in SECRETS)

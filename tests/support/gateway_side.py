@@ -72,7 +72,7 @@ async def failure(client: ItonGateway) -> WorkerError:
 
 def idle_connection(client: ItonGateway) -> ResponseHandler:
     """Return the one connection that is kept for the next call; aiohttp has no public way to ask."""
-    transport = client._client._transport
+    transport = client._transport
     assert isinstance(transport, AiohttpTransport)
     assert transport._session is not None
     assert transport._session.connector is not None

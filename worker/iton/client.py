@@ -1,11 +1,11 @@
 """The ``Gateway`` port over HTTP: one request a call, every outcome a value or one of our errors."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TypeVar
 
 import httpx
@@ -24,11 +24,14 @@ from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
 from worker.iton.replies import Reply, error_of, rule_for, seconds_of
 from worker.iton.rules import Verdict
+from worker.iton.time_limit import time_limit
 from worker.iton.transport import QUERY, AiohttpTransport, Pool
 from worker.iton.words import Quotes
 from worker.ports import Command, MessageReport, TextMessage
 
 T = TypeVar("T")
+
+_HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "iton-worker"}
 
 # The first that fits. Only what happens before the request is written is safe to try again; the words of
 # these three are the transport's own, those of any other may hold the URL.
@@ -57,9 +60,9 @@ class TimeLimits:
     connect: float = 5.0
 
     def for_httpx(self) -> httpx.Timeout:
-        """Return them as httpx wants them."""
+        """Return them as httpx wants them; the limit of the whole call is kept around it."""
         start = min(self.connect, self.call / 3)
-        return httpx.Timeout(self.call, connect=start, pool=start)
+        return httpx.Timeout(None, connect=start, pool=start)
 
 
 def _ignore_call(_command: str, _outcome: str, _seconds: float) -> None:
@@ -117,13 +120,10 @@ class ItonGateway:
         self._observers = observers or Observers()
         self._requests = Requests(base_url, credentials, self._dialect)
         self._quotes = Quotes(credentials)
-        self._client = httpx.AsyncClient(
-            transport=transport or AiohttpTransport(Pool()),
-            timeout=self._limits.for_httpx(),
-            headers={"Accept-Encoding": "gzip", "User-Agent": "iton-worker"},
-            follow_redirects=False,
-            trust_env=False,  # no proxy, no .netrc: what is not configured is not spoken to
-        )
+        # No AsyncClient around it: cookies, redirects, .netrc and the proxies of the environment are what a
+        # gateway must not have, and merging them costs four times what the request itself does (0.27 ms).
+        self._transport = transport or AiohttpTransport(Pool())
+        self._timeout = self._limits.for_httpx().as_dict()
 
     def __repr__(self) -> str:
         return f"ItonGateway({self._requests!r})"
@@ -161,7 +161,7 @@ class ItonGateway:
 
     async def aclose(self) -> None:
         """Close all connections; a call under way ends as uncertain."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _call(
         self, request: Request, read: Callable[[Body], Reading[T] | None], hidden: Sequence[str]
@@ -189,22 +189,26 @@ class ItonGateway:
 
     async def _exchanged(self, request: Request) -> Reply | WorkerError:
         try:
-            async with asyncio.timeout(self._limits.call):
-                response = await self._client.request(
-                    request.method,
-                    request.address,
-                    headers=request.headers,
-                    content=request.content,
-                    # Apart from the URL: no log line and no exception of httpx's can hold it.
-                    extensions={QUERY: request.query},
-                )
+            async with time_limit(self._limits.call):
+                response = await self._transport.handle_async_request(self._written(request))
+                content = await response.aread()
         except _NOT_SENT as exc:
             return TransientError("gateway_unreachable", f"the gateway cannot be reached: {exc}")
         except _UNREADABLE as exc:
             return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({_kind(exc)})")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
             return OutcomeUncertainError("reply_lost", f"the reply was lost ({_kind(exc)})")
-        return Reply(response.status_code, response.content, response.headers.get("Retry-After"))
+        return Reply(response.status_code, content, response.headers.get("Retry-After"))
+
+    def _written(self, request: Request) -> httpx.Request:
+        return httpx.Request(
+            request.method,
+            _parsed(request.address),
+            headers={**_HEADERS, **request.headers},
+            content=request.content,
+            # The query apart from the URL: no log line and no exception of httpx's can hold it.
+            extensions={QUERY: request.query, "timeout": self._timeout},
+        )
 
     def _understood(
         self,
@@ -227,6 +231,11 @@ class ItonGateway:
             # What cannot be read may hold the texts of messages.
             detail = f"HTTP {reply.status} with no reply that can be read"
         return error_of(rule, detail, seconds_of(reply.retry_after, datetime.now(UTC)))
+
+
+@cache
+def _parsed(address: str) -> httpx.URL:
+    return httpx.URL(address)
 
 
 def _named(outcome: object) -> str:

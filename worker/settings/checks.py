@@ -44,17 +44,23 @@ def broker_url(value: SecretStr) -> SecretStr:
 
 
 def ledger_url(value: SecretStr) -> SecretStr:
-    """Accept ``sqlite:///PATH``, ``redis://HOST:PORT/DB``, ``rediss://`` and ``memory://``."""
-    forms = "sqlite:///PATH, redis://HOST:PORT/DB or memory://"
-    parts = _split_url(value.get_secret_value(), ("sqlite", "redis", "rediss", "memory"), forms)
-    if parts.scheme == "sqlite" and (parts.netloc or parts.path in {"", "/"}):
-        raise ValueError(
-            "names no file; write sqlite:///PATH with three slashes, four for an absolute path "
-            "(memory:// keeps nothing on disk)"
-        )
-    if parts.scheme in {"redis", "rediss"} and not parts.hostname:
-        raise ValueError("names no host; write redis://HOST:PORT/DB")
-    return value
+    """Accept ``sqlite:///PATH``, ``redis://HOST:PORT/DB``, ``rediss://``, ``unix://`` and ``memory://``."""
+    schemes = ("sqlite", "redis", "rediss", "unix", "memory")
+    parts = _split_url(value.get_secret_value(), schemes, "sqlite:///PATH, redis://HOST:PORT/DB or memory://")
+    match parts.scheme:
+        case "sqlite" if parts.netloc or parts.path in {"", "/", "/:memory:"}:
+            raise ValueError(
+                "names no file; write sqlite:///PATH with three slashes, four for an absolute path "
+                "(memory:// keeps nothing on disk)"
+            )
+        case "sqlite" if parts.query or parts.path.endswith("/"):
+            raise ValueError("must end with the name of a file; write sqlite:///iton-ledger.db, say")
+        case "memory" if parts.netloc or parts.path not in {"", "/"}:
+            raise ValueError("takes nothing behind memory://; write memory://")
+        case "redis" | "rediss" if not parts.hostname:
+            raise ValueError("names no host; write redis://HOST:PORT/DB")
+        case _:
+            return value
 
 
 def gateway_url(value: str) -> str:
