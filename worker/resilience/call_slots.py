@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 
 class CallSlots:
@@ -21,15 +21,30 @@ class CallSlots:
         self._bulk = asyncio.Semaphore(max(total - reserved, 1))
         self.in_use = 0
 
+    async def take(self, *, urgent: bool) -> None:
+        """Wait for a slot; `give_back` must follow."""
+        if not urgent:
+            await self._bulk.acquire()
+        try:
+            await self._all.acquire()
+        except BaseException:
+            if not urgent:
+                self._bulk.release()
+            raise
+        self.in_use += 1
+
+    def give_back(self, *, urgent: bool) -> None:
+        """Free a slot."""
+        self.in_use -= 1
+        self._all.release()
+        if not urgent:
+            self._bulk.release()
+
     @asynccontextmanager
     async def one(self, *, urgent: bool) -> AsyncIterator[None]:
         """Hold a slot for the block."""
-        async with AsyncExitStack() as held:
-            if not urgent:
-                await held.enter_async_context(self._bulk)
-            await held.enter_async_context(self._all)
-            self.in_use += 1
-            try:
-                yield
-            finally:
-                self.in_use -= 1
+        await self.take(urgent=urgent)
+        try:
+            yield
+        finally:
+            self.give_back(urgent=urgent)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from worker.domain.errors import (
@@ -68,7 +68,8 @@ class Gate:
 
     async def clear(self) -> None:
         """Wait until neither the account nor the ledger stops sends."""
-        await self._held(self._no_pause)
+        if self.paused_for:
+            await self._held(self._no_pause)
 
     async def _no_pause(self) -> None:
         await self._account.over()
@@ -86,35 +87,47 @@ class Gate:
     async def admit(self, command: Command, *, urgent: bool) -> AsyncIterator[_Permit]:
         """Wait for leave, and learn from how the block ends."""
         breaker = self._breakers[command]
-        async with AsyncExitStack() as slot:
-            permit = _Permit(await self._leave(breaker, slot, urgent=urgent))
-            try:
-                yield permit
-            except WorkerError as error:
-                self._learn(command, error, on_trial=permit.on_trial)
-                raise
-            except BaseException:
-                breaker.abandoned(on_trial=permit.on_trial)
-                raise
-            if permit.made:
-                breaker.succeeded()
-            else:
-                breaker.abandoned(on_trial=permit.on_trial)
+        permit = _Permit(await self._leave(breaker, urgent=urgent))
+        try:
+            yield permit
+        except WorkerError as error:
+            self._learn(command, error, on_trial=permit.on_trial)
+            raise
+        except BaseException:
+            breaker.abandoned(on_trial=permit.on_trial)
+            raise
+        finally:
+            self._slots.give_back(urgent=urgent)
+        if permit.made:
+            breaker.succeeded()
+        else:
+            breaker.abandoned(on_trial=permit.on_trial)
 
-    async def _leave(self, breaker: CircuitBreaker, slot: AsyncExitStack, *, urgent: bool) -> bool:
+    async def _leave(self, breaker: CircuitBreaker, *, urgent: bool) -> bool:
         """Take a slot while nothing stands in the way; tell if the call is a trial."""
         while True:
-            on_trial = await self._held(lambda: self._pass(breaker))
+            on_trial = not self._open(breaker) and await self._held(lambda: self._pass(breaker))
             try:
-                await slot.enter_async_context(self._slots.one(urgent=urgent))
-                await self._limiter.take(urgent=urgent)
+                await self._take_slot(urgent=urgent)
             except BaseException:
                 breaker.abandoned(on_trial=on_trial)
                 raise
             # The wait for a slot may have been long enough for the gateway to go away.
-            if on_trial or (breaker.passable and self._account.cause is None):
+            if on_trial or self._open(breaker):
                 return on_trial
-            await slot.aclose()
+            self._slots.give_back(urgent=urgent)
+
+    def _open(self, breaker: CircuitBreaker) -> bool:
+        """Tell whether a call may be made at once, as nearly always."""
+        return breaker.passable and self._account.cause is None
+
+    async def _take_slot(self, *, urgent: bool) -> None:
+        await self._slots.take(urgent=urgent)
+        try:
+            await self._limiter.take(urgent=urgent)
+        except BaseException:
+            self._slots.give_back(urgent=urgent)
+            raise
 
     async def _pass(self, breaker: CircuitBreaker) -> bool:
         """Wait until neither pause nor breaker stand in the way; tell if it is a trial."""
