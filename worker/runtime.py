@@ -35,6 +35,7 @@ class Parts:
         services: run beside the consumer for as long as it does; none may end.
         closers: called in order at the end.
         drain_timeout: seconds for what is in flight at a stop.
+        before_drain: called when the stop begins; what has not been started then goes back.
     """
 
     consumer: Consuming
@@ -42,6 +43,7 @@ class Parts:
     services: Sequence[Callable[[], Awaitable[None]]]
     closers: Sequence[Callable[[], Awaitable[None]]]
     drain_timeout: float
+    before_drain: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ def _verdict(services: Sequence[asyncio.Task[None]]) -> int:
 
 async def _drain(parts: Parts, signals: StopSignals) -> None:
     log.info("worker.draining", seconds=parts.drain_timeout)
+    parts.before_drain()
     draining = asyncio.create_task(parts.consumer.drain(parts.drain_timeout))
     haste = asyncio.create_task(signals.haste.wait())
     await asyncio.wait({draining, haste}, return_when=asyncio.FIRST_COMPLETED)

@@ -29,8 +29,8 @@ class DeadLetterBrowser:
     """Gives dead letters one by one without removing any; all go back, in their order, at the end.
 
     The broker hands out no more than a consumer may hold: one that is full of letters that nobody has dropped
-    is followed by another, on a channel of its own. One at a time consumes: each holds a run of letters, and they
-    can go back in their order.
+    is followed by another, on a channel of its own. One at a time consumes: each holds a run of letters, so
+    that they can go back in their order.
     """
 
     def __init__(self, connection: AbstractConnection, queue: str) -> None:

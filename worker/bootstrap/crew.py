@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from itertools import count
 from random import Random
 from secrets import token_hex
+from typing import TypeVar
 
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import Lane
@@ -16,21 +18,24 @@ from worker.handlers.completion import Completion
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch
 from worker.handlers.ledger_book import LedgerBook
-from worker.handlers.lookups import Lookups
+from worker.handlers.lookups import BATCH, Ask, Lookups
 from worker.handlers.part_run import SendTools
 from worker.handlers.parts import PartHandler
 from worker.handlers.send import SendHandler
 from worker.handlers.status import StatusHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
+from worker.resilience.batcher import Batcher
 from worker.resilience.keyed_lock import KeyedLock
 from worker.resilience.retry import RetryAttempts
 from worker.settings import Settings
+
+V = TypeVar("V")
 
 # A call must be settled within its time limit and this; then another worker may take it over.
 _LEASE_MARGIN = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Crew:
     """Builds the handlers from their collaborators."""
 
@@ -45,7 +50,7 @@ class Crew:
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
         locks = KeyedLock()
-        send = SendHandler(self._acceptance(), self._numbering(), self._lookups(), self._completion(), locks)
+        send = SendHandler(self._acceptance(), self._numbering(), self._lookups, self._completion(), locks)
         parts = PartHandler(self._completion(), locks)
         return Dispatch(
             handlers={
@@ -65,7 +70,7 @@ class Crew:
     def credits_watch(self) -> CreditsWatch:
         """Return the watch over the balance, which also finds a refused account at the start."""
         return CreditsWatch(
-            self._lookups(),
+            self._lookups,
             self.publisher,
             self.observer,
             self.clock,
@@ -86,8 +91,11 @@ class Crew:
         )
         return Completion(tools, self.publisher, self._policy(), self.settings.retry.resend_attempts)
 
+    @cached_property
     def _lookups(self) -> Lookups:
-        return Lookups(self.gateway, self.gate, {command: self._retry(command) for command in Command})
+        """The one place through which all jobs ask, so that they can ask together."""
+        retry = {command: self._retry(command) for command in Command}
+        return Lookups(self.gateway, self.gate, retry, pooling=_pooled)
 
     def _retry(self, command: Command) -> RetryAttempts:
         return RetryAttempts(
@@ -95,6 +103,7 @@ class Crew:
             self.clock,
             Random(),  # noqa: S311 - jitter, not a secret
             on_retry=lambda: self.observer.retried(command),
+            longest_hold=self.settings.retry.hold_limit,
         )
 
     def _policy(self) -> RetryPolicy:
@@ -113,12 +122,12 @@ class Crew:
 
     def _status(self) -> StatusHandler:
         max_bytes = self.settings.broker.max_body_bytes
-        return StatusHandler(self._lookups(), self.publisher, self._policy(), self.clock, max_bytes)
+        return StatusHandler(self._lookups, self.publisher, self._policy(), self.clock, max_bytes)
 
     def _account(self) -> AccountHandler:
         max_bytes = self.settings.broker.max_body_bytes
         return AccountHandler(
-            self._lookups(), self.publisher, self._policy(), self.clock, self.observer, max_bytes
+            self._lookups, self.publisher, self._policy(), self.clock, self.observer, max_bytes
         )
 
 
@@ -126,3 +135,7 @@ def _tokens() -> Callable[[], str]:
     """Return a source of tokens that no other process draws: one random start, then counted."""
     start, numbers = token_hex(8), count()
     return lambda: f"{start}{next(numbers):x}"
+
+
+def _pooled(ask: Ask[V]) -> Ask[V]:
+    return Batcher(ask, size=BATCH).get

@@ -112,6 +112,7 @@ def assemble(settings: Settings) -> Parts:
         services=(publisher.run, crew.credits_watch().run, share_the_rate),
         closers=(stop_probes, gateway.aclose, ledger.close, health.stop),
         drain_timeout=settings.process.drain_timeout,
+        before_drain=gate.stop,
     )
 
 

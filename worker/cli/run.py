@@ -20,9 +20,10 @@ def run() -> None:
     It then takes no more jobs, finishes what is in flight within WORKER_DRAIN_TIMEOUT seconds, gives the
     rest back to the queues and exits 0. Logs go to stderr.
     """
-    from worker.bootstrap import run_worker
     from worker.settings import load_settings
 
     settings = load_settings()
     start_logs(settings)
+    from worker.bootstrap import run_worker  # after the settings: a wrong one is told at once
+
     raise typer.Exit(run_worker(settings))

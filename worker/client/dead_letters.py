@@ -2,19 +2,30 @@
 
 import base64
 import json
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
-from aiormq.abc import DeliveredMessage
+from pydantic import JsonValue
 
-from schemas.channels import DeadHeader
-from worker.amqp.transport import unwrap
+from schemas.channels import DeadHeader, JobKind
+from worker.amqp.dead_records import DeadLetterRecord
 from worker.amqp.wire import Properties
-from worker.client.access import BrokerAccess
-from worker.client.kept import Look, look_into
 
-_FIELDS = ("message_id", "correlation_id", "reply_to", "content_type", "content_encoding", "type", "app_id")
+_FIELDS = (
+    "message_id",
+    "correlation_id",
+    "reply_to",
+    "content_type",
+    "content_encoding",
+    "type",
+    "app_id",
+    "user_id",
+    "expiration",
+)
+_PART = "brief"  # what the body of a part of a large job holds its job in
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,9 @@ class DeadJob:
         time: when it died, as the worker wrote it.
         properties: the original's, those that are text.
         headers: the original's, without those that say why it is dead.
+        id: what a replay of it is known by.
+        kind: of job; None where nothing tells.
+        died: the same as *time*; None where nothing tells.
     """
 
     number: int
@@ -38,14 +52,19 @@ class DeadJob:
     queue: str
     time: str
     body: bytes
-    properties: dict[str, str]
-    headers: dict[str, str]
+    properties: Mapping[str, JsonValue]
+    headers: Mapping[str, JsonValue]
+    id: str = field(default="", kw_only=True)
+    kind: JobKind | None = field(default=None, kw_only=True)
+    died: datetime | None = field(default=None, kw_only=True)
 
     def summary(self) -> dict[str, Any]:
         """Return all but the body, its properties and headers, for JSON."""
         return {
             "number": self.number,
+            "id": self.id,
             "job_id": self.job_id,
+            "kind": self.kind,
             "routing_key": self.routing_key,
             "reason": self.reason,
             "detail": self.detail,
@@ -57,50 +76,40 @@ class DeadJob:
 
     def whole(self) -> dict[str, Any]:
         """Return everything, for JSON; a body that is no text comes as ``body_base64``."""
-        shown = {**self.summary(), "properties": self.properties, "headers": self.headers}
+        shown = {**self.summary(), "properties": dict(self.properties), "headers": dict(self.headers)}
         try:
             return {**shown, "body": self.body.decode("utf-8")}
         except UnicodeDecodeError:
-            return {**shown, "body_base64": base64.b64encode(self.body).decode("ascii")}
+            return {**shown, "body_base64": _base64(self.body)}
 
 
-async def dead_letters(access: BrokerAccess, *, limit: int, reason: str | None = None) -> list[DeadJob]:
-    """Return the oldest *limit* dead letters, of them those that died for *reason*; all stay in the queue.
-
-    Raises:
-        BrokerUnavailableError: no connection, or the queue is not there.
-    """
-    found: list[DeadJob] = []
-    async with aclosing(look_into(access, access.topology.dead, Look(limit))) as messages:
-        async for message in messages:
-            found.append(read_dead_letter(message, len(found) + 1))
-    return [dead for dead in found if reason is None or dead.reason == reason]
-
-
-def read_dead_letter(message: DeliveredMessage, number: int) -> DeadJob:
-    """Read a message of the dead-letter queue, whoever put it there; never raises."""
-    properties = unwrap(message.header)
-    ours = {header.value: properties.header(header.value) for header in DeadHeader}
-    attempts = ours[DeadHeader.ATTEMPTS]
+def read_dead_job(record: DeadLetterRecord, number: int, prefix: str) -> DeadJob:
+    """Read a letter of the dead-letter queue of *prefix*, whoever put it there; never raises."""
     return DeadJob(
         number=number,
-        job_id=_job_id(message.body) or properties.text("message_id"),
-        routing_key=message.routing_key or "",
-        reason=_text(ours[DeadHeader.REASON]),
-        detail=_text(ours[DeadHeader.DETAIL]),
-        attempts=attempts if isinstance(attempts, int) else 0,
-        queue=_text(ours[DeadHeader.QUEUE]),
-        time=_text(ours[DeadHeader.TIME]),
-        body=message.body,
-        properties={name: text for name in _FIELDS if (text := properties.text(name))},
-        headers=_others(properties),
+        job_id=_job_id(record.body) or record.message_id,
+        routing_key=record.routing_key,
+        reason=record.reason,
+        detail=record.detail,
+        attempts=record.attempts,
+        queue=record.queue,
+        time=_spell(record.time),
+        body=record.body,
+        properties=_properties(record.properties),
+        headers=_others(record.properties),
+        id=record.replay_id,
+        kind=_kind(record, prefix),
+        died=record.time,
     )
 
 
-def _others(properties: Properties) -> dict[str, str]:
-    ours = {header.value for header in DeadHeader}
-    names = [key.decode("utf-8", "backslashreplace") for key, _ in properties.headers or ()]
-    return {name: str(properties.header(name)) for name in names if name not in ours}
+def _kind(record: DeadLetterRecord, prefix: str) -> JobKind | None:
+    """Tell by the queue it died in, parts of large jobs included, else by the key it came with."""
+    base = record.queue.removeprefix(f"{prefix}.") if record.queue else record.routing_key
+    try:
+        return JobKind(base.partition(".")[0])
+    except ValueError:
+        return None
 
 
 def _job_id(body: bytes) -> str | None:
@@ -108,9 +117,51 @@ def _job_id(body: bytes) -> str | None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    given = value.get("job_id") if isinstance(value, dict) else None
-    return given if isinstance(given, str) else None
+    for holder in (value, value.get(_PART)) if isinstance(value, dict) else ():
+        given = holder.get("job_id") if isinstance(holder, dict) else None
+        if isinstance(given, str):
+            # JSON can spell half a character, which no output can.
+            return given.encode("utf-8", "replace").decode()
+    return None
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _spell(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _properties(properties: Properties) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {name: text for name in _FIELDS if (text := properties.text(name))}
+    if properties.timestamp:
+        found["timestamp"] = _spell(properties.timestamp)
+    if priority := properties.fields.get("priority"):
+        found["priority"] = priority[0]
+    return found
+
+
+def _others(properties: Properties) -> dict[str, JsonValue]:
+    ours = {header.value for header in DeadHeader}
+    names = [key.decode("utf-8", "backslashreplace") for key, _ in properties.headers or ()]
+    return {name: _as_json(properties.header(name)) for name in names if name not in ours}
+
+
+def _as_json(value: object) -> JsonValue:
+    """Say it in JSON, as far as that can."""
+    match value:
+        case float():
+            return value if isfinite(value) else str(value)
+        case None | bool() | int() | str():
+            return value
+        case bytes() | bytearray():
+            return {"base64": _base64(bytes(value))}
+        case Mapping():
+            return {str(name): _as_json(inner) for name, inner in value.items()}
+        case list():
+            return [_as_json(inner) for inner in value]
+        case _:
+            return _spell(value) if isinstance(value, datetime) else str(value)
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")

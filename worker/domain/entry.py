@@ -90,6 +90,11 @@ class Part:
         """Index of the first call that is not done; None when the part is complete."""
         return next((i for i, call in enumerate(self.calls) if call.state is not CallState.DONE), None)
 
+    def holds_together(self) -> bool:
+        """Tell whether each recipient is settled or in a call, once."""
+        called = [name for call in self.calls for name in call.recipients]
+        return sorted(self.order) == sorted([*called, *(one.recipient for one in self.settled)])
+
     def still_at(self, begun: Call) -> int | None:
         """Index of the call that was begun as *begun*; None when it was settled or taken over."""
         return next((i for i, call in enumerate(self.calls) if call.is_still(begun)), None)

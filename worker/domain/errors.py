@@ -15,6 +15,7 @@ ours. What the gateway said may be quoted (``detail``), cut short.
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class AccountTrouble(StrEnum):
@@ -38,6 +39,12 @@ class WorkerError(Exception):
         self.code = code
         self.detail = detail
         self.on_trial = False
+
+    def __copy__(self) -> Self:
+        """An error like it, without a traceback: by its words alone it could not be made again."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
 
 class PermanentError(WorkerError):

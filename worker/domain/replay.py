@@ -1,6 +1,6 @@
 """What an operator's replay of a dead letter makes ready again: only what was not sent."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from schemas import FailureCode, Outcome
@@ -20,30 +20,24 @@ class Replay:
     force: bool = False
 
 
-def reopened(entry: Entry, replay: Replay) -> Entry:
-    """Make ready what the job had given up; every other outcome stands.
+def reopened(entry: Entry, replay: Replay, *, of_part: bool = False) -> Entry:
+    """Make ready what the job had given up; every other outcome stands, and so does a call in flight.
 
     A second time, for the same replay, changes nothing. The outcomes that change are a new revision.
+    *of_part*: the entry is of a part of a large job, whose plan is not its own to make again.
     """
-    if replay.id in entry.replays or entry.plan is None:
+    if replay.id in entry.replays:
         return entry
     marked = replace(entry, replays=(*entry.replays, replay.id))
-    again = _is_open(replay)
-    if isinstance(entry.plan, Split):
-        return _planned_anew(marked) if _unsent_for_good(entry.plan.parts) else marked
-    if _unsent_for_good((entry.plan,)):
+    if entry.plan is None:
+        return marked
+    parts = entry.plan.parts if isinstance(entry.plan, Split) else (entry.plan,)
+    if not of_part and _unsent_for_good(parts):
         return _planned_anew(marked)
-    part = replace(entry.plan, calls=tuple(c for call in entry.plan.calls for c in _reopened(call, again)))
+    if isinstance(entry.plan, Split):
+        return marked
+    part = replace(entry.plan, calls=_reopened(entry.plan.calls, replay))
     return marked if part == entry.plan else replace(marked, plan=part, revision=entry.revision + 1)
-
-
-def _is_open(replay: Replay) -> Callable[[Settled], bool]:
-    def is_open(one: Settled) -> bool:
-        if one.outcome is Outcome.UNCERTAIN:
-            return replay.force
-        return one.outcome is Outcome.FAILED and one.code == FailureCode.RETRIES_EXHAUSTED
-
-    return is_open
 
 
 def _unsent_for_good(parts: tuple[Part, ...]) -> bool:
@@ -58,14 +52,50 @@ def _planned_anew(entry: Entry) -> Entry:
     return replace(entry, plan=None, revision=entry.revision + 1, generation=entry.generation + 1)
 
 
-def _reopened(call: Call, is_open: Callable[[Settled], bool]) -> tuple[Call, ...]:
-    """Cut a call that is done into what stands and what is ready again."""
-    again = tuple(one.recipient for one in call.settled if is_open(one))
-    if call.state is not CallState.DONE or not again:
-        return (call,)
-    ready = Call(again)
-    standing = tuple(one for one in call.settled if not is_open(one))
-    if not standing:
-        return (ready,)
-    done = replace(call, recipients=tuple(one.recipient for one in standing), settled=standing)
-    return (done, ready)
+def _reopened(calls: tuple[Call, ...], replay: Replay) -> tuple[Call, ...]:
+    """Take out of the calls that are done whoever may be sent to again, into calls of their own.
+
+    The others keep their index: another worker may be at one of them.
+    """
+    kept: list[Call] = []
+    behind: list[Call] = []
+    for call in calls:
+        standing, again = _standing(call, replay), _again(call, replay)
+        if again and not standing.recipients:
+            standing, *again = again
+        kept.append(standing)
+        behind += again
+    return (*kept, *behind)
+
+
+def _standing(call: Call, replay: Replay) -> Call:
+    """What stays of a call; of one that is done that may be nobody."""
+    if call.state is not CallState.DONE:
+        return call
+    settled = tuple(one for one in call.settled if not _is_open(one, replay))
+    return replace(call, recipients=_names(settled), settled=settled)
+
+
+def _again(call: Call, replay: Replay) -> list[Call]:
+    """Calls for those who may be sent to again.
+
+    One that may have gone out before keeps its count of attempts: should it not be made after all, its
+    recipients are as uncertain as they were.
+    """
+    if call.state is not CallState.DONE:
+        return []
+    opened = [one for one in call.settled if _is_open(one, replay)]
+    unsent = _names(one for one in opened if one.outcome is not Outcome.UNCERTAIN)
+    doubtful = _names(one for one in opened if one.outcome is Outcome.UNCERTAIN)
+    fresh = (Call(unsent), Call(doubtful, attempts=max(call.attempts, 1)))
+    return [new for new in fresh if new.recipients]
+
+
+def _is_open(one: Settled, replay: Replay) -> bool:
+    if one.outcome is Outcome.UNCERTAIN:
+        return replay.force
+    return one.outcome is Outcome.FAILED and one.code == FailureCode.RETRIES_EXHAUSTED
+
+
+def _names(settled: Iterable[Settled]) -> tuple[str, ...]:
+    return tuple(one.recipient for one in settled)

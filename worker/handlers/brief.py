@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -82,9 +83,13 @@ class PartOrder(BaseModel):
 
     @property
     def key(self) -> str:
-        """Of the part's entry in the ledger; no job id has a slash."""
-        plan = f"~{self.generation}" if self.generation else ""
-        return f"{self.brief.job_id}/{self.number}{plan}"
+        """Of the part's entry in the ledger; no job id has a slash.
+
+        It names what the part holds: entries of parts outlive their job's, and the same id may by then stand
+        for other content, or for another cut of it.
+        """
+        cut = json.dumps([self.brief.fingerprint, self.generation, self.plan], default=list)
+        return f"{self.brief.job_id}/{self.number}/{sha256(cut.encode()).hexdigest()[:16]}"
 
     @property
     def part(self) -> Part:
@@ -106,7 +111,9 @@ def read_part(body: bytes) -> tuple[PartOrder, Entry]:
         raw: Mapping[str, Any] = json.loads(body)
         order = PartOrder.model_validate(raw)
         entry = order.entry
-    except (ValueError, ValidationError, UnreadableEntryError, RecursionError):
+        if not entry.part.holds_together():
+            raise UnreadableEntryError("its recipients are not those of its calls")  # noqa: TRY301 - caught below
+    except (TypeError, ValueError, ValidationError, UnreadableEntryError, RecursionError):
         words = "this is not a part of a job that a worker has split: publish jobs on the jobs exchange"
         raise JobRejectedError([JobError(loc=(), msg=words, type=FailureCode.INVALID_JOB.value)]) from None
     return order, entry

@@ -1,7 +1,7 @@
 """The ledger as the handlers use it: entries instead of bytes, lost races instead of False."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import UnreadableEntryError, decode, encode
@@ -62,7 +62,11 @@ class LedgerBook:
 
     async def replayed(self, held: Held, replay: Replay) -> Held:
         """Make ready again what *replay* asks for, whoever else is at the entry."""
-        while held.token is not None and (entry := reopened(held.entry, replay)) != held.entry:
+        # The key of a part's entry has a slash; no job id has one.
+        while (entry := reopened(held.entry, replay, of_part="/" in held.key)) != held.entry:
+            if held.token is None or held.entry.plan is None:
+                # It is stored with the plan: nobody who is planning at this moment must lose a race over it.
+                return replace(held, entry=entry)
             try:
                 return await self.write(held, entry)
             except LostRaceError:

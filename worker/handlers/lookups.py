@@ -1,9 +1,9 @@
 """Questions to the gateway that only read: they may be asked again until they are answered."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -15,57 +15,111 @@ from worker.ports import CallGate, Command, Gateway, MessageReport, Retry
 
 log = structlog.get_logger(__name__)
 
-_DND_BATCH = 100  # the document names no limit for check_DNDnumber; the others' is 100
+BATCH = 100  # the document names no limit for check_DNDnumber; the others' is 100
+# Refusals that may be about one key among many; any other is about the question as a whole.
+_ABOUT_A_KEY = {Command.DND: FailureCode.NUMBER_REFUSED, Command.STATUS: FailureCode.REJECTED_BY_GATEWAY}
 _AT_ONCE = 8  # calls of one job in flight, so that a large job does not take all slots
 
 T = TypeVar("T")
+V = TypeVar("V")
+
+Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, V | PermanentError]]]
 
 
-@dataclass(frozen=True, slots=True)
+def unpooled(ask: Ask[V]) -> Ask[V]:
+    """Ask for each caller by itself."""
+    return ask
+
+
+class Pooling(Protocol):
+    """Makes of a question about many keys one that several callers share."""
+
+    def __call__(self, ask: Ask[V]) -> Ask[V]:
+        """Return a question that gathers the keys of its callers and tells each what concerns it."""
+        ...
+
+
 class Lookups:
-    """Asks through the gate, with retries.
+    """Asks through the gate, with retries; questions of several jobs go out together.
 
-    Attributes:
+    Args:
+        gateway: is asked.
+        gate: lets the calls through.
         retry: of each command.
+        pooling: gathers the keys of several jobs.
     """
 
-    gateway: Gateway
-    gate: CallGate
-    retry: Mapping[Command, Retry]
+    def __init__(
+        self,
+        gateway: Gateway,
+        gate: CallGate,
+        retry: Mapping[Command, Retry],
+        *,
+        pooling: Pooling = unpooled,
+    ) -> None:
+        self._gateway = gateway
+        self._gate = gate
+        self._retry = retry
+        self._dnd = {urgent: pooling(partial(self._ask_dnd, urgent=urgent)) for urgent in (False, True)}
+        self._status = pooling(self._ask_status)
 
     async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool]:
         """Tell of each number whether it is on the DND list; those the gateway leaves out are missing."""
-
-        async def ask(batch: tuple[str, ...]) -> Mapping[str, bool]:
-            try:
-                return await self._asked(Command.DND, lambda: self.gateway.check_dnd(batch), urgent=urgent)
-            except PermanentError as error:
-                log.warning("dnd.refused", code=error.code, detail=error.detail, numbers=len(batch))
-                if error.code != FailureCode.NUMBER_REFUSED or len(batch) == 1:
-                    return {}  # said nothing about: not sent to
-                halves = batches(batch, -(-len(batch) // 2))  # one bad number must not fail the others
-                first, second = [await ask(half) for half in halves]
-                return {**first, **second}
-
-        answers = await parallel.each(ask, batches(recipients, _DND_BATCH), limit=_AT_ONCE)
-        return {number: listed for answer in answers for number, listed in answer.items()}
+        # A large job fills calls by itself: in the common line it would only stand before the small ones.
+        ask = self._dnd[urgent] if len(recipients) <= BATCH else partial(self._ask_dnd, urgent=urgent)
+        answers = await parallel.each(ask, batches(recipients, BATCH), limit=_AT_ONCE)
+        # A number that the gateway refuses to look up is one that it says nothing about: not sent to.
+        found = [each for answer in answers for each in answer.items()]
+        return {number: listed for number, listed in found if not isinstance(listed, PermanentError)}
 
     async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport]:
-        """Report on *message_ids*; unknown ones are missing."""
+        """Report on *message_ids*; unknown ones are missing.
 
-        async def ask(batch: tuple[str, ...]) -> Mapping[str, MessageReport]:
-            return await self._asked(Command.STATUS, lambda: self.gateway.message_status(batch), urgent=False)
-
-        answers = await parallel.each(ask, self.gateway.pack_ids(message_ids), limit=_AT_ONCE)
-        return {name: report for answer in answers for name, report in answer.items()}
+        Raises:
+            PermanentError: the gateway refuses to look one of them up.
+        """
+        answers = await parallel.each(self._status, batches(message_ids, BATCH), limit=_AT_ONCE)
+        reports = {name: report for answer in answers for name, report in answer.items()}
+        for report in reports.values():
+            if isinstance(report, PermanentError):
+                raise report
+        return {name: report for name, report in reports.items() if not isinstance(report, PermanentError)}
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""
-        return await self._asked(Command.ACCOUNT, self.gateway.account, urgent=False)
+        return await self._asked(Command.ACCOUNT, self._gateway.account, urgent=False)
+
+    async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | PermanentError]:
+        return await self._divided(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
+
+    async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | PermanentError]:
+        found: dict[str, MessageReport | PermanentError] = {}
+        for call in self._gateway.pack_ids(ids):
+            found |= await self._divided(Command.STATUS, self._gateway.message_status, call, urgent=False)
+        return found
+
+    async def _divided(
+        self,
+        command: Command,
+        call: Callable[[Sequence[str]], Awaitable[Mapping[str, V]]],
+        keys: Sequence[str],
+        *,
+        urgent: bool,
+    ) -> dict[str, V | PermanentError]:
+        """Ask about *keys*; where they are refused together, find out which: the rest must not fail."""
+        try:
+            return dict(await self._asked(command, lambda: call(keys), urgent=urgent))
+        except PermanentError as error:
+            log.warning("lookup.refused", command=command.value, code=error.code, keys=len(keys))
+            if len(keys) == 1 or error.code != _ABOUT_A_KEY[command]:
+                return dict.fromkeys(keys, error)
+        half = len(keys) // 2
+        first = await self._divided(command, call, keys[:half], urgent=urgent)
+        return first | await self._divided(command, call, keys[half:], urgent=urgent)
 
     async def _asked(self, command: Command, call: Callable[[], Awaitable[T]], *, urgent: bool) -> T:
         async def attempt() -> T:
-            async with self.gate.admit(command, urgent=urgent):
+            async with self._gate.admit(command, urgent=urgent):
                 return await call()
 
-        return await self.retry[command](attempt)
+        return await self._retry[command](attempt)

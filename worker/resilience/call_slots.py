@@ -21,6 +21,10 @@ class CallSlots:
         self._bulk = asyncio.Semaphore(max(total - reserved, 1))
         self.in_use = 0
 
+    def free(self, *, urgent: bool) -> bool:
+        """Tell whether `take` would not wait."""
+        return not self._all.locked() and (urgent or not self._bulk.locked())
+
     async def take(self, *, urgent: bool) -> None:
         """Wait for a slot; `give_back` must follow."""
         if not urgent:

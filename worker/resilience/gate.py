@@ -1,7 +1,7 @@
 """The one door to the gateway: every call of every job passes it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -60,6 +60,8 @@ class Gate:
         self._slots = slots
         self._limiter = limiter
         self._hold_limit = hold_limit
+        self._stopped = False
+        self._waiting: set[asyncio.Future[bool]] = set()
 
     @property
     def paused_for(self) -> tuple[str, ...]:
@@ -68,12 +70,35 @@ class Gate:
 
     async def clear(self) -> None:
         """Wait until neither the account nor the ledger stops sends."""
-        if self.paused_for:
-            await self._held(self._no_pause)
+        if self.paused_for or self._stopped:
+            await self._unless_stopped(self._held(self._no_pause))
 
-    async def _no_pause(self) -> None:
+    async def _no_pause(self) -> bool:
         await self._account.over()
         await self._ledger.over()
+        return True
+
+    def stop(self) -> None:
+        """Let nobody in any more: who waits goes back, who is in finishes."""
+        self._stopped = True
+        for waiting in self._waiting:
+            waiting.cancel()
+
+    async def _unless_stopped(self, wait: Coroutine[None, None, bool]) -> bool:
+        if self._stopped:
+            wait.close()
+            raise _stopping()
+        waiting = asyncio.ensure_future(wait)
+        self._waiting.add(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._stopped and not (task and task.cancelling()):
+                raise _stopping() from None
+            raise
+        finally:
+            self._waiting.discard(waiting)
 
     def ledger_failed(self) -> None:
         """Pause sends until the ledger can be written."""
@@ -87,7 +112,7 @@ class Gate:
     async def admit(self, command: Command, *, urgent: bool) -> AsyncIterator[_Permit]:
         """Wait for leave, and learn from how the block ends."""
         breaker = self._breakers[command]
-        permit = _Permit(await self._leave(breaker, urgent=urgent))
+        permit = _Permit(await self._entered(breaker, urgent=urgent))
         try:
             yield permit
         except WorkerError as error:
@@ -102,6 +127,14 @@ class Gate:
             breaker.succeeded()
         else:
             breaker.abandoned(on_trial=permit.on_trial)
+
+    async def _entered(self, breaker: CircuitBreaker, *, urgent: bool) -> bool:
+        """Take a slot; tell if the call is a trial."""
+        at_once = self._open(breaker) and self._slots.free(urgent=urgent) and not self._limiter.limits
+        if at_once and not self._stopped:
+            await self._slots.take(urgent=urgent)
+            return False
+        return await self._unless_stopped(self._leave(breaker, urgent=urgent))
 
     async def _leave(self, breaker: CircuitBreaker, *, urgent: bool) -> bool:
         """Take a slot while nothing stands in the way; tell if the call is a trial."""
@@ -166,3 +199,7 @@ class Gate:
         self._account.close()
         self._ledger.close()
         self._limiter.close()
+
+
+def _stopping() -> HeldTooLongError:
+    return HeldTooLongError("worker_stopping", "the worker stops and gives the job back")

@@ -35,6 +35,11 @@ class RateLimiter:
     def _size(self) -> float:
         return max(self._rate, 1.0)
 
+    @property
+    def limits(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._whole_rate > 0
+
     def share_with(self, workers: int) -> None:
         """Take an equal share of the rate among *workers* (this one included)."""
         self._fill()

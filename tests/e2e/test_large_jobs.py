@@ -1,0 +1,106 @@
+"""Jobs of many recipients: parts, packed calls, long URLs, and the urgent lane beside them."""
+
+import math
+import time
+from collections import Counter
+
+from tests.support.line import Line
+from tests.support.results_side import numbers
+
+LONG_TEXT = "नमस्तेदुनियातक" * 47 + "नमस्ते" * 2  # 670 characters: 10 segments of UCS-2, 9 bytes each in a URL
+
+
+class TestParts:
+    """Each distinct recipient exactly once, whatever becomes of it."""
+
+    def test_25_000_recipients_a_third_of_them_listed(self, line: Line) -> None:
+        """The calls of sendSMS number ceil(allowed / 100), give or take two."""
+        allowed = numbers(16_667)
+        listed = [f"9197{index:06d}00" for index in range(8_333)]
+        line.gateway.change(latency=0.05)
+        job = line.producer.send([x for pair in _woven(allowed, listed) for x in pair], "to many")
+        parts = line.collector.whole(job, within=90)
+        outcomes = Counter(
+            (entry["recipient"], entry["outcome"]) for part in parts for entry in part.body["recipients"]
+        )
+        expected = [(n, "accepted") for n in allowed] + [(n, "dnd") for n in listed]
+        assert Counter(expected) == outcomes
+        assert abs(line.gateway.calls("sendSMS") - math.ceil(len(allowed) / 100)) <= 2
+        assert 0 == line.gateway.state()["sent"]["repeats"]
+
+    def test_parts_are_numbered_and_small(self, line: Line) -> None:
+        """1 to parts, at most 100 recipients each, the ids those of the gateway, one message_id a part."""
+        job = line.producer.send([*numbers(250), numbers(1)[0], "12", "919876543200"], "in parts")
+        parts = line.collector.whole(job)
+        assert [*range(1, len(parts) + 1)] == [part.body["part"] for part in parts]
+        assert {len(parts)} == {part.body["parts"] for part in parts}
+        assert all(1 <= len(part.body["recipients"]) <= 100 for part in parts)
+        assert [f"{job}/{part.body['part']}" for part in parts] == [p.properties.message_id for p in parts]
+        sent = {n: i for s in line.gateway.sends("in parts") for n, i in zip(s["to"], s["ids"], strict=True)}
+        assert sent == {number: key for part in parts for number, key in part.ids.items()}
+        assert Counter({"accepted": 250, "invalid": 1, "dnd": 1}) == sum(
+            (Counter(part.body["counts"]) for part in parts), Counter()
+        )
+        assert 3 == line.gateway.calls("sendSMS")
+        for part in parts:
+            assert part.key == f"send.{part.body['status']}"
+
+    def test_100_distinct_recipients_are_one_result(self, line: Line) -> None:
+        """Repeats do not count, whatever their spelling."""
+        hundred = numbers(100)
+        job = line.producer.send([*hundred, *(f"+{number}" for number in hundred)], "a hundred")
+        result = line.collector.one(job)
+        assert (1, 1, 100) == (result.body["part"], result.body["parts"], len(result.ids))
+        assert 1 == line.gateway.calls("sendSMS")
+
+    def test_a_large_job_published_twice_is_sent_once(self, line: Line) -> None:
+        """Every part is published again, the same ones."""
+        job = line.producer.send(numbers(220), "large twice")
+        first = line.collector.whole(job)
+        line.producer.send(numbers(220), "large twice", job_id=job)
+        line.collector.wait_for(lambda one: one.job_id == job, "all again", count=2 * len(first))
+        seen = Counter((one.properties.message_id, one.raw) for one in line.collector.of(job))
+        assert {2} == set(seen.values())
+        assert dict.fromkeys(numbers(220), 1) == line.gateway.times("large twice")
+
+
+class TestLongUrls:
+    """10 segments of Devanagari to 100 recipients pass the URL limit in one call."""
+
+    def test_one_result_though_several_calls_are_needed(self, line: Line) -> None:
+        """No request line over the server's limit, and every recipient once."""
+        params = {"entity_id": "1" * 19, "template_id": "2" * 19}
+        job = line.producer.send(numbers(100), LONG_TEXT, sender="x" * 20, params=params)
+        result = line.collector.one(job)
+        assert (1, 1, 10, "ucs2") == tuple(
+            result.body[name] for name in ("part", "parts", "segments", "encoding")
+        )
+        assert {"accepted": 100} == result.body["counts"]
+        assert line.gateway.calls("sendSMS") > 1
+        assert "http_414" not in line.gateway.state()["answers"]
+        assert dict.fromkeys(numbers(100), 1) == line.gateway.times(LONG_TEXT)
+
+
+class TestUrgent:
+    """An urgent job never waits behind bulk work."""
+
+    def test_its_result_comes_while_bulk_is_under_way(self, line: Line) -> None:
+        """5,000 recipients at a gateway that serves few calls at once, slowly; then one urgent."""
+        line.gateway.change(latency=1.5)
+        bulk = line.producer.send(numbers(5_000), "bulk", category="service")
+        line.collector.wait_for(lambda one: one.job_id == bulk, "the first part of the bulk", within=30)
+        started = time.monotonic()
+        urgent = line.producer.send([numbers(1)[0]], "urgent", urgent=True, category="service")
+        line.collector.one(urgent, within=10)
+        took = time.monotonic() - started
+        assert took < 4
+        line.gateway.change(latency=0)
+        assert 50 == len(line.collector.whole(bulk))
+
+
+def _woven(many: list[str], few: list[str]) -> list[tuple[str, ...]]:
+    """Two of *many*, one of *few*, and so on."""
+    return [
+        (*many[2 * index : 2 * index + 2], *few[index : index + 1])
+        for index in range(max(math.ceil(len(many) / 2), len(few)))
+    ]

@@ -1,0 +1,239 @@
+"""Whatever happens to workers, broker, ledger and gateway, in any order: the promises hold."""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from structlog.testing import capture_logs
+
+from tests.support.fake_fleet import Fleet, Process
+from tests.support.fake_worker import LEASE, numbers, send_job
+from tests.support.fakes import settled
+from worker.domain.errors import (
+    AccountError,
+    AccountTrouble,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
+STEPS = int(os.environ.get("MODEL_STEPS", "40"))
+
+WORKERS = 3
+MOST_CALLS = 3  # of a job that prefers a double to a doubt
+ONE, TWO = numbers(2)
+JOBS: dict[str, dict[str, Any]] = {
+    "plain": send_job(ONE, TWO, "12", job_id="plain", text="plain"),
+    "again": send_job(ONE, job_id="again", text="again", on_uncertain="resend"),
+    "large": send_job(*numbers(101), job_id="large", text="large"),
+}
+FAULTS: dict[str, tuple[WorkerError, bool]] = {
+    "not sent": (TransientError("gateway_unreachable", "refused"), False),
+    "reply lost": (OutcomeUncertainError("reply_lost", "lost"), True),
+    "request lost": (OutcomeUncertainError("reply_lost", "lost"), False),
+    "account": (AccountError("credits_exhausted", "none", trouble=AccountTrouble.CREDITS), False),
+    "refused": (PermanentError("sender_refused", "no"), False),
+}
+WORKER = st.integers(0, WORKERS - 1)
+
+
+class SendModel(RuleBasedStateMachine):
+    """Three workers at a time; a killed one is replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._fleet = Fleet()
+        self._everybody: list[Process] = []
+        self._published: set[str] = set()
+        self._workers = [self._new() for _ in range(WORKERS)]
+
+    def _new(self) -> Process:
+        self._everybody.append(Process(self._fleet, len(self._everybody)))
+        return self._everybody[-1]
+
+    @initialize(name=st.sampled_from(sorted(JOBS)))
+    def first_job(self, name: str) -> None:
+        """There is always one."""
+        self.publish(name)
+
+    @rule(name=st.sampled_from(sorted(JOBS)))
+    def publish(self, name: str) -> None:
+        """A job comes, for the first time or once more."""
+        self._published.add(name)
+        self._fleet.publish(JOBS[name])
+
+    @rule(number=WORKER, which=st.integers(0, 3))
+    def take(self, number: int, which: int) -> None:
+        """A worker starts on one of the messages that wait."""
+        if waiting := self._fleet.waiting:
+            self._runner.run(self._taken(self._workers[number], which % len(waiting)))
+
+    async def _taken(self, worker: Process, which: int) -> None:
+        worker.take(self._fleet.waiting[which])
+        await worker.go_on(0)
+
+    @rule(number=WORKER, steps=st.integers(1, 12))
+    def go_on(self, number: int, steps: int) -> None:
+        """A worker does so many steps; the others stand still."""
+        self._runner.run(self._workers[number].go_on(steps))
+
+    @rule(number=WORKER, gone_out=st.booleans())
+    def go_on_until_the_call(self, number: int, *, gone_out: bool) -> None:
+        """A worker goes on until it waits for the gateway, and is left standing before or behind the send."""
+        worker = self._workers[number]
+        for _ in range(30):
+            if not worker.in_call:
+                self._runner.run(worker.go_on(1))
+        if worker.in_call and gone_out:
+            self._runner.run(worker.go_on(1))
+
+    @rule(number=WORKER)
+    def work_alone(self, number: int) -> None:
+        """One worker takes all there is and goes on to the end; all others stand still meanwhile."""
+        self._runner.run(self._alone(self._workers[number]))
+
+    async def _alone(self, worker: Process) -> None:
+        for _ in range(60):
+            for kept in self._fleet.waiting:
+                worker.take(kept)
+            await worker.go_on(12)
+            if worker.idle and not self._fleet.waiting:
+                return
+            if not worker.busy:
+                await self._fleet.world.clock.advance(1.0)
+
+    @rule(number=WORKER)
+    def kill(self, number: int) -> None:
+        """A worker dies where it stands."""
+        self._workers[number].kill()
+        self._workers[number] = self._new()
+
+    @rule(number=WORKER)
+    def cut_off(self, number: int) -> None:
+        """A worker loses the broker and does not know."""
+        self._fleet.give_back(self._workers[number].number)
+
+    @rule(seconds=st.sampled_from([0.3, 3.0, LEASE + 1]))
+    def wait(self, seconds: float) -> None:
+        """Time passes, for those that sleep and for those that stand still."""
+        self._runner.run(self._fleet.world.clock.advance(seconds))
+
+    @rule(fault=st.sampled_from(sorted(FAULTS)))
+    def gateway_fault(self, fault: str) -> None:
+        """The next call ends badly."""
+        self._fleet.gateway_faults.append(FAULTS[fault])
+
+    @rule(when=st.sampled_from(["before", "after"]))
+    def ledger_fault(self, when: str) -> None:
+        """The ledger's next operation fails, done or not."""
+        self._fleet.ledger_faults.append(when)
+
+    @rule(when=st.sampled_from(["before", "after"]))
+    def publish_fault(self, when: str) -> None:
+        """The next publication is not confirmed, done or not."""
+        self._fleet.publish_faults.append(when)
+
+    def teardown(self) -> None:
+        """Let everything end, then compare what came out with what was promised."""
+        try:
+            self._runner.run(self._to_the_end())
+            self._check()
+        finally:
+            self._runner.close()
+
+    async def _to_the_end(self) -> None:
+        for faults in (self._fleet.gateway_faults, self._fleet.ledger_faults, self._fleet.publish_faults):
+            faults.clear()
+        alive = [process for process in self._everybody if not process.dead]
+        for _ in range(3000):
+            for kept in self._fleet.waiting:
+                self._workers[0].take(kept)
+            await settled()
+            if not self._fleet.queue and all(process.idle for process in alive):
+                return
+            if any(process.busy for process in alive):
+                for process in alive:
+                    await process.go_on(8)
+            else:
+                await self._fleet.world.clock.advance(1.0)
+        raise AssertionError("the work does not come to an end")
+
+    def _check(self) -> None:
+        last = self._last_results()
+        outcomes = {
+            (body["job_id"], one["recipient"]): one for body in last.values() for one in body["recipients"]
+        }
+        self._every_recipient_has_one_outcome(last, outcomes)
+        self._nobody_is_sent_to_twice()
+        self._ids_are_right(outcomes)
+        self._doubt_has_a_reason(outcomes)
+        assert self._fleet.slow or not any("revision" in body for body in last.values())
+
+    def _last_results(self) -> dict[str, dict[str, Any]]:
+        """The newest revision of each result; of each revision there must be one body only."""
+        versions: dict[tuple[str, int], bytes] = {}
+        last: dict[str, dict[str, Any]] = {}
+        for result in self._fleet.results:
+            body = json.loads(result.body)
+            revision = body.get("revision", 1)
+            assert result.body == versions.setdefault((result.message_id, revision), result.body)
+            if revision >= last.get(result.message_id, {}).get("revision", 1):
+                last[result.message_id] = body
+        return last
+
+    def _every_recipient_has_one_outcome(
+        self, last: dict[str, dict[str, Any]], outcomes: dict[tuple[str, str], dict[str, Any]]
+    ) -> None:
+        expected = {(name, spelling) for name in self._published for spelling in JOBS[name]["recipients"]}
+        assert expected == set(outcomes)
+        assert len(outcomes) == sum(len(body["recipients"]) for body in last.values())
+
+    def _nobody_is_sent_to_twice(self) -> None:
+        for (job, name), times in Counter(self._fleet.sends).items():
+            assert times <= (MOST_CALLS if job == "again" else 1), (job, name, times)
+
+    def _ids_are_right(self, outcomes: dict[tuple[str, str], dict[str, Any]]) -> None:
+        given: dict[tuple[str, str], set[str]] = {}
+        for number, job, name, message_id in self._fleet.handed:
+            given.setdefault((job, name), set()).add(message_id)
+            if not self._everybody[number].dead:
+                assert message_id in _ids_of(outcomes[job, name]), "an id was not published"
+        for key, one in outcomes.items():
+            assert _ids_of(one) <= given.get(key, set())
+
+    def _doubt_has_a_reason(self, outcomes: dict[tuple[str, str], dict[str, Any]]) -> None:
+        """Without a kill, a lost reply or a freeze of a whole lease nothing is uncertain."""
+        if any(process.dead for process in self._everybody) or self._fleet.slow or self._fleet.lost:
+            return
+        assert "uncertain" not in {one["outcome"] for one in outcomes.values()}
+
+
+def _ids_of(one: dict[str, Any]) -> set[str]:
+    own = {one["message_id"]} if "message_id" in one else set()
+    return own | set(one.get("earlier_message_ids", ()))
+
+
+class TestSendModel:
+    """Hypothesis looks for an order of events that breaks a promise."""
+
+    def test_no_order_of_events_breaks_a_promise(self) -> None:
+        """Kills, freezes, cuts, redeliveries, repeats, lost answers and lost replies."""
+        with capture_logs():
+            run_state_machine_as_test(
+                SendModel,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    phases=(Phase.generate, Phase.shrink),
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )

@@ -1,0 +1,247 @@
+"""Workers that are stepped from port to port, over one ledger, one gateway and one broker.
+
+Each operation at a port is two steps: before it has its effect, and before its answer arrives. Between
+any two steps a worker may be left standing (frozen), for good (killed), or be cut off from the broker.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, part_delivery
+from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, settled
+from worker.domain.errors import (
+    BrokerUnavailableError,
+    LedgerUnavailableError,
+    OutcomeUncertainError,
+    WorkerError,
+)
+from worker.domain.messages import Delay, Delivery, Lane, PartMessage, Requeue, ResultMessage
+from worker.handlers.dispatch import Dispatch
+from worker.ledger import MemoryLedger
+from worker.ports import Command, MessageReport, Stored, TextMessage
+
+
+@dataclass(slots=True)
+class Kept:
+    """A message on the broker. *held_by*: the worker it was handed to and the number of that hand-out."""
+
+    delivery: Delivery
+    held_by: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Fleet:
+    """What the workers share, what the next operations run into, and what came out.
+
+    Attributes:
+        sends: (job text, recipient) of each text that reached a phone, in order.
+        handed: (process, recipient, id) of each id that a worker was given.
+        slow: calls that took longer than a lease, or were about to begin for that long.
+        lost: replies that were lost.
+        ledger_faults, publish_faults, gateway_faults: of the next operations; None for none.
+    """
+
+    world: World = field(default_factory=World)
+    queue: list[Kept] = field(default_factory=list)
+    results: list[ResultMessage] = field(default_factory=list)
+    sends: list[tuple[str, str]] = field(default_factory=list)
+    handed: list[tuple[int, str, str, str]] = field(default_factory=list)
+    slow: int = 0
+    lost: int = 0
+    ledger_faults: deque[str] = field(default_factory=deque)
+    publish_faults: deque[str] = field(default_factory=deque)
+    gateway_faults: deque[tuple[WorkerError, bool]] = field(default_factory=deque)
+    hand_outs: "count[int]" = field(default_factory=count)
+    ids: "count[int]" = field(default_factory=count)
+    store: MemoryLedger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryLedger(retention=1e9, clock=self.world.clock)
+
+    def publish(self, job: Mapping[str, object]) -> None:
+        """Put a job on its queue."""
+        self.queue.append(Kept(delivery(Lane.SEND, dict(job))))
+
+    def give_back(self, process: int) -> None:
+        """Hand out again what *process* holds: its connection is gone."""
+        for kept in self.queue:
+            if kept.held_by and kept.held_by[0] == process:
+                kept.held_by = None
+                kept.delivery = replace(kept.delivery, redelivered=True)
+
+    @property
+    def waiting(self) -> list[Kept]:
+        """Messages that nobody holds."""
+        return [kept for kept in self.queue if kept.held_by is None]
+
+
+class Process:
+    """One worker process of a fleet.
+
+    Attributes:
+        in_call: requests to the gateway that are under way.
+    """
+
+    def __init__(self, fleet: Fleet, number: int) -> None:
+        self.fleet = fleet
+        self.number = number
+        self.dead = False
+        self.in_call = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._steps: deque[asyncio.Future[None]] = deque()
+        world = World(clock=fleet.world.clock, tokens=fleet.world.tokens)
+        world.publisher = _Publisher(self)  # type: ignore[assignment] # the same port
+        world.ledger = _Ledger(self)  # type: ignore[assignment] # the same port
+        world.gateway = _Gateway(self)
+        self._dispatch: Dispatch = FakeWorker(world, gate=_Gate(self)).dispatch()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is to be taken."""
+        while self._steps and self._steps[0].done():  # cancelled with the operation that it was part of
+            self._steps.popleft()
+        return not self.dead and bool(self._steps)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it works on nothing."""
+        return not self.tasks
+
+    async def step(self) -> None:
+        """Stand still until the next turn."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._steps.append(turn)
+        await turn
+
+    async def go_on(self, steps: int) -> None:
+        """Take so many steps, as far as there are any."""
+        await settled()
+        for _ in range(steps):
+            if not self.busy:
+                return
+            self._steps.popleft().set_result(None)
+            await settled()
+
+    def take(self, kept: Kept) -> None:
+        """Start on a message."""
+        kept.held_by = (self.number, next(self.fleet.hand_outs))
+        task = asyncio.ensure_future(self._work(kept, kept.held_by, kept.delivery))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def kill(self) -> None:
+        """Take no further step, ever."""
+        self.dead = True
+        self.fleet.give_back(self.number)
+
+    async def _work(self, kept: Kept, held_by: tuple[int, int], taken: Delivery) -> None:
+        disposition = await self._dispatch(taken)
+        await self.step()
+        if kept.held_by != held_by:
+            return  # what is settled on a channel that is gone has no effect
+        if isinstance(disposition, Requeue):
+            kept.held_by = None
+            return
+        if isinstance(disposition, Delay):
+            again = replace(taken, attempts=taken.attempts + 1, first_seen=START)
+            self.fleet.queue.append(Kept(again))
+            await self.step()
+            if kept.held_by != held_by:
+                return
+        self.fleet.queue.remove(kept)
+
+
+class _Ledger:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._fleet = process.fleet
+
+    async def load(self, key: str) -> Stored | None:
+        await self._process.step()
+        if self._fault() != "none":
+            raise LedgerUnavailableError("ledger_away", "made to fail")
+        stored = await self._fleet.store.load(key)
+        await self._process.step()
+        return stored
+
+    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+        await self._process.step()
+        fault = self._fault()
+        if fault == "before":
+            raise LedgerUnavailableError("ledger_away", "made to fail")
+        stands = await self._fleet.store.swap(key, expected=expected, new=new)
+        await self._process.step()
+        if fault == "after":
+            raise LedgerUnavailableError("ledger_away", "made to fail")
+        return stands
+
+    def _fault(self) -> str:
+        return self._fleet.ledger_faults.popleft() if self._fleet.ledger_faults else "none"
+
+
+class _Publisher:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._fleet = process.fleet
+
+    async def publish_result(self, result: ResultMessage) -> None:
+        await self._publish(lambda: self._fleet.results.append(result))
+
+    async def publish_part(self, part: PartMessage) -> None:
+        await self._publish(lambda: self._fleet.queue.append(Kept(part_delivery(part))))
+
+    async def _publish(self, effect: Callable[[], None]) -> None:
+        await self._process.step()
+        fault = self._fleet.publish_faults.popleft() if self._fleet.publish_faults else "none"
+        if fault != "before":
+            effect()
+            await self._process.step()
+        if fault != "none":
+            raise BrokerUnavailableError("not_confirmed", "made to fail")
+
+
+class _Gateway(FakeGateway):
+    def __init__(self, process: Process) -> None:
+        super().__init__(process.fleet.world.clock)
+        self._process = process
+
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+        fleet, clock = self._process.fleet, self.clock
+        at = clock.elapsed()
+        self._process.in_call += 1
+        await self._process.step()
+        error, goes_out = fleet.gateway_faults.popleft() if fleet.gateway_faults else (None, True)
+        if goes_out:
+            fleet.sends += [(message.text, name) for name in recipients]
+        await self._process.step()
+        self._process.in_call -= 1
+        fleet.slow += clock.elapsed() - at >= LEASE - 0.01
+        fleet.lost += isinstance(error, OutcomeUncertainError)
+        if error:
+            raise error
+        ids = {name: f"id-{next(fleet.ids)}" for name in recipients}
+        number = self._process.number
+        fleet.handed += [(number, message.text, name, given) for name, given in ids.items()]
+        return ids
+
+    async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
+        raise NotImplementedError
+
+
+class _Gate(FakeGate):
+    def __init__(self, process: Process) -> None:
+        super().__init__()
+        self._process = process
+
+    async def clear(self) -> None:
+        await self._process.step()
+
+    @asynccontextmanager
+    async def admit(self, command: Command, *, urgent: bool) -> AsyncIterator[FakePermit]:
+        del command, urgent
+        await self._process.step()
+        yield FakePermit()

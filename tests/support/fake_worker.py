@@ -1,0 +1,180 @@
+"""A worker's handlers over stand-ins: what a test of the send path starts from."""
+
+import json
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Any
+
+from tests.support.fakes import FakeClock, FakeGate, FakeGateway, FakeLedger, FakeObserver, FakePublisher
+from worker.domain.disposition import RetryPolicy
+from worker.domain.messages import Delivery, Lane, PartMessage, ResultMessage
+from worker.domain.recipients import NumberingPlan
+from worker.handlers.acceptance import Acceptance
+from worker.handlers.account import AccountHandler
+from worker.handlers.completion import Completion
+from worker.handlers.dispatch import Dispatch
+from worker.handlers.ledger_book import LedgerBook
+from worker.handlers.lookups import Lookups
+from worker.handlers.part_run import SendTools
+from worker.handlers.parts import PartHandler
+from worker.handlers.send import SendHandler
+from worker.handlers.status import StatusHandler
+from worker.ports import Command
+from worker.resilience.keyed_lock import KeyedLock
+from worker.resilience.retry import RetryAttempts
+
+LEASE = 35.0
+MAX_BODY = 8 * 1024 * 1024
+INDIA = NumberingPlan("IN", frozenset({"IN"}))
+
+
+@dataclass(slots=True)
+class World:
+    """What all workers of a test share."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    publisher: FakePublisher = field(default_factory=FakePublisher)
+    ledger: FakeLedger = field(init=False)
+    gateway: FakeGateway = field(init=False)
+    tokens: "count[int]" = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.ledger = FakeLedger(self.clock)
+        self.gateway = FakeGateway(self.clock)
+
+    def token(self) -> str:
+        """Return a token that nobody else has."""
+        return f"token-{next(self.tokens)}"
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The bodies of the results, in the order of their publication."""
+        return [json.loads(result.body) for result in self.publisher.results]
+
+    @property
+    def last(self) -> ResultMessage:
+        """The result that was published last."""
+        return self.publisher.results[-1]
+
+    def outcomes(self) -> dict[str, str]:
+        """The outcome of each recipient, by the latest result that names it."""
+        return {one["recipient"]: one["outcome"] for body in self.bodies for one in body["recipients"]}
+
+    def ids(self) -> dict[str, str]:
+        """The message id of each accepted recipient, by the latest result."""
+        return {
+            one["recipient"]: one["message_id"]
+            for body in self.bodies
+            for one in body["recipients"]
+            if "message_id" in one
+        }
+
+
+@dataclass(slots=True)
+class FakeWorker:
+    """One worker process: its handlers, on ports that it shares with others or has for itself."""
+
+    world: World
+    attempts: int = 3
+    resends: int = 3
+    delays: tuple[int, ...] = (5, 30)
+    allowed_params: frozenset[str] = frozenset({"templateid"})
+    gate: FakeGate = field(default_factory=FakeGate)
+    observer: FakeObserver = field(default_factory=FakeObserver)
+    numbering: NumberingPlan = INDIA
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """Rounds through the delay queues."""
+        return RetryPolicy(self.delays, 86_400)
+
+    @property
+    def tools(self) -> SendTools:
+        """The collaborators of a send."""
+        return SendTools(
+            book=LedgerBook(self.world.ledger, self.world.token),
+            gateway=self.world.gateway,
+            gate=self.gate,
+            retry=self.retry(Command.SEND),
+            clock=self.world.clock,
+            observer=self.observer,
+            lease=LEASE,
+        )
+
+    @property
+    def completion(self) -> Completion:
+        """Completes parts."""
+        return Completion(self.tools, self.world.publisher, self.policy, self.resends)
+
+    @property
+    def lookups(self) -> Lookups:
+        """Asks the gateway."""
+        return Lookups(self.world.gateway, self.gate, {command: self.retry(command) for command in Command})
+
+    def retry(self, command: Command) -> RetryAttempts:
+        """Retries without jitter worth a thought."""
+        jitter = Random(1)  # noqa: S311 - not a secret
+        return RetryAttempts(
+            self.attempts, self.world.clock, jitter, on_retry=lambda: self.observer.retried(command)
+        )
+
+    @property
+    def acceptance(self) -> Acceptance:
+        """What the operator allows."""
+        return Acceptance(max_body_bytes=MAX_BODY, max_segments=10, allowed_params=self.allowed_params)
+
+    def dispatch(self) -> Dispatch:
+        """The entrance for deliveries, with locks of its own."""
+        locks = KeyedLock()
+        send = SendHandler(self.acceptance, self.numbering, self.lookups, self.completion, locks)
+        parts = PartHandler(self.completion, locks)
+        world = self.world
+        status = StatusHandler(self.lookups, world.publisher, self.policy, world.clock, MAX_BODY)
+        account = AccountHandler(
+            self.lookups, world.publisher, self.policy, world.clock, self.observer, MAX_BODY
+        )
+        return Dispatch(
+            handlers={
+                Lane.SEND: send,
+                Lane.SEND_URGENT: send,
+                Lane.SEND_PARTS: parts,
+                Lane.SEND_URGENT_PARTS: parts,
+                Lane.STATUS: status,
+                Lane.ACCOUNT: account,
+            },
+            publisher=world.publisher,
+            gate=self.gate,
+            observer=self.observer,
+            clock=world.clock,
+        )
+
+
+def delivery(lane: Lane, job: object, **properties: Any) -> Delivery:  # noqa: ANN401 - the fields of a delivery
+    """A message from the queue of *lane*; *job* is its body, as JSON unless it is bytes."""
+    body = job if isinstance(job, bytes) else json.dumps(job).encode()
+    return Delivery(lane=lane, body=body, **{"routing_key": lane.value, **properties})
+
+
+def send_job(*recipients: str, **fields: object) -> dict[str, object]:
+    """A send job that skips the DND list unless it says otherwise."""
+    return {"job_id": "job-1", "recipients": list(recipients), "text": "hello", "dnd": "skip", **fields}
+
+
+def part_delivery(part: PartMessage, **properties: Any) -> Delivery:  # noqa: ANN401 - the fields of a delivery
+    """The part as it comes from its queue."""
+    return Delivery(
+        lane=part.lane,
+        body=part.body,
+        routing_key=part.routing_key,
+        message_id=part.message_id,
+        correlation_id=part.correlation_id,
+        reply_to=part.reply_to,
+        traceparent=part.traceparent,
+        **properties,
+    )
+
+
+def numbers(count_: int) -> tuple[str, ...]:
+    """So many different Indian mobile numbers."""
+    return tuple(f"9198{number:08d}" for number in range(count_))

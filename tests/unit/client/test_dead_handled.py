@@ -1,0 +1,117 @@
+"""Replays as the handlers carry them out, over stand-ins."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.support.fake_worker import FakeWorker, World, delivery, numbers, send_job
+from tests.support.fakes import FakeClock, settled
+from worker.domain.errors import OutcomeUncertainError, TransientError
+from worker.domain.messages import DeadLetter, Delivery, Disposition, Lane
+from worker.domain.replay import Replay
+
+ONE, TWO = numbers(2)
+FORCED = Replay("letter", force=True)
+LOST = OutcomeUncertainError("reply_lost", "no reply")
+AWAY = TransientError("gateway_busy", "busy")
+
+
+@pytest.fixture
+def world() -> World:
+    """Provide ledger, gateway, broker and clock."""
+    return World()
+
+
+async def finished(clock: FakeClock, *works: "asyncio.Task[Disposition]") -> list[Disposition]:
+    """Let time pass until all are done."""
+    for work in works:
+        await clock.run(work)
+    return [work.result() for work in works]
+
+
+def begun(worker: FakeWorker, given: Delivery) -> "asyncio.Task[Disposition]":
+    """Start on a delivery, as a worker of its own."""
+    return asyncio.ensure_future(worker.dispatch()(given))
+
+
+class TestSameLetter:
+    """The copies of one letter count once, whatever the ledger knew of the job."""
+
+    async def test_of_a_job_that_the_ledger_did_not_know(self, world: World) -> None:
+        """A forced copy that is lost on the way back is not sent once more by the second."""
+        worker = FakeWorker(world)
+        world.gateway.script, world.gateway.lost = [LOST], True
+        copy = delivery(Lane.SEND, send_job(ONE), replay=FORCED)
+        await finished(world.clock, begun(worker, copy))
+        await finished(world.clock, begun(worker, copy))
+        assert {ONE: 1} == world.gateway.times_sent
+        assert {ONE: "uncertain"} == world.outcomes()
+
+    async def test_of_a_part_that_the_ledger_did_not_know(self, world: World) -> None:
+        """The same holds for parts."""
+        worker = FakeWorker(world)
+        await finished(world.clock, begun(worker, delivery(Lane.SEND, send_job(*numbers(101)))))
+        part = world.publisher.parts[0]
+        world.gateway.script, world.gateway.lost = [LOST], True
+        copy = Delivery(Lane.SEND_PARTS, part.body, "send", message_id=part.message_id, replay=FORCED)
+        await finished(world.clock, begun(worker, copy))
+        await finished(world.clock, begun(worker, copy))
+        assert 100 == len(world.gateway.sent)
+
+    async def test_at_the_same_time_on_two_workers(self, world: World) -> None:
+        """One of them calls, the other waits for it."""
+        worker = FakeWorker(world, delays=())
+        world.gateway.script = [AWAY] * 3
+        (first,) = await finished(world.clock, begun(worker, delivery(Lane.SEND, send_job(ONE, TWO))))
+        assert isinstance(first, DeadLetter)
+        world.gateway.latency = 2
+        copies = [
+            begun(FakeWorker(world), delivery(Lane.SEND, send_job(ONE, TWO), replay=Replay(name)))
+            for name in ("letter", "letter", "another")
+        ]
+        await finished(world.clock, *copies)
+        assert {ONE: 1, TWO: 1} == world.gateway.times_sent
+        assert {ONE: "accepted", TWO: "accepted"} == world.outcomes()
+
+    async def test_while_the_job_is_planned_anew(self, world: World) -> None:
+        """Two letters of a job that nobody was called for: one plan, one call."""
+        worker = FakeWorker(world, delays=())
+        job = send_job(ONE, TWO, dnd="filter")
+        world.gateway.dnd_script = [AWAY] * 3
+        await finished(world.clock, begun(worker, delivery(Lane.SEND, job)))
+        assert {ONE: "failed", TWO: "failed"} == world.outcomes()
+        copies = [
+            begun(FakeWorker(world), delivery(Lane.SEND, job, replay=Replay(name)))
+            for name in ("letter", "letter", "another")
+        ]
+        assert all(not isinstance(one, DeadLetter) for one in await finished(world.clock, *copies))
+        assert {ONE: 1, TWO: 1} == world.gateway.times_sent
+        assert {2} == {body["revision"] for body in world.bodies[1:]}
+
+    async def test_a_letter_does_not_disturb_who_is_planning(self, world: World) -> None:
+        """The plan of the first stands, although the second came before it was stored."""
+        job = send_job(ONE, TWO, dnd="filter")
+        world.gateway.dnd_script = [AWAY] * 3
+        await finished(world.clock, begun(FakeWorker(world, delays=()), delivery(Lane.SEND, job)))
+        releases = []
+        copies = []
+        for name in ("letter", "another"):
+            worker, release = FakeWorker(world), asyncio.Event()
+            worker.gate.on_admit = _until(release)
+            copies.append(begun(worker, delivery(Lane.SEND, job, replay=Replay(name))))
+            releases.append(release)
+            await settled()
+        for release in releases:
+            release.set()
+            await settled()
+        await finished(world.clock, *copies)
+        assert {ONE: 1, TWO: 1} == world.gateway.times_sent
+        assert {ONE: "accepted", TWO: "accepted"} == world.outcomes()
+
+
+def _until(release: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def wait() -> None:
+        await release.wait()
+
+    return wait

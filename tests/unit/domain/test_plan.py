@@ -1,0 +1,56 @@
+"""How recipients are divided."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import Outcome
+from worker.domain import plan
+from worker.domain.entry import Settled
+from worker.domain.recipients import Distinct
+
+NAMES = st.lists(st.integers(0, 10**6).map(str), unique=True, max_size=350)
+
+
+class TestPartition:
+    """Each recipient is in exactly one place."""
+
+    @given(NAMES, st.integers(1, 100), st.data())
+    def test_a_split_conserves_the_recipients(self, names: list[str], size: int, data: st.DataObject) -> None:
+        """Those in calls and those settled without one."""
+        cut = data.draw(st.integers(0, len(names)))
+        settled = [Settled(name, Outcome.DND) for name in names[:cut]]
+        parts = plan.split(settled, tuple(plan.batches(names[cut:], size))).parts
+        assert sorted(names) == sorted(name for part in parts for name in part.order)
+        for part in parts:
+            assert 0 < len(part.order) <= 100
+            covered = [one.recipient for one in part.settled] + [
+                n for call in part.calls for n in call.recipients
+            ]
+            assert sorted(part.order) == sorted(covered)
+
+    @given(NAMES, st.integers(1, 120))
+    def test_batches_keep_the_order(self, names: list[str], size: int) -> None:
+        """And all but the last are full."""
+        found = list(plan.batches(names, size))
+        assert names == [name for batch in found for name in batch]
+        assert all(len(batch) == size for batch in found[:-1])
+
+    @given(NAMES, st.data())
+    def test_only_a_no_of_the_dnd_list_is_a_leave(self, names: list[str], data: st.DataObject) -> None:
+        """Listed ones and those it says nothing about are settled."""
+        answers = data.draw(st.dictionaries(st.sampled_from(names), st.booleans())) if names else {}
+        settled = {one.recipient: one.outcome for one in plan.listed_ones(names, answers)}
+        for name in names:
+            expected = {True: Outcome.DND, False: None, None: Outcome.DND_UNVERIFIED}[answers.get(name)]
+            assert expected == settled.get(name)
+
+    def test_invalid_ones_keep_their_reason(self) -> None:
+        """For the result."""
+        (one,) = plan.invalid_ones(Distinct(("12",), {"12": "too short"}))
+        assert ("12", Outcome.INVALID, "too short") == (one.recipient, one.outcome, one.detail)
+
+    def test_a_whole_job_lists_its_recipients_in_their_order(self) -> None:
+        """However they were settled."""
+        part = plan.whole(("b", "a"), (Settled("b", Outcome.DND),), (("a",),))
+        assert ("b", "a") == part.order
+        assert 0 == part.next_call()

@@ -1,0 +1,272 @@
+"""Status and account jobs, the watch over the balance, and what they share."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from tests.support.fake_worker import FakeWorker, World, delivery
+from tests.support.fakes import START, FakeGate, settled
+from worker.domain.errors import (
+    BrokerUnavailableError,
+    HeldTooLongError,
+    LedgerUnavailableError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
+from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane, Requeue
+from worker.handlers import parallel
+from worker.handlers.credits_watch import CreditsWatch
+from worker.ports import MessageReport, RecipientStatus
+
+AWAY = TransientError("gateway_unreachable", "refused")
+LOST = OutcomeUncertainError("reply_lost", "lost")
+
+
+@pytest.fixture
+def world() -> World:
+    """Provide gateway, broker and clock."""
+    return World()
+
+
+@pytest.fixture
+def worker(world: World) -> FakeWorker:
+    """Provide a worker."""
+    return FakeWorker(world)
+
+
+async def handled(worker: FakeWorker, lane: Lane, job: object, **properties: object) -> Disposition:
+    """What the worker decides on, time passing as it must."""
+    task = asyncio.ensure_future(worker.dispatch()(delivery(lane, job, **properties)))
+    await worker.world.clock.run(task)
+    return task.result()
+
+
+def report(status: str) -> MessageReport:
+    """A message to one recipient."""
+    return MessageReport("ITON", START, "hello", (RecipientStatus("919800000000", status, status.upper()),))
+
+
+class TestStatusJobs:
+    """Look-ups of message ids."""
+
+    async def test_found_and_final(self, world: World, worker: FakeWorker) -> None:
+        """The result is final."""
+        world.gateway.reports = {"a": report("delivered")}
+        job = {"job_id": "s-1", "message_ids": ["a", "a"], "metadata": {"x": 1}}
+        assert Done() == await handled(worker, Lane.STATUS, job)
+        (body,) = world.bodies
+        assert ("final", 1, {"x": 1}) == (body["status"], len(body["messages"]), body["metadata"])
+        assert ("delivery.final", "s-1/1") == (world.last.routing_key, world.last.message_id)
+
+    async def test_unknown_or_not_final(self, world: World, worker: FakeWorker) -> None:
+        """The result is pending."""
+        world.gateway.reports = {"a": report("pending")}
+        await handled(worker, Lane.STATUS, {"job_id": "s-1", "message_ids": ["a", "b"]})
+        (body,) = world.bodies
+        assert ["pending", True, False] == [body["status"], *(one["found"] for one in body["messages"])]
+
+    async def test_many_ids_are_many_parts(self, world: World, worker: FakeWorker) -> None:
+        """A hundred each."""
+        ids = [f"m{number}" for number in range(250)]
+        await handled(worker, Lane.STATUS, {"job_id": "s-1", "message_ids": ids})
+        assert ids == [
+            one["message_id"]
+            for body in sorted(world.bodies, key=lambda body: int(body["part"]))
+            for one in body["messages"]
+        ]
+        assert {3} == {body["parts"] for body in world.bodies}
+        assert [100, 100, 50] == [len(call) for call in world.gateway.status_calls]
+
+    @pytest.mark.parametrize("error", [AWAY, LOST])
+    async def test_lookups_are_repeated(
+        self, world: World, worker: FakeWorker, error: TransientError
+    ) -> None:
+        """A lost reply too, for it only reads; then in rounds, then given up."""
+        job = {"job_id": "s-1", "message_ids": ["a"]}
+        world.gateway.status_script = [error, error]
+        assert Done() == await handled(worker, Lane.STATUS, job)
+        world.gateway.status_script = [error] * 3
+        assert Delay(5, error.code) == await handled(worker, Lane.STATUS, job)
+        world.gateway.status_script = [error] * 3
+        last = await handled(worker, Lane.STATUS, job, attempts=2, first_seen=START)
+        assert isinstance(last, DeadLetter)
+        assert ("delivery.failed", error.code) == (world.last.routing_key, world.bodies[-1]["error"]["code"])
+
+    async def test_a_refusal_is_given_up_at_once(self, world: World, worker: FakeWorker) -> None:
+        """It would be refused again."""
+        world.gateway.status_script = [PermanentError("rejected_by_gateway", "no")]
+        job = {"job_id": "s-1", "message_ids": ["a"]}
+        assert DeadLetter("rejected_by_gateway", "no") == await handled(worker, Lane.STATUS, job)
+
+    async def test_a_bad_job_is_rejected(self, world: World, worker: FakeWorker) -> None:
+        """With a result of its kind."""
+        assert isinstance(await handled(worker, Lane.STATUS, {"job_id": "s-1"}), DeadLetter)
+        assert "delivery.rejected" == world.last.routing_key
+
+
+class TestAccountJobs:
+    """The balance."""
+
+    @pytest.mark.parametrize(("balance", "number"), [("417", 417), ("41.5", 41.5)])
+    async def test_the_balance_is_told(
+        self, world: World, worker: FakeWorker, balance: str, number: float
+    ) -> None:
+        """A whole number is an integer."""
+        world.gateway.balance = Decimal(balance)
+        assert Done() == await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"})
+        found = world.bodies[0]["remaining_credits"]
+        assert (number, type(number)) == (found, type(found))
+        assert ("account.balance", "a-1/1") == (world.last.routing_key, world.last.message_id)
+        assert [Decimal(balance)] == worker.observer.balances
+
+    async def test_it_is_tried_again_and_given_up(self, world: World, worker: FakeWorker) -> None:
+        """As status jobs are."""
+        world.gateway.account_script = [AWAY] * 3
+        assert Delay(5, AWAY.code) == await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"})
+        world.gateway.account_script = [LOST] * 3
+        last = await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"}, attempts=2, first_seen=START)
+        assert isinstance(last, DeadLetter)
+        world.gateway.account_script = [PermanentError("rejected_by_gateway", "no")]
+        assert isinstance(await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"}), DeadLetter)
+        assert ["account.failed"] * 2 == [result.routing_key for result in world.publisher.results]
+
+    async def test_a_bad_job_is_rejected(self, world: World, worker: FakeWorker) -> None:
+        """With a result of its kind."""
+        assert isinstance(await handled(worker, Lane.ACCOUNT, {"job_id": "a b"}), DeadLetter)
+        assert "account.rejected" == world.last.routing_key
+
+
+class TestCreditsWatch:
+    """A word when the balance falls."""
+
+    def watch(self, world: World, worker: FakeWorker) -> CreditsWatch:
+        """Below a hundred, every minute."""
+        return CreditsWatch(
+            worker.lookups,
+            world.publisher,
+            worker.observer,
+            world.clock,
+            threshold=Decimal(100),
+            interval=60.0,
+            draw_id=iter("abc").__next__,
+        )
+
+    async def test_it_speaks_once_for_each_fall(self, world: World, worker: FakeWorker) -> None:
+        """Not again while it stays low."""
+        watch = self.watch(world, worker)
+        for balance in (100, 99, 5, 100, 99):
+            await watch.seen(Decimal(balance))
+        assert ["account/low/a", "account/low/b"] == [one.message_id for one in world.publisher.results]
+        assert (None, 99, 100) == (
+            world.bodies[0]["job_id"],
+            world.bodies[0]["remaining_credits"],
+            world.bodies[0]["threshold"],
+        )
+
+    async def test_it_survives_whatever_is_away(self, world: World, worker: FakeWorker) -> None:
+        """And speaks when it can."""
+        world.gateway.balance = Decimal(5)
+        world.gateway.account_script = [AWAY] * 3
+        world.publisher.failures = 1
+        running = asyncio.ensure_future(self.watch(world, worker).run())
+        await world.clock.advance(200)
+        assert not running.done()
+        assert ["account.low"] == [result.routing_key for result in world.publisher.results]
+        running.cancel()
+        await asyncio.wait({running})
+
+
+class TestDispatch:
+    """Every delivery's way."""
+
+    @pytest.mark.parametrize(
+        ("error", "pauses"),
+        [
+            (LedgerUnavailableError("ledger_away", "x"), 1),
+            (BrokerUnavailableError("not_confirmed", "x"), 0),
+            (HeldTooLongError("gateway_away", "x"), 0),
+        ],
+    )
+    async def test_what_is_away_sends_the_job_back(
+        self, world: World, error: WorkerError, pauses: int
+    ) -> None:
+        """Only the ledger stops the intake."""
+
+        async def fail() -> None:
+            raise error
+
+        worker = FakeWorker(world, gate=FakeGate(on_clear=fail))
+        assert Requeue(error.code) == await handled(worker, Lane.SEND, {})
+        assert pauses == worker.gate.ledger_failures
+        assert [] == world.publisher.results
+
+    async def test_only_sends_wait_for_the_intake(self, world: World) -> None:
+        """Questions need neither ledger nor credits."""
+        worker = FakeWorker(world)
+        await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"})
+        assert 0 == worker.gate.cleared
+        await handled(worker, Lane.SEND, b"?")
+        assert 1 == worker.gate.cleared
+
+    async def test_each_delivery_is_observed_once(self, world: World, worker: FakeWorker) -> None:
+        """Taken and ended, with its kind, result and lane."""
+        await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"})
+        world.publisher.failures = 1
+        await handled(worker, Lane.ACCOUNT, {"job_id": "a-2"})
+        assert [("account", "balance"), ("account", "returned")] == [
+            (summary.kind, summary.result) for summary, _, _ in worker.observer.ended
+        ]
+        assert 2 == len(worker.observer.taken)
+
+
+class TestParallel:
+    """Many small calls at once."""
+
+    async def test_results_keep_the_order_and_the_limit_holds(self) -> None:
+        """However long each takes."""
+        under_way, most = 0, 0
+
+        async def work(number: int) -> int:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            for _ in range(20 - number):
+                await asyncio.sleep(0)
+            under_way -= 1
+            return number * 2
+
+        assert [number * 2 for number in range(20)] == await parallel.each(work, range(20), limit=3)
+        assert 3 == most
+
+    async def test_the_first_error_comes_out_as_it_is(self) -> None:
+        """The rest is cancelled."""
+        cancelled: list[int] = []
+
+        async def work(number: int) -> None:
+            if number == 1:
+                raise AWAY
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.append(number)
+                raise
+
+        with pytest.raises(TransientError) as error:
+            await parallel.each(work, range(5), limit=3)
+        assert AWAY is error.value
+        assert [0, 2] == sorted(cancelled)
+
+    async def test_a_cancellation_passes_through(self) -> None:
+        """As what it is."""
+
+        async def work(_: int) -> None:
+            await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(parallel.each(work, range(5), limit=3))
+        await settled()
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()

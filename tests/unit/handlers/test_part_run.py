@@ -1,0 +1,557 @@
+"""One part's way to its outcomes, with everything that may happen on it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, numbers, send_job
+from tests.support.fakes import START, Failing, FakeGate, settled
+from worker.domain.errors import (
+    AccountError,
+    AccountTrouble,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+)
+from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane, Requeue
+from worker.ports import Stored
+
+ONE, TWO = numbers(2)
+LOST = OutcomeUncertainError("reply_lost", "no reply")
+AWAY = TransientError("gateway_unreachable", "connection refused")
+
+
+@pytest.fixture
+def world() -> World:
+    """Provide ledger, gateway, broker and clock."""
+    return World()
+
+
+@pytest.fixture
+def worker(world: World) -> FakeWorker:
+    """Provide a worker."""
+    return FakeWorker(world)
+
+
+async def handled(worker: FakeWorker, job: object, **properties: object) -> Disposition:
+    """What the worker decides on, time passing as it must."""
+    task = asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, job, **properties)))
+    await worker.world.clock.run(task)
+    return task.result()
+
+
+def started(worker: FakeWorker, job: object) -> "asyncio.Task[Disposition]":
+    """A delivery that is being worked on."""
+    return asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, job)))
+
+
+class Pausing:
+    """A hook that stops whoever comes first, until it is released."""
+
+    def __init__(self, *, name: str | None = None, skip: int = 0) -> None:
+        self._name = name
+        self._skip = skip
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, name: str | None = None) -> None:
+        """Wait, the first time that it is the hook's turn."""
+        if self.reached.is_set() or (self._name and name != self._name):
+            return
+        if self._skip:
+            self._skip -= 1
+            return
+        self.reached.set()
+        await self.go_on.wait()
+
+
+class TestReplies:
+    """What the gateway answers decides the outcomes."""
+
+    async def test_ids_make_recipients_accepted(self, world: World, worker: FakeWorker) -> None:
+        """One call, one result, the ids of the reply."""
+        assert Done() == await handled(worker, send_job(ONE, TWO))
+        assert {ONE: "id-0", TWO: "id-1"} == world.ids()
+        assert [(ONE, TWO)] == world.gateway.calls
+
+    async def test_a_number_missing_from_the_reply_is_uncertain(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """The others are accepted."""
+        world.gateway.script = [{ONE: "a"}]
+        await handled(worker, send_job(ONE, TWO))
+        assert {ONE: "accepted", TWO: "uncertain"} == world.outcomes()
+        assert "partial" == world.bodies[0]["status"]
+
+    async def test_a_refusal_fails_with_the_gateways_words(self, world: World, worker: FakeWorker) -> None:
+        """And is not tried again."""
+        world.gateway.script = [PermanentError("sender_refused", "Invalid Sender ID")]
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {"code": "sender_refused", "detail": "Invalid Sender ID"} == world.bodies[0]["recipients"][0][
+            "error"
+        ]
+        assert 1 == len(world.gateway.calls)
+
+    async def test_a_lost_reply_is_uncertain_and_not_repeated(self, world: World, worker: FakeWorker) -> None:
+        """What may have gone out is never sent again by itself."""
+        world.gateway.script = [LOST]
+        world.gateway.lost = True
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "uncertain"} == world.outcomes()
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_what_was_not_sent_is_sent_again(self, world: World, worker: FakeWorker) -> None:
+        """After a wait."""
+        world.gateway.script = [AWAY, AWAY]
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+        assert 3 == len(world.gateway.calls)
+
+    async def test_each_call_of_a_job_has_its_own_fate(self, world: World, worker: FakeWorker) -> None:
+        """A refused call does not fail the next."""
+        world.gateway.per_call = 1
+        world.gateway.script = [PermanentError("number_refused", "no"), None]
+        await handled(worker, send_job(ONE, TWO))
+        assert {ONE: "failed", TWO: "accepted"} == world.outcomes()
+
+    async def test_an_account_error_is_repeated_until_it_works(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """It does not use up attempts; the gate's pause is the wait."""
+        refused = AccountError("credentials_refused", "wrong", trouble=AccountTrouble.CREDENTIALS)
+        world.gateway.script = [refused] * 20
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+
+
+class TestRounds:
+    """What does not work now is tried later, up to a point."""
+
+    async def test_attempts_used_up_lead_to_a_delay(self, world: World, worker: FakeWorker) -> None:
+        """Without any result."""
+        world.gateway.script = [AWAY] * 3
+        assert Delay(5, "gateway_unreachable") == await handled(worker, send_job(ONE))
+        assert [] == world.publisher.results
+
+    async def test_the_next_round_goes_on(self, world: World, worker: FakeWorker) -> None:
+        """From what the ledger knows."""
+        world.gateway.script = [AWAY] * 3
+        await handled(worker, send_job(ONE))
+        assert Done() == await handled(worker, send_job(ONE), attempts=1, first_seen=START)
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_after_the_last_round_the_job_fails(self, world: World, worker: FakeWorker) -> None:
+        """With a result, and a dead letter."""
+        world.gateway.script = [AWAY] * 3
+        disposition = await handled(worker, send_job(ONE), attempts=2, first_seen=START)
+        assert isinstance(disposition, DeadLetter)
+        assert "retries_exhausted" == disposition.reason
+        assert {ONE: "failed"} == world.outcomes()
+
+    async def test_after_the_last_round_a_call_that_may_have_gone_out_stays_uncertain(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """A repeat that could not be made does not undo the first call."""
+        world.gateway.script = [LOST, AWAY, AWAY]
+        await handled(worker, send_job(ONE, on_uncertain="resend"), attempts=2, first_seen=START)
+        assert {ONE: "uncertain"} == world.outcomes()
+
+    async def test_age_ends_the_rounds_too(self, world: World, worker: FakeWorker) -> None:
+        """However few they were."""
+        world.gateway.script = [AWAY] * 3
+        first_seen = START - timedelta(days=2)
+        disposition = await handled(worker, send_job(ONE), attempts=1, first_seen=first_seen)
+        assert isinstance(disposition, DeadLetter)
+
+
+class TestResend:
+    """Jobs that prefer a double to a doubt."""
+
+    async def test_a_lost_reply_is_repeated(self, world: World, worker: FakeWorker) -> None:
+        """Until one comes."""
+        world.gateway.script = [LOST, LOST]
+        assert Done() == await handled(worker, send_job(ONE, on_uncertain="resend"))
+        assert {ONE: "accepted"} == world.outcomes()
+        assert 3 == len(world.gateway.calls)
+
+    async def test_the_number_of_calls_is_limited(self, world: World, worker: FakeWorker) -> None:
+        """Then it is uncertain."""
+        world.gateway.script = [LOST] * 9
+        await handled(worker, send_job(ONE, on_uncertain="resend"))
+        assert {ONE: "uncertain"} == world.outcomes()
+        assert 3 == len(world.gateway.calls)
+
+    async def test_calls_that_did_not_go_out_do_not_count(self, world: World) -> None:
+        """Three of them and two lost ones leave one to go."""
+        worker = FakeWorker(world, attempts=9)
+        world.gateway.script = [AWAY, LOST, AWAY, AWAY, LOST]
+        await handled(worker, send_job(ONE, on_uncertain="resend"))
+        assert {ONE: "accepted"} == world.outcomes()
+        assert 6 == len(world.gateway.calls)
+
+    async def test_nothing_is_repeated_after_the_jobs_time(self, world: World, worker: FakeWorker) -> None:
+        """An expired job whose call may have gone out is uncertain, not expired."""
+        world.gateway.script = [LOST]
+        world.gateway.latency = 20
+        until = (START + timedelta(seconds=10)).isoformat()
+        await handled(worker, send_job(ONE, on_uncertain="resend", expires_at=until))
+        assert {ONE: "uncertain"} == world.outcomes()
+        assert 1 == len(world.gateway.calls)
+
+    async def test_time_passing_between_two_calls_leaves_it_uncertain(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """The check before the repeat does not forget the call before it."""
+        world.gateway.script = [LOST]
+        worker.gate.on_admit = Leaps(world, 0.0, 60.0)
+        until = (START + timedelta(seconds=10)).isoformat()
+        await handled(worker, send_job(ONE, on_uncertain="resend", expires_at=until))
+        error = world.bodies[0]["recipients"][0]["error"]
+        assert {ONE: "uncertain"} == world.outcomes()
+        assert "reply_lost" == error["code"]
+
+
+class Leaps:
+    """A hook during which the process stands still for a while: so many seconds each time, then none."""
+
+    def __init__(self, world: World, *seconds: float) -> None:
+        self._world = world
+        self._seconds = list(seconds)
+
+    async def __call__(self, _name: str = "") -> None:
+        """Stand still."""
+        if self._seconds:
+            self._world.clock.leap(self._seconds.pop(0))
+
+
+class TestExpiry:
+    """A job's time is checked right before the call."""
+
+    async def test_a_job_that_waited_too_long_at_the_gate_is_not_sent(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Its recipients are expired."""
+        worker.gate.on_admit = Leaps(world, 60.0)
+        until = (START + timedelta(seconds=10)).isoformat()
+        assert Done() == await handled(worker, send_job(ONE, expires_at=until))
+        assert {ONE: "expired"} == world.outcomes()
+        assert [] == world.gateway.calls
+        assert not worker.gate.permits[0].made
+
+    async def test_a_claim_that_took_until_after_the_jobs_time_is_taken_back(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """A ledger that takes a second can be what makes it late."""
+        world.ledger.after = Leaps(world, 0.0, 1.5)
+        until = (START + timedelta(seconds=1)).isoformat()
+        assert Done() == await handled(worker, send_job(ONE, expires_at=until))
+        assert {ONE: "expired"} == world.outcomes()
+        assert [] == world.gateway.calls
+
+
+class TestFreezes:
+    """A worker that stood still finds out before it acts."""
+
+    async def test_a_freeze_between_claim_and_call_takes_the_claim_back(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """And starts over: one call, nothing uncertain."""
+        world.ledger.after = Leaps(world, 0.0, 300.0)
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+        assert [False, True] == [permit.made for permit in worker.gate.permits]
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_what_another_settled_meanwhile_is_not_sent(self, world: World, worker: FakeWorker) -> None:
+        """Frozen after its claim, resumed after the take-over: no call, the same result again."""
+        world.ledger.after = paused = Pausing(name="swap", skip=1)
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        assert Done() == await handled(FakeWorker(world), send_job(ONE))
+        paused.go_on.set()
+        await world.clock.run(task)
+        assert [] == world.gateway.calls
+        assert {ONE: "uncertain"} == world.outcomes()
+        assert world.bodies[0] == world.bodies[1]
+
+    async def test_a_freeze_before_the_claim_loses_the_race(self, world: World, worker: FakeWorker) -> None:
+        """Another worker sent it; nobody gets it twice."""
+        worker.gate.on_admit = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        await handled(FakeWorker(world), send_job(ONE))
+        paused.go_on.set()
+        await world.clock.run(task)
+        assert {ONE: 1} == world.gateway.times_sent
+        assert world.publisher.results[0] == world.publisher.results[1]
+
+
+class TestTakeOver:
+    """A call whose caller does not come back."""
+
+    async def test_the_lease_is_waited_out(self, world: World, worker: FakeWorker) -> None:
+        """Then the recipients are uncertain, and nothing is sent again."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        before = world.clock.elapsed()
+        assert Done() == await handled(FakeWorker(world), send_job(ONE))
+        assert LEASE == pytest.approx(world.clock.elapsed() - before, abs=0.01)
+        assert {ONE: "uncertain"} == world.outcomes()
+        assert "worker_lost" == world.bodies[0]["recipients"][0]["error"]["code"]
+        task.cancel()
+        await asyncio.wait({task})
+
+    async def test_a_call_that_ends_meanwhile_is_not_taken_over(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Whoever waits publishes the caller's outcome."""
+        world.gateway.latency = 10
+        first, second = started(worker, send_job(ONE)), started(FakeWorker(world), send_job(ONE))
+        await world.clock.run(asyncio.wait({first, second}))
+        assert {ONE: 1} == world.gateway.times_sent
+        assert world.publisher.results[0] == world.publisher.results[1]
+        assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_a_clock_that_is_behind_does_not_prolong_the_wait(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """A start that lies in the future is waited for one lease at the most."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        world.clock.step_wall(-3600)
+        before = world.clock.elapsed()
+        await handled(FakeWorker(world), send_job(ONE))
+        assert LEASE == pytest.approx(world.clock.elapsed() - before, abs=0.01)
+        task.cancel()
+        await asyncio.wait({task})
+
+    async def test_a_repeatable_call_is_made_again(self, world: World, worker: FakeWorker) -> None:
+        """Where the job asked for it."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE, on_uncertain="resend"))
+        await paused.reached.wait()
+        await handled(FakeWorker(world), send_job(ONE, on_uncertain="resend"))
+        assert {ONE: "accepted"} == world.outcomes()
+        task.cancel()
+        await asyncio.wait({task})
+
+
+class TestLateReplies:
+    """A reply that turns up after the take-over."""
+
+    async def test_its_ids_are_a_revision(self, world: World, worker: FakeWorker) -> None:
+        """Published once more under the same message id."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE, TWO))
+        await paused.reached.wait()
+        await handled(FakeWorker(world), send_job(ONE, TWO))
+        paused.go_on.set()
+        await world.clock.run(task)
+        assert [None, 2] == [body.get("revision") for body in world.bodies]
+        assert {ONE: "accepted", TWO: "accepted"} == world.outcomes()
+        assert 1 == len({result.message_id for result in world.publisher.results})
+        assert 1 == worker.observer.revisions
+
+    async def test_they_wait_for_a_ledger_that_is_away(self, world: World, worker: FakeWorker) -> None:
+        """The ids are nowhere else."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        await handled(FakeWorker(world), send_job(ONE))
+        world.ledger.before = Failing("load", {0, 1, 2, 4})
+        paused.go_on.set()
+        await world.clock.run(task)
+        assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_they_wait_for_a_broker_that_is_away(self, world: World, worker: FakeWorker) -> None:
+        """The delivery belongs to the other worker, which has acknowledged it: nobody else would."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        await handled(FakeWorker(world), send_job(ONE))
+        world.publisher.failures = 20
+        paused.go_on.set()
+        await world.clock.run(task)
+        assert {ONE: "accepted"} == world.outcomes()
+        assert 2 == world.bodies[-1]["revision"]
+
+    async def test_a_repeat_under_way_keeps_its_own_reply(self, world: World, worker: FakeWorker) -> None:
+        """The late id stands beside that of the repeat; there is no third call and no wait."""
+        job = send_job(ONE, on_uncertain="resend")
+        world.gateway.before_send = first = Pausing()
+        task = started(worker, job)
+        await first.reached.wait()
+        world.gateway.before_send = second = Pausing()
+        repeat = started(FakeWorker(world), job)
+        await world.clock.advance(LEASE + 1)
+        assert second.reached.is_set()
+        first.go_on.set()
+        await settled()
+        second.go_on.set()
+        await settled()
+        assert repeat.done()
+        await world.clock.run(task)
+        assert 2 == len(world.gateway.calls)
+        one = world.bodies[-1]["recipients"][0]
+        assert set(world.gateway.given[ONE]) == {one["message_id"], *one["earlier_message_ids"]}
+
+    async def test_three_replies_leave_three_ids(self, world: World) -> None:
+        """Two late ones, one in time."""
+        job = send_job(ONE, on_uncertain="resend")
+        pauses = []
+        tasks = []
+        for _ in range(3):
+            world.gateway.before_send = paused = Pausing()
+            pauses.append(paused)
+            tasks.append(started(FakeWorker(world), job))
+            await world.clock.advance(LEASE + 1)
+            assert paused.reached.is_set()
+        for paused in pauses:
+            paused.go_on.set()
+            await settled()
+        await world.clock.run(asyncio.wait(tasks))
+        one = world.bodies[-1]["recipients"][0]
+        assert set(world.gateway.given[ONE]) == {one["message_id"], *one["earlier_message_ids"]}
+        assert 3 == len(world.gateway.given[ONE])
+
+    async def test_a_repeat_that_is_no_longer_needed_is_not_made(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """The reply came while the repeat waited at the gate."""
+        job = send_job(ONE, on_uncertain="resend")
+        world.gateway.before_send = first = Pausing()
+        task = started(worker, job)
+        await first.reached.wait()
+        gate = FakeGate(on_admit=(held := Pausing()))
+        other = started(FakeWorker(world, gate=gate), job)
+        await world.clock.advance(LEASE + 1)
+        assert held.reached.is_set()
+        first.go_on.set()
+        await settled()
+        held.go_on.set()
+        await world.clock.run(asyncio.wait({task, other}))
+        assert 1 == len(world.gateway.calls)
+        assert {ONE: "accepted"} == world.outcomes()
+        assert all("revision" not in body for body in world.bodies)
+
+
+class TestLedgerAway:
+    """Nothing is sent without the ledger, and no id is lost with it."""
+
+    async def test_a_job_goes_back_when_it_cannot_be_opened(self, world: World, worker: FakeWorker) -> None:
+        """And the intake of sends pauses."""
+        world.ledger.before = Failing("swap", {0})
+        assert Requeue("ledger_away") == await handled(worker, send_job(ONE))
+        assert [] == world.gateway.calls
+        assert 1 == worker.gate.ledger_failures
+
+    async def test_a_claim_that_failed_sends_nothing(self, world: World, worker: FakeWorker) -> None:
+        """The job goes back."""
+        world.ledger.before = Failing("swap", {1})
+        assert Requeue("ledger_away") == await handled(worker, send_job(ONE))
+        assert [] == world.gateway.calls
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_a_claim_whose_answer_was_lost_is_taken_back(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """No call followed it, so nobody may take its reply for lost."""
+        world.ledger.after = Failing("swap", {1})
+        assert Requeue("ledger_away") == await handled(worker, send_job(ONE))
+        before = world.clock.elapsed()
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+        assert before == world.clock.elapsed()
+
+    async def test_a_reply_waits_for_it(self, world: World, worker: FakeWorker) -> None:
+        """For as long as it takes, the ids in hand."""
+        world.ledger.before = Failing("swap", set(range(2, 30)))
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "id-0"} == world.ids()
+        assert worker.gate.ledger_failures > 20
+
+    async def test_a_record_whose_answer_was_lost_stands(self, world: World, worker: FakeWorker) -> None:
+        """It is found again and published once."""
+        world.ledger.after = Failing("swap", {2})
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "id-0"} == world.ids()
+        assert "revision" not in world.bodies[0]
+
+
+class TestStops:
+    """A worker that is told to stop leaves nothing in doubt that it knows."""
+
+    async def test_a_stop_during_the_claim_takes_it_back(self, world: World, worker: FakeWorker) -> None:
+        """Another worker sends at once."""
+        world.ledger.after = paused = Pausing(name="swap", skip=1)
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        task.cancel()
+        await settled()
+        paused.go_on.set()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        assert Done() == await handled(FakeWorker(world), send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_a_stop_during_the_record_lets_it_end(self, world: World, worker: FakeWorker) -> None:
+        """The ids are in the ledger, for another worker to publish."""
+        world.ledger.before = paused = Pausing(name="swap", skip=2)
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        task.cancel()
+        await settled()
+        paused.go_on.set()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        assert Done() == await handled(FakeWorker(world), send_job(ONE))
+        assert {ONE: "id-0"} == world.ids()
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_a_stop_during_the_call_leaves_it_to_the_lease(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """The reply is lost, and that is what the result says."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        assert Done() == await handled(FakeWorker(world), send_job(ONE))
+        assert {ONE: "uncertain"} == world.outcomes()
+
+
+class TestPublishing:
+    """Results are published before the delivery is done with."""
+
+    async def test_a_result_that_was_not_confirmed_sends_the_job_back(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """The next round publishes the same."""
+        world.publisher.failures = 1
+        assert Requeue("not_confirmed") == await handled(worker, send_job(ONE))
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_a_repeat_of_the_job_publishes_the_same_result(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Byte for byte, under the same id."""
+        await handled(worker, send_job(ONE, "12"))
+        await handled(worker, send_job(ONE, "12"), message_id="another")
+        assert world.publisher.results[0] == world.publisher.results[1]
+        assert {ONE: 1} == world.gateway.times_sent
+
+
+class TestUnreadableEntries:
+    """One entry that cannot be read stops its own job only."""
+
+    async def test_its_job_goes_back_without_a_pause(self, world: World, worker: FakeWorker) -> None:
+        """A newer release may read it."""
+        await world.ledger.swap("job-1", expected=None, new=Stored("t", b"\x00damaged"))
+        assert Requeue("ledger_unreadable") == await handled(worker, send_job(ONE))
+        assert 0 == worker.gate.ledger_failures

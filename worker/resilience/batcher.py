@@ -1,0 +1,97 @@
+"""Many small questions in few large ones."""
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Ask = Callable[[tuple[K, ...]], Awaitable[Mapping[K, V]]]
+
+
+@dataclass(eq=False, slots=True)
+class _Asker(Generic[K, V]):
+    """One caller and what it has been told so far."""
+
+    keys: tuple[K, ...]
+    answer: asyncio.Future[dict[K, V]]
+    missing: int = field(init=False)
+    told: dict[K, V] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.missing = len(self.keys)
+
+    def tell(self, key: K, answers: Mapping[K, V]) -> None:
+        """Take the answer to one of its keys."""
+        if key in answers:
+            self.told[key] = answers[key]
+        self.missing -= 1
+        if self.missing == 0 and not self.answer.done():
+            self.answer.set_result(self.told)
+
+    def fail(self, error: Exception) -> None:
+        """Give it an error of its own: several callers must not share a traceback."""
+        if not self.answer.done():
+            self.answer.set_exception(copy.copy(error))
+
+
+class Batcher(Generic[K, V]):
+    """Asks about the keys of several callers together, each of whom gets its own answer.
+
+    An idle batcher asks at once. While *at_once* questions are under way, keys gather, and the next
+    question takes as many as there are: the busier it is, the fuller they get, with no timer.
+    A full question does not wait, whatever is under way.
+
+    Args:
+        ask: answers at most *size* keys; it may leave some out.
+        size: keys of a question at the most.
+        at_once: questions under way before keys gather.
+    """
+
+    def __init__(self, ask: Ask[K, V], *, size: int, at_once: int = 2) -> None:
+        self._ask = ask
+        self._size = size
+        self._at_once = at_once
+        self._waiting: deque[tuple[K, _Asker[K, V]]] = deque()
+        self._questions: set[asyncio.Task[None]] = set()
+
+    async def get(self, keys: Sequence[K]) -> dict[K, V]:
+        """Return the answers to *keys*; those that were left out are missing.
+
+        Raises:
+            Exception: what *ask* raised for a question that held one of the keys.
+        """
+        if not keys:
+            return {}
+        asker = _Asker(tuple(keys), asyncio.get_running_loop().create_future())
+        self._waiting.extend((key, asker) for key in asker.keys)
+        self._start()
+        return await asker.answer
+
+    def _start(self) -> None:
+        while self._waiting and (len(self._questions) < self._at_once or len(self._waiting) >= self._size):
+            entries = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+            # Whoever has gone (a job that was cancelled) is not asked for.
+            wanted = [(key, asker) for key, asker in entries if not asker.answer.done()]
+            if wanted:
+                question = asyncio.create_task(self._question(wanted))
+                self._questions.add(question)
+                question.add_done_callback(self._ended)
+
+    def _ended(self, question: asyncio.Task[None]) -> None:
+        self._questions.discard(question)
+        self._start()
+
+    async def _question(self, wanted: list[tuple[K, _Asker[K, V]]]) -> None:
+        try:
+            answers = await self._ask(tuple(dict.fromkeys(key for key, _ in wanted)))
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            for asker in {asker for _, asker in wanted}:
+                asker.fail(error)
+            return
+        for key, asker in wanted:
+            asker.tell(key, answers)
