@@ -1,0 +1,96 @@
+"""A worker is killed before every step of every kind of job, on a real RabbitMQ; others finish the work."""
+
+from collections import Counter
+
+import pytest
+
+from scripts.find_broker import FoundBroker
+from tests.support.chaos_rows import ROWS, WALKS, Row
+from tests.support.chaos_table import Aftermath, Played, play
+from tests.support.redis_server import RedisServer
+
+# The ledger is in play at each of these; the other steps are the same code.
+SEND_ROWS = tuple(row for row in ROWS if row.walk == "send")
+
+
+@pytest.fixture(scope="module")
+def aftermaths(amqp: str, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Play the whole table once."""
+    return play(ROWS, amqp, tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="module")
+def on_redis(amqp: str, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Play the rows of the small send job with the ledger of a fleet."""
+    folder = tmp_path_factory.mktemp("redis-table")
+    with RedisServer(folder / "redis") as redis:
+        return play(SEND_ROWS, amqp, folder, LEDGER_URL=redis.url)
+
+
+@pytest.fixture(scope="module")
+def amqp(broker: FoundBroker) -> str:
+    """Return the URL of the shared broker: no row harms it."""
+    return broker.url
+
+
+class TestCrashTable:
+    """Rows of the table in docs/guarantees.md."""
+
+    @pytest.mark.timeout(300)
+    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+    def test_killed(self, row: Row, aftermaths: Played) -> None:
+        """Every recipient ends in the outcome that the table names, and nobody gets the text twice."""
+        _check(row, aftermaths)
+
+    @pytest.mark.timeout(300)
+    @pytest.mark.parametrize("row", SEND_ROWS, ids=lambda row: row.id)
+    def test_killed_with_redis(self, row: Row, on_redis: Played) -> None:
+        """The same holds with the ledger in Redis."""
+        _check(row, on_redis)
+
+
+def _check(row: Row, played: Played) -> None:
+    walk, after = WALKS[row.walk], played[row.id]
+    if isinstance(after, AssertionError):
+        raise after
+    _check_walk(row, after)
+    assert all(key.startswith(walk.result) for key, _, _ in after.results), after.results
+    assert bool(after.dead) == walk.dead or not row.buried
+    _check_repetitions(row, after)
+    if row.outcomes:
+        _check_recipients(row, after)
+
+
+def _check_walk(row: Row, after: Aftermath) -> None:
+    """The worker did what the table says up to the moment, and died there."""
+    walk, moment = WALKS[row.walk], row.moment
+    assert (0 if moment is None else -9) == after.exit_code
+    # The first question is the worker's own, at its start.
+    whole = ["account", *walk.steps]
+    if moment is None and walk.ordered:
+        assert whole == after.steps
+    elif moment is None:
+        assert Counter(whole) == Counter(after.steps)
+    else:
+        done = moment.nth if moment.side == "after" else moment.nth - 1
+        assert done == after.steps.count(moment.step)
+
+
+def _check_repetitions(row: Row, after: Aftermath) -> None:
+    """A result may come twice; then it is the same one, under the same message id."""
+    by_id: dict[str, list[object]] = {}
+    for _, message_id, body in after.results:
+        by_id.setdefault(message_id, []).append(body)
+    assert all(all(body == bodies[0] for body in bodies) for bodies in by_id.values())
+    assert not row.repeated or any(len(bodies) > 1 for bodies in by_id.values())
+
+
+def _check_recipients(row: Row, after: Aftermath) -> None:
+    by_id = {message_id: body for _, message_id, body in after.results}
+    entries = [entry for body in by_id.values() for entry in body["recipients"]]
+    assert len(entries) == len({entry["recipient"] for entry in entries})
+    assert row.outcomes == Counter(entry["outcome"] for entry in entries)
+    assert row.calls == after.calls
+    assert row.walk == "resend" or all(len(ids) == 1 for ids in after.ids.values())
+    accepted = {e["recipient"]: e["message_id"] for e in entries if e["outcome"] == "accepted"}
+    assert all(message_id == after.ids[name][-1] for name, message_id in accepted.items())

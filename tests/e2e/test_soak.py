@@ -1,0 +1,51 @@
+"""A soak in small: 25 kills for each ledger. ``python -m tests.soak`` runs longer and rougher ones."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.soak.soak import Plan, Soak
+from tests.soak.tally import Tally
+from tests.support.chaos_gateway import LocalGateway, gateway_loop
+from tests.support.chaos_scene import Scene, open_scene
+from tests.support.redis_server import RedisServer
+
+KILLS = 25
+
+
+@pytest.fixture
+def slow_gateway() -> Iterator[LocalGateway]:
+    """Provide a gateway that takes up to 0.6 s for each call, so that kills meet calls."""
+    with gateway_loop() as loop, loop.gateway(latency=0.2, jitter=0.4) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def scene(amqp_url: str, amqp_prefix: str, slow_gateway: LocalGateway, tmp_path: Path) -> Iterator[Scene]:
+    """Provide a scene on the shared broker."""
+    with open_scene(amqp_url, amqp_prefix, slow_gateway, tmp_path) as scene:
+        yield scene
+
+
+def check(tally: Tally) -> None:
+    """Show the figures; nothing is lost, nothing doubled, every `uncertain` explained by a kill."""
+    print(*tally.lines(), sep="\n")  # noqa: T201 - the figures are what a soak is for
+    assert KILLS == tally.strikes["kill"]
+    assert (0, 0) == (tally.doubles, tally.lost), tally.lines()
+    assert tally.uncertain <= tally.under_way, tally.lines()
+    assert tally.kept, tally.lines()
+
+
+@pytest.mark.timeout(240)
+class TestSoak:
+    """Random SIGKILLs over two workers that share a ledger, while jobs flow."""
+
+    def test_sqlite(self, scene: Scene) -> None:
+        """With the ledger of one machine."""
+        check(Soak(scene, Plan(KILLS, {})).run())
+
+    def test_redis(self, scene: Scene, tmp_path: Path) -> None:
+        """With the ledger of a fleet."""
+        with RedisServer(tmp_path / "redis") as redis:
+            check(Soak(scene, Plan(KILLS, {"LEDGER_URL": redis.url})).run())

@@ -1,0 +1,98 @@
+"""``python -m tests.soak``: hours of trouble in minutes, and the figures of it."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from scripts.local_broker import PrivateBroker
+from tests.soak.soak import Plan, Soak, Strike
+from tests.soak.tally import Tally
+from tests.support.broker import breakable_broker, own_prefix
+from tests.support.chaos_gateway import gateway_loop
+from tests.support.chaos_scene import open_scene
+from tests.support.redis_server import RedisServer
+
+KINDS = {"kill": 60.0, "stop": 10.0, "freeze": 6.0, "gateway": 20.0, "broker": 4.0}
+FAULTS: tuple[Mapping[str, object], ...] = (
+    {"status": 503, "times": 20},
+    {"command": "sendSMS", "kind": "drop", "when": "after", "times": 2},
+    {"command": "sendSMS", "kind": "truncated", "times": 2},
+    {"command": "sendSMS", "kind": "hang", "times": 2},
+    {"command": "check_DNDnumber", "kind": "reset", "times": 10},
+    {"command": "sendSMS", "kind": "html", "times": 2},
+    {"kind": "no_credits", "times": 4},
+    {"status": 429, "retry_after": 2, "times": 4},
+    {"latency": 1.0, "jitter": 1.0, "when": "after", "times": 30},
+)
+LIMIT_MIB = 40.0  # growth of the living worker that is still flat
+
+
+def main() -> int:
+    """Soak, print the figures, return 0 if the promise was kept."""
+    options = _options()
+    tally = _soak(options)
+    print("", *tally.lines(), sep="\n")  # noqa: T201 - for a person at a terminal
+    grown = tally.memory[-1] - tally.memory[0] if tally.memory else 0.0
+    kept = tally.kept and grown <= LIMIT_MIB
+    print("the promise was kept" if kept else "THE PROMISE WAS BROKEN")  # noqa: T201 - as above
+    return 0 if kept else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="strikes in all (default 200)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="in place of a number of strikes")
+    parser.add_argument("--ledger", choices=("sqlite", "redis"), default="sqlite")
+    parser.add_argument("--seed", type=int, default=0, help="of the dice; 0: another one each time")
+    parser.add_argument("--only-kills", action="store_true", help="no other trouble than SIGKILL")
+    return parser.parse_args()
+
+
+def _soak(options: argparse.Namespace) -> Tally:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        broker = stack.enter_context(breakable_broker())
+        gateways = stack.enter_context(gateway_loop())
+        gateway = stack.enter_context(gateways.gateway(latency=0.1, jitter=0.4))
+        settings: dict[str, object] = {"WORKER_BREAKER_COOLDOWN": 1}
+        if options.ledger == "redis":
+            settings["LEDGER_URL"] = stack.enter_context(RedisServer(folder / "redis")).url
+        prefix = stack.enter_context(own_prefix(broker.url))
+        scene = stack.enter_context(open_scene(f"{broker.url}?heartbeat=5", prefix, gateway, folder))
+        plan = Plan(
+            options.kills,
+            settings,
+            kinds={"kill": 1.0} if options.only_kills else KINDS,
+            others={"broker": _broker_killed(broker), "gateway": _gateway_in_trouble},
+            witness=True,
+            seed=options.seed,
+            minutes=options.minutes,
+            say=_say,
+        )
+        return Soak(scene, plan).run()
+
+
+def _broker_killed(broker: PrivateBroker) -> Strike:
+    def strike(soak: Soak) -> None:
+        broker.kill()
+        time.sleep(soak.dice.uniform(0, 3))
+        broker.start()
+
+    return strike
+
+
+def _gateway_in_trouble(soak: Soak) -> None:
+    soak.scene.gateway.fault(**soak.dice.choice(FAULTS))
+
+
+def _say(line: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{line:60}", end="", file=sys.stderr, flush=True)  # noqa: T201 - progress
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Which calls the ledger knows to be under way, read past the worker."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import cast
+
+from redis import Redis
+
+from worker.domain.entry import CallState, Part
+from worker.domain.entry_codec import decode
+
+
+def calls_under_way(ledger_url: str, prefix: str) -> set[str]:
+    """Return the keys of the entries that have a call in the state `calling`."""
+    entries = _of_redis(ledger_url, prefix) if ledger_url.startswith("redis") else _of_sqlite(ledger_url)
+    return {key for key, state in entries if _is_calling(state)}
+
+
+def _of_sqlite(url: str) -> Iterator[tuple[str, bytes]]:
+    path = Path(url.removeprefix("sqlite:///"))
+    if path.exists():
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+            yield from connection.execute("SELECT key, state FROM entries")
+
+
+def _of_redis(url: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+    client = Redis.from_url(url)
+    start = f"{prefix}:ledger:".encode()
+    with closing(client), suppress(ConnectionError):
+        for key in client.scan_iter(start + b"*", count=1000):
+            # Redis-py types its replies for both of its clients at once.
+            length, _, rest = cast("bytes", client.get(key) or b"0:").partition(b":")
+            yield key.removeprefix(start).decode(), rest[int(length) :]
+
+
+def _is_calling(state: bytes) -> bool:
+    if not state:
+        return False
+    plan = decode(bytes(state)).plan
+    return isinstance(plan, Part) and any(call.state is CallState.CALLING for call in plan.calls)

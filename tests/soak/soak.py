@@ -1,0 +1,164 @@
+"""Jobs flow while workers are killed: afterwards everything must add up."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pika.exceptions
+
+from tests.soak.calls_under_way import calls_under_way
+from tests.soak.tally import Tally, changed_results, last_words, lost_calls, lost_recipients
+from tests.soak.traffic import Traffic
+from tests.support.chaos_process import ForkedWorker
+from tests.support.chaos_scene import Arrived, Scene
+from tests.support.worker_process import wait_until
+
+Say = Callable[[str], None]
+Strike = Callable[["Soak"], None]
+_WARM = 20.0  # seconds until a worker has loaded and cached what it ever will
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a soak goes.
+
+    Attributes:
+        strikes: how many.
+        kinds: names and weights of what is done to the workers and their world.
+        others: what may be done beside killing, freezing and stopping a worker, by name.
+        pause: mean seconds between two strikes.
+        job_every: mean seconds between two jobs.
+        settings: environment of every worker.
+        witness: one more worker runs through it all.
+        say: told the progress.
+    """
+
+    strikes: int
+    settings: Mapping[str, object]
+    kinds: Mapping[str, float] = field(default_factory=lambda: {"kill": 1.0})
+    others: Mapping[str, Strike] = field(default_factory=dict)
+    pause: float = 0.8
+    job_every: float = 0.1
+    witness: bool = False
+    seed: int = 0
+    minutes: float = 0.0
+    say: Say = print
+
+
+class Soak:
+    """Two workers that are struck at random and replaced at once."""
+
+    def __init__(self, scene: Scene, plan: Plan) -> None:
+        self.scene = scene
+        self.plan = plan
+        self.dice = Random(plan.seed or None)  # noqa: S311 - chance, no secret
+        self._ledger = str(plan.settings.get("LEDGER_URL", f"sqlite:///{scene.folder}/ledger.db"))
+        self._under_way: list[set[str]] = []
+        self._struck: Counter[str] = Counter()
+        self._memory: list[float] = []
+        self._began = time.monotonic()
+
+    def run(self) -> Tally:
+        """Strike, let the rest finish, add up."""
+        traffic = Traffic(self.scene, self.dice, self.plan.job_every)
+        victims = [self._worker(), self._worker()]
+        witness = self._worker() if self.plan.witness else None
+        for worker in self.scene.workers:
+            worker.wait_ready()
+        traffic.start()
+        while self._goes_on():
+            time.sleep(self.dice.uniform(0.2, 1.8) * self.plan.pause)
+            self._strike(victims)
+            self._watch(witness)
+        traffic.stop()
+        self._finish(traffic.wanted)
+        return self._tally(traffic.wanted)
+
+    def _goes_on(self) -> bool:
+        if self.plan.minutes:
+            return time.monotonic() - self._began < self.plan.minutes * 60
+        return self._struck.total() < self.plan.strikes
+
+    def _worker(self) -> ForkedWorker:
+        settings: dict[str, Any] = {"LOG_LEVEL": "info", **self.plan.settings}
+        return self.scene.worker(**settings)
+
+    def _strike(self, victims: list[ForkedWorker]) -> None:
+        kind = self.dice.choices(tuple(self.plan.kinds), tuple(self.plan.kinds.values()))[0]
+        self._struck[kind] += 1
+        which = self.dice.randrange(len(victims))
+        if kind in self.plan.others:
+            self.plan.others[kind](self)
+        elif kind == "freeze":
+            victims[which].freeze()
+            self._note_calls()
+            time.sleep(self.dice.uniform(0.5, 12))
+            victims[which].thaw()
+        else:
+            if kind == "kill":
+                victims[which].kill()
+                self._note_calls()
+            else:
+                victims[which].terminate()
+                victims[which].wait_dead(40)
+            victims[which] = self._worker()
+        with suppress(pika.exceptions.AMQPError, OSError):
+            self.scene.results()
+        self.plan.say(f"{self._struck.total()} {kind}; {len(self.scene.results())} results")
+
+    def _note_calls(self) -> None:
+        self._under_way.append(calls_under_way(self._ledger, self.scene.prefix))
+
+    def _watch(self, witness: ForkedWorker | None) -> None:
+        if witness and time.monotonic() - self._began > _WARM:
+            self._memory.append(witness.memory)
+
+    def _finish(self, wanted: Mapping[str, set[str]]) -> None:
+        """Wait until every recipient has an outcome and nothing is left in a queue."""
+
+        def finished() -> bool:
+            with suppress(pika.exceptions.AMQPError, OSError):
+                return not lost_recipients(wanted, self.scene.results()) and not self.scene.waiting()
+            return False
+
+        with suppress(AssertionError):  # what is missing is counted, and said
+            wait_until(finished, "every outcome", 90)
+        for worker in self.scene.workers:
+            if worker.exit_code is None:
+                worker.terminate()
+        for worker in self.scene.workers:
+            worker.wait_dead(40)
+
+    def _tally(self, wanted: Mapping[str, set[str]]) -> Tally:
+        results = self.scene.results()
+        words = last_words(results)
+        lost = lost_calls(words)
+        known: set[str] = set().union(*self._under_way)
+        return Tally(
+            jobs=len(wanted),
+            recipients=sum(map(len, wanted.values())),
+            strikes=dict(self._struck),
+            redeliveries=sum(worker.steps.count("redelivered") for worker in self.scene.workers),
+            under_way=len(known),
+            doubles=self.scene.repeats(),
+            lost=lost_recipients(wanted, results),
+            changed=changed_results(results),
+            unpublished=self._unpublished(words),
+            uncertain=len(lost),
+            unexplained=len(lost - known),
+            dead=len(self.scene.dead()),
+            memory=(self._memory[0], self._memory[-1]) if self._memory else (),
+        )
+
+    def _unpublished(self, words: Mapping[str, Arrived]) -> int:
+        """Count accepted outcomes whose id the gateway did not give for that text and number."""
+        drawn = self.scene.gateway.ids_by_text()
+        return sum(
+            message_id not in drawn.get((one.job_id, name), ())
+            for one in words.values()
+            for name, message_id in one.ids.items()
+        )

@@ -1,0 +1,169 @@
+"""Worker processes by the dozen: forked from a server that has imported everything already.
+
+Each is a process of its own that runs the whole program; only the two seconds of importing are shared.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from tests.support.chaos_steps import Moment, Walk
+from tests.support.worker_process import wait_until
+
+_PR_SET_PDEATHSIG = 1
+_context = get_context("forkserver")
+_context.set_forkserver_preload(
+    ["tests.support.chaos_process", "worker.bootstrap", "worker.logs", "worker.cli.run"]
+)
+
+
+class ForkedWorker:
+    """One worker, running from construction on, that may strike itself at a moment of its walk.
+
+    Args:
+        env: its whole environment.
+        folder: for its log and its track.
+        name: of those two files.
+        moment: where it kills or freezes itself.
+    """
+
+    def __init__(
+        self, env: Mapping[str, str], folder: Path, *, name: str, moment: Moment | None = None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / f"{name}.log"
+        self._readyz = f"http://127.0.0.1:{env['HEALTH_PORT']}/readyz"
+        self._track = folder / f"{name}.track"
+        self._track.touch()
+        arguments = (dict(env), moment, self._track, self.log, os.getpid())
+        self._process: ForkServerProcess = _context.Process(target=_live, args=arguments)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid or 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative where a signal ended it."""
+        return self._process.exitcode
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it is stopped and can be thawed."""
+        return self.exit_code is None and _state_of(self.pid) == "T"
+
+    @property
+    def memory(self) -> float:
+        """Resident memory in MiB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps of its walk so far."""
+        return self._track.read_text().split()
+
+    def readiness(self) -> tuple[int, str]:
+        """Return status and body of /readyz; 0 where nobody answers."""
+        try:
+            with urlopen(self._readyz, timeout=5) as reply:  # noqa: S310 - always http
+                return reply.status, reply.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except (URLError, OSError) as error:
+            return 0, str(error)
+
+    def wait_ready(self, within: float = 30.0) -> "ForkedWorker":
+        """Wait for 200 from /readyz; return the worker itself."""
+        wait_until(lambda: self.readiness()[0] == 200, f"the worker is ready; {self.log}", within)
+        return self
+
+    def wait_not_ready(self, within: float = 30.0) -> str:
+        """Wait for 503 from /readyz; return the body."""
+        seen: list[str] = []
+
+        def not_ready() -> bool:
+            status, body = self.readiness()
+            seen.append(body)
+            return status == 503
+
+        wait_until(not_ready, f"/readyz says 503; {self.log}", within)
+        return seen[-1]
+
+    def events(self, name: str) -> int:
+        """Return how often it has logged an event."""
+        return self.log.read_text(errors="replace").count(f'"event": "{name}"')
+
+    def wait_dead(self, within: float = 30.0) -> int:
+        """Wait until it has ended; return the exit code."""
+        self._process.join(within)
+        code = self._process.exitcode
+        assert code is not None, f"still alive; steps {self.steps}; log:\n{self.tail()}"
+        return code
+
+    def wait_frozen(self, within: float = 30.0) -> None:
+        """Wait until it has stopped itself."""
+        wait_until(lambda: self.frozen, "the worker froze itself", within)
+
+    def freeze(self) -> None:
+        """Stop it in its tracks."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask for a clean stop."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL, and wait; nothing if it is dead."""
+        self._process.kill()
+        self._process.join(10)
+
+    def tail(self, lines: int = 15) -> str:
+        """Return the end of its output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _state_of(pid: int) -> str:
+    """Return the state letter of a process; "T" is stopped."""
+    # Behind the name in parentheses, which may hold anything.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _live(env: dict[str, str], moment: Moment | None, track: Path, log: Path, watched: int) -> None:
+    """Be a worker; die with the fork server, which dies with the tests."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1 or not Path(f"/proc/{watched}").exists():
+        os._exit(1)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(log.parent)
+    Walk(moment, track).install()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    # Here and not above: the tests themselves need none of it.
+    from worker.bootstrap import run_worker  # noqa: PLC0415
+    from worker.cli.terminal import start_logs  # noqa: PLC0415
+    from worker.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    start_logs(settings)
+    return run_worker(settings)

@@ -1,0 +1,201 @@
+"""The crash table as values: the walks of all kinds of jobs, and what must hold after a kill at each step.
+
+`docs/guarantees.md` shows the same rows under the same ids.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.chaos_steps import Moment
+
+PLAIN = "919876543210"
+LISTED = "919876543200"  # the simulator's DND list holds what ends in 00
+MANY = tuple(f"9198765{number:05d}" for number in range(101, 10_000) if 20 <= number % 100 < 99)[:150]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A kind of job, the steps of its undisturbed walk, and where it ends.
+
+    Attributes:
+        steps: names as in `tests.support.chaos_steps`, in order.
+        job: without its id; bytes are published as they are.
+        key: routing key of the job.
+        faults: of the simulator, before the job comes.
+        result: prefix of the routing key that every result must have.
+        dead: the job ends as a dead letter as well.
+        ordered: the steps follow each other; where not, only how often each occurs is certain.
+    """
+
+    steps: tuple[str, ...]
+    job: Mapping[str, Any] | bytes
+    key: str = "send"
+    faults: tuple[Mapping[str, Any], ...] = ()
+    result: str = "send."
+    dead: bool = False
+    ordered: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the crash table.
+
+    Attributes:
+        moment: None is the undisturbed walk.
+        outcomes: how many recipients end how; empty where the job has none.
+        calls: how many sendSMS calls the gateway carried out.
+        repeated: the result is published at least twice, the same one.
+        buried: the job is in the dead-letter queue as well, where its walk ends there.
+    """
+
+    walk: str
+    moment: Moment | None
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    calls: int = 0
+    repeated: bool = False
+    buried: bool = True
+
+    @property
+    def id(self) -> str:
+        """What the table in the documentation calls it."""
+        return f"{self.walk}/{self.moment or 'whole'}"
+
+
+def _send(*recipients: str, **fields: object) -> Mapping[str, Any]:
+    return {"recipients": list(recipients), "text": "Your parcel is on its way", **fields}
+
+
+_DOWN = {"status": 503}
+_ONCE = {**_DOWN, "times": 1}
+_FIRST = ("swap", "swap", "call", "swap", "delay", "ack")
+_STATUS = {"message_ids": ["f" * 24]}
+
+WALKS: Mapping[str, Walk] = {
+    "send": Walk(("swap", "dnd", "swap", "call", "swap", "result", "ack"), _send(PLAIN, LISTED)),
+    "large": Walk(
+        (*("swap", "swap", "part", "part", "ack"), *("swap", "call", "swap", "result", "ack") * 2),
+        _send(*MANY, category="service"),
+        ordered=False,
+    ),
+    "delayed": Walk(
+        (*_FIRST, "swap", "swap", "call", "swap", "result", "ack"),
+        _send(PLAIN, category="service"),
+        faults=({"command": "sendSMS", **_ONCE},),
+    ),
+    "dnd-delayed": Walk(
+        ("swap", "dnd", "delay", "ack", "swap", "dnd", "swap", "call", "swap", "result", "ack"),
+        _send(PLAIN),
+        faults=({"command": "check_DNDnumber", **_ONCE},),
+    ),
+    "given-up": Walk(
+        (*_FIRST, "swap", "swap", "call", "swap", "swap", "result", "dead", "ack"),
+        _send(PLAIN, category="service"),
+        faults=({"command": "sendSMS", **_DOWN},),
+        result="send.failed",
+        dead=True,
+    ),
+    "resend": Walk(
+        (*_FIRST, "swap", "swap", "call", "swap", "result", "ack"),
+        _send(PLAIN, category="service", on_uncertain="resend"),
+        faults=({"command": "sendSMS", "kind": "drop", "when": "after", "times": 1},),
+    ),
+    "rejected": Walk(("result", "dead", "ack"), b'{"recipents": []}', result="send.rejected", dead=True),
+    "status": Walk(("status", "result", "ack"), _STATUS, key="status", result="delivery.pending"),
+    "status-delayed": Walk(
+        ("status", "delay", "ack", "status", "result", "ack"),
+        _STATUS,
+        key="status",
+        faults=({"command": "message_status", **_ONCE},),
+        result="delivery.pending",
+    ),
+    "status-given-up": Walk(
+        ("status", "delay", "ack", "status", "result", "dead", "ack"),
+        _STATUS,
+        key="status",
+        faults=({"command": "message_status", **_DOWN},),
+        result="delivery.failed",
+        dead=True,
+    ),
+    "account": Walk(("account", "result", "ack"), {}, key="account", result="account.balance"),
+}
+
+_BOTH = {"accepted": 1, "dnd": 1}
+_LOST = {"uncertain": 1, "dnd": 1}
+_ONE = {"accepted": 1}
+_DOUBT = {"uncertain": 1}
+_ALL = {"accepted": 150}
+_FIRST_PART = {"uncertain": 100, "accepted": 50}
+
+
+def _at(step: str, nth: int = 1) -> Moment:
+    return Moment(step, nth)
+
+
+def _end(nth: int = 1) -> Moment:
+    return Moment("ack", nth, "after")
+
+
+ROWS: tuple[Row, ...] = (
+    Row("send", None, _BOTH, 1),
+    Row("send", _at("swap"), _BOTH, 1),
+    Row("send", _at("dnd"), _BOTH, 1),
+    Row("send", _at("swap", 2), _BOTH, 1),
+    Row("send", _at("call"), _LOST, 0),
+    Row("send", _at("swap", 3), _LOST, 1),
+    Row("send", _at("result"), _BOTH, 1),
+    Row("send", _at("ack"), _BOTH, 1, repeated=True),
+    Row("send", _end(), _BOTH, 1),
+    Row("large", None, _ALL, 2),
+    Row("large", _at("swap"), _ALL, 2),
+    Row("large", _at("swap", 2), _ALL, 2),
+    Row("large", _at("part"), _ALL, 2),
+    Row("large", _at("part", 2), _ALL, 2),
+    Row("large", _at("call"), _FIRST_PART, 1),
+    Row("large", _at("swap", 4), _FIRST_PART, 2),
+    Row("large", _at("result"), _ALL, 2),
+    Row("large", _at("ack", 2), _ALL, 2, repeated=True),
+    Row("large", _at("ack", 3), _ALL, 2, repeated=True),
+    Row("delayed", None, _ONE, 1),
+    Row("delayed", _at("call"), _DOUBT, 0),
+    Row("delayed", _at("swap", 3), _DOUBT, 0),
+    Row("delayed", _at("delay"), _ONE, 1),
+    Row("delayed", _at("ack"), _ONE, 1, repeated=True),
+    Row("delayed", _at("swap", 5), _ONE, 1),
+    Row("delayed", _at("call", 2), _DOUBT, 0),
+    Row("delayed", _at("result"), _ONE, 1),
+    Row("delayed", _at("ack", 2), _ONE, 1, repeated=True),
+    Row("dnd-delayed", None, _ONE, 1),
+    Row("dnd-delayed", _at("delay"), _ONE, 1),
+    Row("dnd-delayed", _at("ack"), _ONE, 1, repeated=True),
+    Row("given-up", None, {"failed": 1}),
+    Row("given-up", _at("swap", 7), {"failed": 1}),
+    Row("given-up", _at("result"), {"failed": 1}, buried=False),
+    Row("given-up", _at("dead"), {"failed": 1}, repeated=True, buried=False),
+    Row("given-up", _at("ack", 2), {"failed": 1}, repeated=True),
+    Row("resend", None, _ONE, 2),
+    Row("resend", _at("call"), _ONE, 2),
+    Row("resend", _at("swap", 3), _ONE, 2),
+    Row("resend", _at("delay"), _ONE, 2),
+    Row("resend", _at("call", 2), _ONE, 2),
+    Row("resend", _at("swap", 6), _ONE, 3),
+    Row("resend", _at("result"), _ONE, 2),
+    Row("rejected", None),
+    Row("rejected", _at("result")),
+    Row("rejected", _at("dead"), repeated=True),
+    Row("rejected", _at("ack"), repeated=True),
+    Row("status", None),
+    Row("status", _at("status")),
+    Row("status", _at("result")),
+    Row("status", _at("ack"), repeated=True),
+    Row("status-delayed", None),
+    Row("status-delayed", _at("delay")),
+    Row("status-delayed", _at("ack"), repeated=True),
+    Row("status-given-up", None),
+    Row("status-given-up", _at("result")),
+    Row("status-given-up", _at("dead"), repeated=True),
+    Row("account", None),
+    Row("account", _at("account", 2)),
+    Row("account", _at("result")),
+    Row("account", _at("ack"), repeated=True),
+)

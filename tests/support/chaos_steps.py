@@ -1,0 +1,104 @@
+"""Where exactly a worker dies: every call that a job's walk makes of the outside world is a step.
+
+Runs inside the worker's process. The adapters' methods are wrapped there, so the program itself has no
+hook for it.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, Signals
+from typing import Any, Literal
+
+from worker.amqp.consumer import Consumer
+from worker.amqp.publisher import BrokerPublisher
+from worker.amqp.received import Received
+from worker.iton.client import ItonGateway
+from worker.ledger import RedisLedger, SqliteLedger
+
+Side = Literal["before", "after"]
+
+STEPS: tuple[tuple[type, str, str], ...] = (
+    (SqliteLedger, "swap", "swap"),
+    (RedisLedger, "swap", "swap"),
+    (ItonGateway, "check_dnd", "dnd"),
+    (ItonGateway, "send", "call"),
+    (ItonGateway, "message_status", "status"),
+    (ItonGateway, "account", "account"),
+    (BrokerPublisher, "publish_result", "result"),
+    (BrokerPublisher, "publish_part", "part"),
+    (BrokerPublisher, "publish_dead", "dead"),
+    (BrokerPublisher, "publish_delay", "delay"),
+    (Received, "ack", "ack"),
+)
+"""Class, method, and what the guarantees call it. Loads only read: nothing changes between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point of a walk: just before or just after the *nth* (1-based) step of a name.
+
+    Attributes:
+        signal: what the process does to itself there: SIGKILL dies, SIGSTOP freezes.
+    """
+
+    step: str
+    nth: int = 1
+    side: Side = "before"
+    signal: Signals = SIGKILL
+
+    def __str__(self) -> str:
+        return f"{self.side}-{self.step}-{self.nth}"
+
+
+class Walk:
+    """Writes down each step of this process as it begins, and strikes at the moment.
+
+    Args:
+        moment: None never strikes.
+        track: gets a line a step; a step is in it before anything happens.
+    """
+
+    def __init__(self, moment: Moment | None, track: Path) -> None:
+        self._moment = moment
+        self._track = track
+        self._seen: Counter[str] = Counter()
+
+    def install(self) -> None:
+        """Wrap the adapters' methods."""
+        for owner, method, name in STEPS:
+            setattr(owner, method, self._wrapped(getattr(owner, method), name))
+        self._note_redeliveries()
+
+    def _note_redeliveries(self) -> None:
+        take = Consumer._take
+
+        async def noted(consumer: Consumer, received: Received) -> None:
+            if received.delivery.redelivered:
+                self._note("redelivered")
+            await take(consumer, received)
+
+        setattr(Consumer, "_take", noted)  # noqa: B010 - mypy refuses to have methods assigned
+
+    def _note(self, name: str) -> None:
+        with self._track.open("a") as track:
+            track.write(f"{name}\n")
+
+    def _wrapped(self, call: Callable[..., Awaitable[Any]], name: str) -> Callable[..., Awaitable[Any]]:
+        async def step(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - whatever the method returns
+            self._seen[name] += 1
+            nth = self._seen[name]
+            self._strike(name, nth, "before")
+            self._note(name)
+            answer = await call(*args, **kwargs)
+            self._strike(name, nth, "after")
+            return answer
+
+        return step
+
+    def _strike(self, name: str, nth: int, side: Side) -> None:
+        moment = self._moment
+        if moment is not None and (name, nth, side) == (moment.step, moment.nth, moment.side):
+            os.kill(os.getpid(), moment.signal)

@@ -1,0 +1,180 @@
+"""Plays rows of the crash table: a worker dies at the row's moment, clean ones finish its work."""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.broker import own_prefix
+from tests.support.chaos_gateway import GatewayLoop, LocalGateway, gateway_loop
+from tests.support.chaos_process import ForkedWorker
+from tests.support.chaos_rows import WALKS, Row
+from tests.support.results_side import Producer, Queues
+from tests.support.worker_process import wait_until, worker_environment
+
+JOB_ID = "job-1"
+_AT_ONCE = 5  # rows; most of their time they wait for a lease to run out
+_QUEUES = ("send", "send.parts", "status", "account", "delay.1s")
+_SETTINGS = {
+    "ITON_TIMEOUT": 3,
+    "WORKER_RETRY_ATTEMPTS": 1,
+    "WORKER_RETRY_DELAYS": 1,
+    # One at a time, so that the steps of two parts do not mix.
+    "WORKER_PREFETCH": 1,
+    "LOG_LEVEL": "debug",
+}
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is there when all is over.
+
+    Attributes:
+        exit_code: of the first worker; 0 where nothing killed it.
+        steps: of the first worker.
+        results: routing key and body, in the order of arrival.
+        ids: message ids that the gateway drew, by recipient.
+        dead: bodies of the dead letters.
+        log: the end of the last worker's log.
+    """
+
+    exit_code: int
+    steps: list[str]
+    results: list[tuple[str, str, dict[str, Any]]]
+    ids: Mapping[str, list[str]]
+    calls: int
+    dead: list[bytes]
+    log: str
+
+
+Played = dict[str, Aftermath | AssertionError]
+
+
+def play(rows: Sequence[Row], amqp_url: str, folder: Path, **settings: object) -> Played:
+    """Play all *rows*, some at the same time, each on a prefix and a gateway of its own.
+
+    A row that went wrong holds its error, so that the others can still be looked at.
+    """
+    with gateway_loop() as gateways, ThreadPoolExecutor(_AT_ONCE) as pool:
+        runs = {
+            row.id: pool.submit(_Run(row, amqp_url, folder / str(number), settings).play, gateways)
+            for number, row in enumerate(rows)
+        }
+        return {row_id: _result(run) for row_id, run in runs.items()}
+
+
+def _result(run: Future[Aftermath]) -> Aftermath | AssertionError:
+    try:
+        return run.result()
+    except AssertionError as error:
+        return error
+
+
+class _Run:
+    """One row under way."""
+
+    def __init__(self, row: Row, amqp_url: str, folder: Path, settings: Mapping[str, object]) -> None:
+        self._row = row
+        self._walk = WALKS[row.walk]
+        self._amqp_url = amqp_url
+        self._folder = folder
+        self._settings = {**_SETTINGS, **settings}
+
+    def play(self, gateways: GatewayLoop) -> Aftermath:
+        """Kill, finish, look."""
+        with ExitStack() as stack:
+            prefix = stack.enter_context(own_prefix(self._amqp_url))
+            gateway = stack.enter_context(gateways.gateway())
+            first = self._worker(stack, prefix, gateway, "first", doomed=True)
+            wait_until(lambda: gateway.calls("account") and self._connected(first), "the worker is up")
+            for fault in self._walk.faults:
+                gateway.fault(**fault)
+            producer = stack.enter_context(closing(Producer(self._amqp_url, prefix)))
+            self._publish(producer)
+            board = _Board(Queues(producer), wants_dead=self._walk.dead and self._row.buried)
+            last = first
+            if self._row.moment is None:
+                board.wait_quiet(first)
+            else:
+                first.wait_dead()
+            for number in range(3):
+                if board.is_finished():
+                    break
+                last = self._worker(stack, prefix, gateway, f"clean-{number}", doomed=False)
+                board.wait_quiet(last)
+            return board.aftermath(first, last, gateway)
+
+    def _worker(
+        self, stack: ExitStack, prefix: str, gateway: LocalGateway, name: str, *, doomed: bool
+    ) -> ForkedWorker:
+        env = worker_environment(
+            amqp_url=self._amqp_url,
+            prefix=prefix,
+            gateway_url=gateway.url,
+            folder=self._folder,
+            **self._settings,
+        )
+        moment = self._row.moment if doomed else None
+        worker = ForkedWorker(env, self._folder, name=name, moment=moment)
+        stack.callback(worker.kill)
+        return worker
+
+    @staticmethod
+    def _connected(worker: ForkedWorker) -> bool:
+        return worker.log.read_text().count("broker.connected") == 2
+
+    def _publish(self, producer: Producer) -> None:
+        job = self._walk.job
+        producer.publish(job if isinstance(job, bytes) else {"job_id": JOB_ID, **job}, self._walk.key)
+
+
+class _Board:
+    """What the broker holds for one prefix."""
+
+    def __init__(self, queues: Queues, *, wants_dead: bool) -> None:
+        self._queues = queues
+        self._wants_dead = wants_dead
+        self._results: list[tuple[str, str, dict[str, Any]]] = []
+        self._dead: list[bytes] = []
+
+    def wait_quiet(self, worker: ForkedWorker) -> None:
+        """Let *worker* finish whatever there is, then stop it cleanly."""
+        wait_until(lambda: self._is_whole() and self._is_empty(), f"an end; {worker.log}", 40)
+        worker.terminate()
+        code = worker.wait_dead()
+        assert code == 0, worker.tail()
+
+    def is_finished(self) -> bool:
+        """Whether all results are there and nothing is in a queue; with nobody at work that is for good."""
+        return self._is_whole() and self._is_empty()
+
+    def aftermath(self, first: ForkedWorker, last: ForkedWorker, gateway: LocalGateway) -> Aftermath:
+        """Look at everything."""
+        self._look()
+        return Aftermath(
+            exit_code=first.exit_code or 0,
+            steps=first.steps,
+            results=self._results,
+            ids=gateway.ids(),
+            calls=gateway.state()["sent"]["calls"],
+            dead=self._dead,
+            log=last.tail(),
+        )
+
+    def _look(self) -> None:
+        arrived = self._queues.drain("results.unrouted")
+        self._results += [(key, props.message_id or "", json.loads(body)) for key, props, body in arrived]
+        self._dead += [body for _, _, body in self._queues.drain("dead")]
+
+    def _is_whole(self) -> bool:
+        self._look()
+        if not self._results or (self._wants_dead and not self._dead):
+            return False
+        parts = {body.get("part", 1) for _, _, body in self._results}
+        return len(parts) == int(self._results[0][2].get("parts", 1))
+
+    def _is_empty(self) -> bool:
+        return not any(self._queues.count(name) for name in _QUEUES)
