@@ -40,7 +40,8 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@printf '\n\033[1m== Style (ruff)\033[0m\n' && $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@printf '\n\033[1m== Types (mypy)\033[0m\n' && $(BIN)/mypy
 	@printf '\n\033[1m== Dependency rule (import-linter)\033[0m\n' && $(BIN)/lint-imports --no-logo
-	@printf '\n\033[1m== Generated schemas\033[0m\n' && $(MAKE) --no-print-directory check-schemas
+	@printf '\n\033[1m== Generated files\033[0m\n' && $(MAKE) --no-print-directory check-schemas
+	@$(BIN)/python -m scripts.settings_table check && echo "the README's settings are current"
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
@@ -50,13 +51,17 @@ unit-and-more: setup packages
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: soak
+soak: setup packages ## Kill workers and brokers at random: make soak ARGS="--minutes 10 --ledger redis"
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 .PHONY: format
 format: setup ## Let ruff write what it can decide
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: schemas
-schemas: setup ## Write the JSON Schemas and the AsyncAPI document anew
-	@$(BIN)/python -m schemas write
+schemas: setup ## Write the JSON Schemas, the AsyncAPI document and the README's settings anew
+	@$(BIN)/python -m schemas write && $(BIN)/python -m scripts.settings_table write
 
 .PHONY: check-schemas
 check-schemas: setup ## Tell whether they are what the models say

@@ -55,7 +55,7 @@ def _check(row: Row, played: Played) -> None:
         raise after
     _check_walk(row, after)
     assert all(key.startswith(walk.result) for key, _, _ in after.results), after.results
-    assert bool(after.dead) == walk.dead or not row.buried
+    assert bool(after.dead) == walk.dead
     _check_repetitions(row, after)
     if row.outcomes:
         _check_recipients(row, after)

@@ -46,7 +46,6 @@ class Row:
         outcomes: how many recipients end how; empty where the job has none.
         calls: how many sendSMS calls the gateway carried out.
         repeated: the result is published at least twice, the same one.
-        buried: the job is in the dead-letter queue as well, where its walk ends there.
     """
 
     walk: str
@@ -54,7 +53,6 @@ class Row:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
     repeated: bool = False
-    buried: bool = True
 
     @property
     def id(self) -> str:
@@ -170,8 +168,8 @@ ROWS: tuple[Row, ...] = (
     Row("dnd-delayed", _at("ack"), _ONE, 1, repeated=True),
     Row("given-up", None, {"failed": 1}),
     Row("given-up", _at("swap", 7), {"failed": 1}),
-    Row("given-up", _at("result"), {"failed": 1}, buried=False),
-    Row("given-up", _at("dead"), {"failed": 1}, repeated=True, buried=False),
+    Row("given-up", _at("result"), {"failed": 1}),
+    Row("given-up", _at("dead"), {"failed": 1}, repeated=True),
     Row("given-up", _at("ack", 2), {"failed": 1}, repeated=True),
     Row("resend", None, _ONE, 2),
     Row("resend", _at("call"), _ONE, 2),

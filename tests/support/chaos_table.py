@@ -94,7 +94,7 @@ class _Run:
                 gateway.fault(**fault)
             producer = stack.enter_context(closing(Producer(self._amqp_url, prefix)))
             self._publish(producer)
-            board = _Board(Queues(producer), wants_dead=self._walk.dead and self._row.buried)
+            board = _Board(Queues(producer), wants_dead=self._walk.dead)
             last = first
             if self._row.moment is None:
                 board.wait_quiet(first)

@@ -182,6 +182,10 @@ class Consumer:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
         for intake in self._intakes.values():
             await intake.open(connection)
+        # All channels are there before the first job is: behind full queues the broker's answers would come
+        # late. Urgent lanes first.
+        for lane in sorted(self._intakes, key=lambda lane: "urgent" not in lane.value):
+            await self._intakes[lane].adjust()
 
     async def _probe(self, _: RawConnection) -> None:
         await asyncio.gather(*(intake.probe() for intake in self._intakes.values()))

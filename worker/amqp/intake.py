@@ -61,7 +61,7 @@ class LaneIntake:
         return self._tag is not None and self._channel is not None and not self._channel.is_closed
 
     async def open(self, connection: RawConnection) -> None:
-        """Open a channel on a new connection, and consume if that is wanted."""
+        """Open a channel on a new connection; `adjust` begins to consume on it."""
         # No confirms: this channel never publishes.
         channel = await bounded(connection.library.channel(publisher_confirms=False), self._limit)
         await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
@@ -69,7 +69,6 @@ class LaneIntake:
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
         self._channel = channel
-        await self.adjust()
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -1,9 +1,11 @@
 """From a planned part to its published result."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from schemas import FailureCode, Outcome
 from worker.domain.disposition import RetryPolicy
+from worker.domain.entry import Settled
 from worker.domain.errors import (
     AccountError,
     BrokerUnavailableError,
@@ -55,7 +57,7 @@ class Completion:
     async def complete(self, part: "Planned", delivery: Delivery) -> Handled:
         """Send, record, publish; return what to do with the delivery."""
         run = PartRun(self.tools, self._order(part.brief, delivery), part.held, unwritten=part.unwritten)
-        disposition: Disposition = Done()
+        disposition: Disposition | None = None
         try:
             await run.complete()
         except (TransientError, OutcomeUncertainError, AccountError) as error:
@@ -63,6 +65,7 @@ class Completion:
             if isinstance(disposition, Delay):
                 return Handled(disposition, JobSummary("send", "delayed", part.brief.job_id))
             await run.give_up(error)
+        disposition = disposition or self.given_up(run.held.entry.part.outcomes(), delivery) or Done()
         result, message = send_message(part.brief, run.held.entry, part.number, part.parts, delivery)
         await self._publish(message, alone=run.late)
         if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):
@@ -80,6 +83,17 @@ class Completion:
                 if not alone:
                     raise
                 await self.tools.clock.sleep(_ALONE_PAUSE)
+
+    def given_up(self, outcomes: Iterable[Settled], delivery: Delivery) -> DeadLetter | None:
+        """Tell whether this is the delivery with which the job was given up, come again.
+
+        Its worker may have died before the dead letter was there. A job that is merely published once more
+        has its rounds ahead of it, and only gets its results again.
+        """
+        last = next((one for one in outcomes if one.code == FailureCode.RETRIES_EXHAUSTED), None)
+        if last is None or self.policy.next_round(delivery, "", now=self.tools.clock.now()):
+            return None
+        return DeadLetter(FailureCode.RETRIES_EXHAUSTED, last.detail or "")
 
     def after(self, error: WorkerError, delivery: Delivery) -> Delay | DeadLetter:
         """Give the job another round, or give it up."""

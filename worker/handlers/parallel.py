@@ -13,8 +13,11 @@ async def each(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: 
 
     The first error cancels the rest and is raised as it is.
     """
+    given = list(items)
+    if len(given) <= 1:
+        return [await work(item) for item in given]
     results: dict[int, S] = {}
-    todo = enumerate(items)
+    todo = enumerate(given)
 
     async def take() -> None:
         for number, item in todo:
@@ -22,7 +25,7 @@ async def each(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: 
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(limit):
+            for _ in range(min(limit, len(given))):
                 group.create_task(take())
     except BaseExceptionGroup as errors:
         first: BaseException = errors

@@ -136,7 +136,9 @@ class SendHandler:
 
         await parallel.each(publish, range(1, len(split.parts) + 1), limit=_PARTS_AT_ONCE)
         counts = {"recipients": sum(len(part.order) for part in split.parts), "parts": len(split.parts)}
-        return Handled(Done(), JobSummary("send", "split", brief.job_id, counts))
+        unsent = [one for part in split.parts for one in part.settled]
+        disposition = self.completion.given_up(unsent, delivery) or Done()
+        return Handled(disposition, JobSummary("send", "split", brief.job_id, counts))
 
     def _expired(self, brief: Brief) -> bool:
         return brief.expires_at is not None and self.completion.tools.clock.now() >= brief.expires_at

@@ -1,0 +1,187 @@
+"""Who is measured: the worker as a user would run it, and the peers."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.jobs import Job, to_bytes
+from scripts.children import Child
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKER = ROOT / ".venv" / "bin"
+PEERS = ROOT / ".local" / "bench-venv" / "bin"
+PREFIX = "ours"
+QUORUM = "bench.peer.quorum"
+PLAIN, TASKIQ, CELERY, DRAMATIQ = "bench.peer.jobs", "bench.taskiq", "bench.celery", "bench.dramatiq"
+# A setting of the worker that joins sends of the same text, by the newest name that it may have.
+JOINING = ("WORKER_COALESCE_SENDS", "WORKER_JOIN_SENDS", "WORKER_SEND_COALESCE")
+_FOREIGN = ("ITON_", "WORKER_", "AMQP_", "LEDGER_", "HEALTH_", "LOG_", "RABBITMQ_", "BENCH_", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the broker and the gateway's stand-in are."""
+
+    amqp: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a peer is tuned to, and what the worker is told."""
+
+    prefetch: int
+    connections: int
+    told: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One way to do the jobs.
+
+    Attributes:
+        command: its program and arguments.
+        speed: rough share of the load's jobs that it gets, so that a run lasts seconds.
+        most: the most jobs in flight that still help it (httpx gets slower with more); 0: any.
+        publisher: module that publishes jobs in its own format; empty: plain JSON.
+        jobs: its queue of jobs.
+        results: the queue that its results end in.
+        env: more environment.
+    """
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    speed: float = 1.0
+    most: int = 0
+    publisher: str = ""
+    jobs: str = PLAIN
+    results: str = "bench.meter"
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the worker."""
+        return not self.jobs.startswith("bench.")
+
+    def start(self, where: Addresses, tuning: Tuning, folder: Path) -> Child:
+        """Start it in *folder*, where its log and its ledger go."""
+        folder.mkdir(parents=True, exist_ok=True)
+        own = self._own_env(where, tuning)
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(_FOREIGN)}
+        cwd = folder if self.is_ours else ROOT
+        return Child(self.command, env=kept | own | self.env, log=folder / f"{self.name}.log", cwd=cwd)
+
+    def publish(self, where: Addresses, jobs: list[Job]) -> None:
+        """Publish by its own client.
+
+        Raises:
+            subprocess.CalledProcessError: that failed.
+        """
+        env = os.environ | {"BENCH_AMQP": where.amqp}
+        lines = b"\n".join(to_bytes(job) for job in jobs)
+        command: list[str | Path] = [PEERS / "python", "-m", self.publisher]
+        subprocess.run(command, input=lines, env=env, cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+    def _own_env(self, where: Addresses, tuning: Tuning) -> dict[str, str]:
+        if self.is_ours:
+            told = {} if self.name == "untold" else tuning.told
+            return worker_env(where) | told
+        most = self.most or tuning.prefetch
+        return {
+            "BENCH_AMQP": where.amqp,
+            "BENCH_GATEWAY": where.gateway,
+            "BENCH_PREFETCH": str(min(tuning.prefetch, most)),
+            "BENCH_CONNECTIONS": str(min(tuning.connections, most)),
+        }
+
+
+def worker_env(where: Addresses) -> dict[str, str]:
+    """Return what nobody can leave out; the rest are the defaults, a SQLite ledger included."""
+    return {
+        "AMQP_URL": where.amqp,
+        "AMQP_PREFIX": PREFIX,
+        "ITON_BASE_URL": where.gateway,
+        "ITON_USERNAME": "bench",
+        "ITON_PASSWORD": "bench",
+        "HEALTH_PORT": "0",
+    }
+
+
+def worker_queues(where: Addresses) -> list[str]:
+    """Declare the worker's topology and return its queues, but the one that holds unrouted results."""
+    env = os.environ | worker_env(where)
+    command: list[str | Path] = [WORKER / "iton-worker", "topology"]
+    subprocess.run([*command, "--declare"], env=env, check=True, capture_output=True, timeout=60)
+    said = subprocess.run([*command, "--json"], env=env, check=True, capture_output=True, timeout=60)
+    names = [queue["name"] for queue in json.loads(said.stdout)["queues"]]
+    return [name for name in names if not name.endswith(".unrouted")]
+
+
+def joining_setting() -> str:
+    """Return the name of the worker's setting that joins sends of the same text; empty where it has none."""
+    code = "from worker.settings import settings_table; print(*(row.variable for row in settings_table()))"
+    command: list[str | Path] = [WORKER / "python", "-c", code]
+    known = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return next((name for name in JOINING if name in known.stdout.split()), "")
+
+
+def all_systems() -> dict[str, System]:
+    """Return everyone, by name; the worker first."""
+    run = (str(WORKER / "iton-worker"), "run")
+    ours = {"jobs": f"{PREFIX}.send"}
+    python = str(PEERS / "python")
+    tuned = (python, "-m", "bench.peers.aio_pika_peer", "aiohttp")
+    joining = joining_setting()
+    systems = [System("ours", "iton-worker", run, **ours)]  # type: ignore[arg-type]
+    if joining:
+        coalesced = System(
+            "coalesced", "iton-worker, sends coalesced", run, env={joining: "true"}, **ours  # type: ignore[arg-type]
+        )  # fmt: skip
+        systems.append(coalesced)
+    systems += [
+        System("untold", "iton-worker, not told of the limit", run, **ours),  # type: ignore[arg-type]
+        System("tuned", "aio-pika + aiohttp, tuned", tuned),
+        System(
+            "tuned-quorum", "the same on a quorum queue", tuned, jobs=QUORUM, env={"BENCH_JOBS": QUORUM}
+        ),
+        System(
+            "httpx", "aio-pika + httpx", (python, "-m", "bench.peers.aio_pika_peer", "httpx"),
+            speed=0.25, most=HTTPX_MOST,
+        ),
+        System(
+            "faststream", "FastStream + httpx", (python, "-m", "bench.peers.faststream_peer"),
+            speed=0.25, most=HTTPX_MOST,
+        ),
+        _taskiq("taskiq", "httpx", speed=0.25, most=HTTPX_MOST),
+        _taskiq("taskiq-aiohttp", "aiohttp", speed=0.6),
+        System(
+            "celery", "Celery prefork + requests",
+            (str(PEERS / "celery"), "-A", "bench.peers.celery_peer", "worker", "-P", "prefork", "-c", "16"),
+            speed=0.25, publisher="bench.peers.celery_peer", jobs=CELERY,
+        ),
+        System(
+            "dramatiq", "Dramatiq + requests",
+            (
+                str(PEERS / "dramatiq"), "bench.peers.dramatiq_peer",
+                "--queues", DRAMATIQ, "--processes", "2", "--threads", "8",
+            ),
+            speed=0.25, publisher="bench.peers.dramatiq_peer", jobs=DRAMATIQ,
+            results="bench.dramatiq.results",
+        ),
+    ]  # fmt: skip
+    return {system.name: system for system in systems}
+
+
+HTTPX_MOST = 16
+
+
+def _taskiq(name: str, client: str, *, speed: float, most: int = 0) -> System:
+    command = (str(PEERS / "taskiq"), "worker", "bench.peers.taskiq_peer:broker", "--workers", "1")
+    more = ("--log-level", "WARNING", "--max-async-tasks", str(most or 200))
+    return System(
+        name, f"Taskiq + {client}", command + more, speed=speed, most=most,
+        publisher="bench.peers.taskiq_peer", jobs=TASKIQ, env={"BENCH_HTTP": client},
+    )  # fmt: skip
