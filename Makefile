@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+# Most of the time goes by in waiting for processes, so more run at once than there are cores.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 export UV_PYTHON_DOWNLOADS := never
 # The steps of a target are its prerequisites in their order, also with -j.
 .NOTPARALLEL:
@@ -45,7 +47,10 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
-	@printf '\n\033[1m== Tests (pytest)\033[0m\n' && $(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@printf '\n\033[1m== Tests inside one process, their coverage gated (pytest)\033[0m\n'
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --ignore=tests/e2e $(ARGS)
+	@printf '\n\033[1m== Tests of the real process, killed and cut off (pytest)\033[0m\n'
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them

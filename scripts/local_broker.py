@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import debian
@@ -33,21 +34,48 @@ class BrokerNotStartedError(Exception):
     """No broker could be had; the text says why and what to type."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """What makes a node differ from a lone one of the machine's own RabbitMQ.
+
+    Attributes:
+        enter: words in front of each of RabbitMQ's programs: the way into another installation.
+        name: of the node, unique at its port mapper.
+        epmd_port: of a port mapper that another node runs; None: the node has one of its own.
+        cookie: the secret that the nodes of a cluster share; None: Erlang draws one.
+        config: further lines of the configuration file.
+    """
+
+    enter: tuple[str, ...] = ()
+    name: str = "iton@localhost"
+    epmd_port: int | None = None
+    cookie: str | None = None
+    config: str = ""
+
+
 class PrivateBroker:
     """One node with its data in *folder*. Its port and data stay the same over stop, kill and start.
 
     Attributes:
         port: of AMQP, on 127.0.0.1.
         url: with the default user and vhost.
+        epmd_port: of its port mapper.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: NodeOptions | None = None) -> None:
         self._folder = folder.resolve()
-        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self._options = options or NodeOptions()
+        self.port, self._dist_port, own_epmd_port = free_ports(3)
+        self.epmd_port = self._options.epmd_port or own_epmd_port
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
         self._env = self._environment()
         self._epmd: Child | None = None
         self._node: Child | None = None
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self._options.name
 
     @property
     def running(self) -> bool:
@@ -63,9 +91,12 @@ class PrivateBroker:
         if self.running:
             return
         self._write_config()
-        self._start_epmd()
+        self.start_port_mapper()
         self._node = Child(
-            [PROGRAMS / "rabbitmq-server"], env=self._env, log=self._folder / "console.log", cwd=self._folder
+            self._command("rabbitmq-server"),
+            env=self._env,
+            log=self._folder / "console.log",
+            cwd=self._folder,
         )
         self._wait_until_up(self._node)
 
@@ -95,10 +126,13 @@ class PrivateBroker:
             subprocess.CalledProcessError: it failed; ``stderr`` says why.
         """
         done = subprocess.run(
-            [PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
+            [*self._command("rabbitmqctl"), "--quiet", *arguments],
             env=self._env, capture_output=True, text=True, check=True, timeout=timeout,
         )  # fmt: skip
         return done.stdout
+
+    def _command(self, program: str) -> list[str]:
+        return [*self._options.enter, str(PROGRAMS / program)]
 
     def _environment(self) -> dict[str, str]:
         """Everything inside the folder, no setting of the machine's own RabbitMQ."""
@@ -107,9 +141,9 @@ class PrivateBroker:
         return kept | {
             "HOME": str(folder),
             "LC_ALL": "C.UTF-8",
-            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_PORT": str(self.epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": "iton@localhost",
+            "RABBITMQ_NODENAME": self._options.name,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._dist_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
@@ -128,17 +162,21 @@ class PrivateBroker:
     def _write_config(self) -> None:
         for name in ("data", "log", "config"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
-        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port))
+        (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port) + self._options.config)
         (self._folder / "enabled_plugins").write_text("[].\n")
+        cookie = self._folder / ".erlang.cookie"
+        if self._options.cookie and not cookie.exists():
+            cookie.touch(0o600)
+            cookie.write_text(self._options.cookie)
 
-    def _start_epmd(self) -> None:
-        """Erlang's port mapper, as a child of ours; RabbitMQ would leave one of its own behind."""
-        if self._epmd and self._epmd.exit_code is None:
+    def start_port_mapper(self) -> None:
+        """Start Erlang's port mapper as a child of ours; RabbitMQ would leave one of its own behind."""
+        if self._options.epmd_port or (self._epmd and self._epmd.exit_code is None):
             return
         epmd = shutil.which("epmd") or "epmd"
         self._epmd = Child([epmd], env=self._env, log=self._folder / "epmd.log", cwd=self._folder)
         deadline = time.monotonic() + START_TIMEOUT
-        while not _accepts(self._epmd_port) and time.monotonic() < deadline:
+        while not _accepts(self.epmd_port) and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def _wait_until_up(self, node: Child) -> None:
@@ -154,7 +192,7 @@ class PrivateBroker:
 
 
 @contextmanager
-def private_broker(folder: Path) -> Iterator[PrivateBroker]:
+def private_broker(folder: Path, options: NodeOptions | None = None) -> Iterator[PrivateBroker]:
     """Run a private node with its data in *folder*; nothing of it runs afterwards, however we end.
 
     Raises:
@@ -163,7 +201,7 @@ def private_broker(folder: Path) -> Iterator[PrivateBroker]:
     """
     debian.ensure(["rabbitmq-server"])
     folder.mkdir(parents=True, exist_ok=True)
-    broker = PrivateBroker(folder)
+    broker = PrivateBroker(folder, options)
     try:
         broker.start()
         yield broker

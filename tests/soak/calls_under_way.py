@@ -13,9 +13,10 @@ from worker.domain.entry_codec import decode
 
 
 def calls_under_way(ledger_url: str, prefix: str) -> set[str]:
-    """Return the keys of the entries that have a call in the state `calling`."""
+    """Return ``JOB`` or ``JOB/PART`` for each entry that has a call in the state `calling`."""
     entries = _of_redis(ledger_url, prefix) if ledger_url.startswith("redis") else _of_sqlite(ledger_url)
-    return {key for key, state in entries if _is_calling(state)}
+    # The key of a part's entry names the cut behind the part.
+    return {"/".join(key.split("/")[:2]) for key, state in entries if _is_calling(state)}
 
 
 def _of_sqlite(url: str) -> Iterator[tuple[str, bytes]]:

@@ -83,11 +83,11 @@ def stage(node: PrivateBroker, workshop: Workshop, gateway: SimulatorProcess) ->
         yield stage
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def version_line(
     versioned_node: PrivateBroker, simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Line]:
-    """Provide one worker for all tests of a version that leave it working."""
+    """Provide one worker for those tests of a version that leave it and the node working."""
     with ExitStack() as stack:
         prefix = stack.enter_context(own_prefix(versioned_node.url))
         workshop = Workshop(

@@ -70,8 +70,15 @@ class Cluster:
 
     def members(self, prefix: str) -> dict[str, int]:
         """Return how many nodes hold each queue whose name starts with *prefix*."""
-        rows = self._queues("name", "members")
-        return {name: members.count("@") for name, members in rows if name.startswith(f"{prefix}.")}
+        return self._counted(prefix, "members")
+
+    def online(self, prefix: str) -> dict[str, int]:
+        """Return how many of these nodes run, by queue."""
+        return self._counted(prefix, "online")
+
+    def _counted(self, prefix: str, column: str) -> dict[str, int]:
+        rows = self._queues("name", column)
+        return {name: nodes.count("@") for name, nodes in rows if name.startswith(f"{prefix}.")}
 
     def _queues(self, *columns: str) -> Sequence[list[str]]:
         node = next(node for node in self.nodes if node.running)

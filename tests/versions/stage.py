@@ -13,7 +13,7 @@ from tests.support.worker_process import WorkerProcess, Workshop, wait_until
 
 PLAIN = "919876543210"
 RECOVERY = 30.0
-SETTINGS = {"ITON_TIMEOUT": 3, "WORKER_RETRY_DELAYS": "1", "LOG_LEVEL": "debug"}
+SETTINGS = {"WORKER_RETRY_DELAYS": "1", "LOG_LEVEL": "debug"}
 _AWAY = (pika.exceptions.AMQPError, OSError)
 
 
@@ -35,7 +35,7 @@ class Stage:
 
     def ready(self, **settings: object) -> WorkerProcess:
         """Start a worker and wait until it is ready."""
-        return self._workshop.start(**SETTINGS, **settings).wait_ready(60)
+        return self._workshop.start(**{**SETTINGS, **settings}).wait_ready(60)
 
     def send(self, *recipients: str, key: str = "send", **fields: object) -> str:
         """Publish a send job without DND lookup, text equal to its id; wait for a broker that takes it."""

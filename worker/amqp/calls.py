@@ -25,7 +25,8 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
     """Await *call* for at most *seconds*.
 
     The library ends calls on a closing connection with a CancelledError that nobody asked for, and a
-    cancellation of ours that meets a closing connection with some other error. Neither passes as the other.
+    cancellation of ours that meets a closing channel with some other error, or not at all. None passes
+    for another.
 
     Raises:
         BrokerUnavailableError: code ``timeout`` or ``connection_lost``.
@@ -34,7 +35,7 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
     before = _cancellations()
     try:
         async with asyncio.timeout(seconds):
-            return await call
+            value = await call
     except (Exception, asyncio.CancelledError) as error:
         if _cancellations() > before:
             raise asyncio.CancelledError from None
@@ -46,6 +47,9 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
         if isinstance(error, _LOST):
             raise BrokerUnavailableError("connection_lost", describe(error)) from None
         raise
+    if _cancellations() > before:
+        raise asyncio.CancelledError
+    return value
 
 
 def _cancellations() -> int:

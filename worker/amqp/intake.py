@@ -30,6 +30,7 @@ class LaneIntake:
 
     Attributes:
         wanted: whether it shall consume.
+        arrivals: deliveries so far.
         consumers: of the queue, all workers' together, when it was last looked at.
     """
 
@@ -45,6 +46,7 @@ class LaneIntake:
     ) -> None:
         self.lane = lane
         self.wanted = True
+        self.arrivals = 0
         self.consumers = 0
         self._queue = queue
         self._prefetch = prefetch
@@ -53,6 +55,7 @@ class LaneIntake:
         self._limit = limit
         self._channel: AbstractChannel | None = None
         self._tag: str | None = None
+        self._retired: list[AbstractChannel] = []
         self._changing = asyncio.Lock()
 
     @property
@@ -101,8 +104,22 @@ class LaneIntake:
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         self.consumers = int(answer.consumer_count or 0)
 
+    async def _new_channel(self, connection: RawConnection) -> AbstractChannel:
+        # No confirms: this channel never publishes.
+        channel = await bounded(connection.library.channel(publisher_confirms=False), self._limit)
+        await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+        underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
+        return channel
+
+    async def _close_retired(self) -> None:
+        while self._retired:
+            await bounded(self._retired.pop().close(), self._limit)
+
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
         async def on_message(message: DeliveredMessage) -> None:
+            self.arrivals += 1
             await self._take(Received.of(self.lane, message, underlay))
 
         answer = await bounded(underlay.basic_consume(self._queue, on_message), self._limit)

@@ -145,18 +145,16 @@ class Link:
 
     async def _watch(self, connection: RawConnection) -> str:
         """Return why the connection is of no use any more."""
-        closed = asyncio.ensure_future(connection.library.closed())
+        lost = asyncio.ensure_future(connection.lost())
         probing = asyncio.ensure_future(self._keep_probing(connection))
         trouble = self._trouble or asyncio.get_running_loop().create_future()
         try:
-            done, _ = await asyncio.wait({closed, probing, trouble}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({lost, probing, trouble}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             probing.cancel()
-            closed.cancel()
-            await asyncio.wait({probing})
-        if trouble in done:
-            return trouble.result()
-        return probing.result() if probing in done else "the connection was closed"
+            lost.cancel()
+            await asyncio.wait({probing, lost})
+        return next(cause.result() for cause in (trouble, probing, lost) if cause in done)
 
     async def _keep_probing(self, connection: RawConnection) -> str:
         while True:

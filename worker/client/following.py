@@ -120,7 +120,8 @@ async def _subscribed(
 
 
 async def _closed(connection: RawConnection) -> bool:
-    return await connection.library.closed()
+    await connection.lost()
+    return True
 
 
 async def _next(

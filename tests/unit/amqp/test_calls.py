@@ -53,14 +53,16 @@ class TestBounded:
         with pytest.raises(ChannelNotFoundEntity):
             await bounded(fail(ChannelNotFoundEntity("no queue")), 1)
 
-    async def test_our_own_cancellation_is_never_swallowed(self) -> None:
-        """Even if the library turns it into an error of a closing channel."""
+    @pytest.mark.parametrize("error", [ChannelInvalidStateError("closed"), ChannelNotFoundEntity("q"), None])
+    async def test_our_own_cancellation_is_never_swallowed(self, error: Exception | None) -> None:
+        """Even if the library turns it into an error of a closing channel, or takes it for an answer."""
 
         async def stubborn() -> None:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                raise ChannelInvalidStateError("closed") from None
+                if error is not None:
+                    raise error from None
 
         task = asyncio.create_task(bounded(stubborn(), 10))
         await asyncio.sleep(0)

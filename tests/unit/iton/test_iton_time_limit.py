@@ -38,6 +38,7 @@ class TestTimeLimit:
 
     async def test_the_grace_is_short(self) -> None:
         """If there is nothing to read, the stopped process gives up after a second."""
+
         async def stopped() -> None:
             async with time_limit(0.05):
                 time.sleep(0.7)  # noqa: ASYNC251 - this is the stop

@@ -109,7 +109,7 @@ class TestSendJob:
             {"params": {"a&b": "x"}},
             {"params": {str(number): "x" for number in range(101)}},
             {"metadata": {"a": float("nan")}},
-            {"metadata": {"a": object()}},
+            {"metadata": {"a": {1, 2}}},
             {"metadata": {"a": "x" * 4096}},
             {"recipents": ["98"]},
         ],
