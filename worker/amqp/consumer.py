@@ -75,7 +75,6 @@ class Consumer:
         self._paused: dict[Lane, str] = {}
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], Received] = {}
-        self._arrivals: dict[Lane, int] = {}
         self._slots = {lane: asyncio.Semaphore(count) for lane, count in prefetch.items()}
         self._link = Link(
             url,
@@ -188,19 +187,10 @@ class Consumer:
         for lane in sorted(self._intakes, key=lambda lane: "urgent" not in lane.value):
             await self._intakes[lane].adjust()
 
-    async def _probe(self, connection: RawConnection) -> None:
-        await asyncio.gather(*(intake.probe() for intake in self._intakes.values()))
-        if connection.forgets_consumers:
-            await self._renew_silent(connection)
-
-    async def _renew_silent(self, connection: RawConnection) -> None:
-        """Register the consumers anew that nothing came for since the last look, and nothing is in flight."""
+    async def _probe(self, _: RawConnection) -> None:
         busy = self.in_flight_by_lane
-        for lane, intake in self._intakes.items():
-            silent = intake.arrivals == self._arrivals.get(lane)
-            self._arrivals[lane] = intake.arrivals
-            if silent and lane not in busy:
-                await intake.renew(connection)
+        looks = (intake.probe(idle=lane not in busy) for lane, intake in self._intakes.items())
+        await asyncio.gather(*looks)
 
     def _lose(self) -> None:
         for intake in self._intakes.values():

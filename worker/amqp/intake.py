@@ -17,6 +17,10 @@ from worker.domain.messages import Lane
 Take = Callable[[Received], Awaitable[None]]
 
 
+# Looks, a few seconds apart, at which a queue may have jobs that an idle consumer is not given.
+_MOST_PASSED_OVER = 2
+
+
 class LaneIntake:
     """Consumes one queue while it is wanted.
 
@@ -30,7 +34,6 @@ class LaneIntake:
 
     Attributes:
         wanted: whether it shall consume.
-        arrivals: deliveries so far.
         consumers: of the queue, all workers' together, when it was last looked at.
     """
 
@@ -46,8 +49,10 @@ class LaneIntake:
     ) -> None:
         self.lane = lane
         self.wanted = True
-        self.arrivals = 0
         self.consumers = 0
+        self._arrivals = 0
+        self._arrivals_seen = 0
+        self._passed_over = 0
         self._queue = queue
         self._prefetch = prefetch
         self._take = take
@@ -55,7 +60,6 @@ class LaneIntake:
         self._limit = limit
         self._channel: AbstractChannel | None = None
         self._tag: str | None = None
-        self._retired: list[AbstractChannel] = []
         self._changing = asyncio.Lock()
 
     @property
@@ -95,31 +99,32 @@ class LaneIntake:
                 tag, self._tag = self._tag, None
                 await bounded(underlay.basic_cancel(tag), self._limit)
 
-    async def probe(self) -> None:
-        """Ask for the queue on the consumer's own channel: it answers only if all of that is alive."""
+    async def probe(self, *, idle: bool) -> None:
+        """Ask for the queue on the consumer's own channel: it answers only if all of that is alive.
+
+        A broker may also lose a consumer without a word. One that is *idle* while its queue has jobs, look
+        after look, is given up.
+        """
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("connection_lost", f"no channel for queue {self._queue}")
         underlay = await channel.get_underlay_channel()
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         self.consumers = int(answer.consumer_count or 0)
+        passed_over = idle and self.registered and bool(answer.message_count) and not self._has_arrivals()
+        self._passed_over = self._passed_over + 1 if passed_over else 0
+        if self._passed_over >= _MOST_PASSED_OVER:
+            self._passed_over = 0
+            self._on_lost(f"the broker keeps the jobs of queue {self._queue} to itself")
 
-    async def _new_channel(self, connection: RawConnection) -> AbstractChannel:
-        # No confirms: this channel never publishes.
-        channel = await bounded(connection.library.channel(publisher_confirms=False), self._limit)
-        await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
-        underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
-        return channel
-
-    async def _close_retired(self) -> None:
-        while self._retired:
-            await bounded(self._retired.pop().close(), self._limit)
+    def _has_arrivals(self) -> bool:
+        """Tell whether anything came since the last look."""
+        before, self._arrivals_seen = self._arrivals_seen, self._arrivals
+        return self._arrivals > before
 
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
         async def on_message(message: DeliveredMessage) -> None:
-            self.arrivals += 1
+            self._arrivals += 1
             await self._take(Received.of(self.lane, message, underlay))
 
         answer = await bounded(underlay.basic_consume(self._queue, on_message), self._limit)
