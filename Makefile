@@ -60,6 +60,14 @@ pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text"
 soak: setup packages ## Kill workers and brokers at random: make soak ARGS="--minutes 10 --ledger redis"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+.PHONY: test-versions
+test-versions: setup packages ## The worker on RabbitMQ 3.10, 4.0, 4.3 and a cluster of three nodes; needs root
+	@$(BIN)/pytest tests/versions $(ARGS)
+
+.PHONY: bench
+bench: setup packages ## Measure the worker against what people would write instead; make bench ARGS=--quick
+	@$(PYTHON) -m bench $(ARGS)
+
 .PHONY: format
 format: setup ## Let ruff write what it can decide
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
