@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-# Most of the time goes by in waiting for processes, so more run at once than there are cores.
-SIDE_BY_SIDE := -n 3 --dist loadfile
+# Most of the time goes by in waiting for processes; more than two at once, and two cores miss deadlines.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 export UV_PYTHON_DOWNLOADS := never
 # The steps of a target are its prerequisites in their order, also with -j.
 .NOTPARALLEL:
