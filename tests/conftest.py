@@ -1,12 +1,17 @@
-"""The broker, for every test that asks for one."""
+"""The broker, for every test that asks for one, and how properties are searched."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from scripts.find_broker import FoundBroker
 from scripts.local_broker import PrivateBroker
 from tests.support.broker import breakable_broker, own_prefix, shared_broker
+
+# A busy machine is slow, not wrong: pytest's own limit catches what hangs.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

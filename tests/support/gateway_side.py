@@ -47,11 +47,16 @@ def gateway(
 
 @asynccontextmanager
 async def talking_to(
-    script: Script, *, seconds: float = 5.0, pool: Pool | None = None, dialect: Dialect | None = None
+    script: Script,
+    *,
+    seconds: float = 5.0,
+    connect: float = 5.0,
+    pool: Pool | None = None,
+    dialect: Dialect | None = None,
 ) -> AsyncIterator[tuple[ItonGateway, Heard]]:
     """Provide a gateway and the server it talks to."""
     async with raw_server(script) as heard:
-        client = gateway(heard.url, seconds=seconds, pool=pool, dialect=dialect)
+        client = gateway(heard.url, seconds=seconds, connect=connect, pool=pool, dialect=dialect)
         try:
             yield client, heard
         finally:
