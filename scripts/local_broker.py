@@ -107,7 +107,11 @@ class PrivateBroker:
             self._node = None
 
     def kill(self) -> None:
-        """Kill the Erlang VM with SIGKILL; what was confirmed is kept."""
+        """Kill the Erlang VM with SIGKILL; what was confirmed is kept.
+
+        Not in a quorum queue declared within the last second or so: RabbitMQ writes its register of them
+        late, and such a queue comes back without a leader. A stop and a start in between help.
+        """
         if self._node:
             self._node.kill()
             self._node = None

@@ -74,6 +74,19 @@ class RawConnection:
                 return describe(error)
         return "the connection was closed"
 
+    @property
+    def forgets_consumers(self) -> bool:
+        """Whether this is a RabbitMQ before 4.
+
+        When a quorum queue is deleted and declared again at once, such a broker moves the consumer to the new
+        queue by itself and then forgets it: it is counted, takes messages out of the queue, and is not given
+        them (found with 3.10). Nothing that a client may ask tells it from an idle one.
+        """
+        transport = self.library.transport
+        properties = transport.connection.server_properties if transport is not None else {}
+        product, version = (properties.get(name) for name in ("product", "version"))
+        return product == "RabbitMQ" and str(version).startswith("3.")
+
     async def blocked(self) -> bool:
         """Whether the broker holds back what we publish (a memory or disk alarm)."""
         transport = self.library.transport

@@ -23,6 +23,9 @@ from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Lan
 
 log = structlog.get_logger(__name__)
 
+# Looks, five seconds apart: a consumer that may be forgotten is replaced well within half a minute.
+_MOST_SILENT = 3
+
 Handle = Callable[[Delivery], Awaitable[Disposition]]
 
 
@@ -187,10 +190,13 @@ class Consumer:
         for lane in sorted(self._intakes, key=lambda lane: "urgent" not in lane.value):
             await self._intakes[lane].adjust()
 
-    async def _probe(self, _: RawConnection) -> None:
+    async def _probe(self, connection: RawConnection) -> None:
         busy = self.in_flight_by_lane
         looks = (intake.probe(idle=lane not in busy) for lane, intake in self._intakes.items())
         await asyncio.gather(*looks)
+        if connection.forgets_consumers:
+            silent = (intake for intake in self._intakes.values() if intake.silence >= _MOST_SILENT)
+            await asyncio.gather(*(intake.renew(connection) for intake in silent))
 
     def _lose(self) -> None:
         for intake in self._intakes.values():

@@ -35,6 +35,7 @@ class LaneIntake:
     Attributes:
         wanted: whether it shall consume.
         consumers: of the queue, all workers' together, when it was last looked at.
+        silence: looks in a row at which it was idle and had been given nothing since the look before.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class LaneIntake:
         self.lane = lane
         self.wanted = True
         self.consumers = 0
+        self.silence = 0
         self._arrivals = 0
         self._arrivals_seen = 0
         self._passed_over = 0
@@ -60,6 +62,7 @@ class LaneIntake:
         self._limit = limit
         self._channel: AbstractChannel | None = None
         self._tag: str | None = None
+        self._retired: list[AbstractChannel] = []
         self._changing = asyncio.Lock()
 
     @property
@@ -69,17 +72,32 @@ class LaneIntake:
 
     async def open(self, connection: RawConnection) -> None:
         """Open a channel on a new connection; `adjust` begins to consume on it."""
-        # No confirms: this channel never publishes.
-        channel = await bounded(connection.library.channel(publisher_confirms=False), self._limit)
-        await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
-        underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
-        underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
-        self._channel = channel
+        self._channel = await self._new_channel(connection)
+
+    async def renew(self, connection: RawConnection) -> None:
+        """Consume on a new channel in place of the old one. For a lane of which nothing is in flight.
+
+        Raises:
+            BrokerUnavailableError, AMQPError: as `adjust`.
+        """
+        async with self._changing:
+            old, tag = self._channel, self._tag
+            if old is None or tag is None:
+                return
+            channel = await self._new_channel(connection)
+            await bounded((await old.get_underlay_channel()).basic_cancel(tag), self._limit)
+            quiet = self._arrivals == self._arrivals_seen
+            self._tag = await self._consume(await channel.get_underlay_channel())
+            self._channel, self.silence = channel, 0
+            self._retired.append(old)
+            if quiet:
+                # Else something came since the last look, which must be acknowledged on the old channel.
+                await self._close_retired()
 
     def lost(self) -> None:
         """The connection is gone."""
         self._channel = self._tag = None
+        self._retired.clear()
 
     async def adjust(self) -> None:
         """Start or stop the consumer as `wanted` says; without a channel, nothing.
@@ -111,7 +129,9 @@ class LaneIntake:
         underlay = await channel.get_underlay_channel()
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         self.consumers = int(answer.consumer_count or 0)
-        passed_over = idle and self.registered and bool(answer.message_count) and not self._has_arrivals()
+        silent = idle and self.registered and not self._has_arrivals()
+        self.silence = self.silence + 1 if silent else 0
+        passed_over = silent and bool(answer.message_count)
         self._passed_over = self._passed_over + 1 if passed_over else 0
         if self._passed_over >= _MOST_PASSED_OVER:
             self._passed_over = 0
@@ -121,6 +141,19 @@ class LaneIntake:
         """Tell whether anything came since the last look."""
         before, self._arrivals_seen = self._arrivals_seen, self._arrivals
         return self._arrivals > before
+
+    async def _new_channel(self, connection: RawConnection) -> AbstractChannel:
+        # No confirms: this channel never publishes.
+        channel = await bounded(connection.library.channel(publisher_confirms=False), self._limit)
+        await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+        underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
+        return channel
+
+    async def _close_retired(self) -> None:
+        while self._retired:
+            await bounded(self._retired.pop().close(), self._limit)
 
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
         async def on_message(message: DeliveredMessage) -> None:
