@@ -1,7 +1,7 @@
 """From what happens at the ports to metrics."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from worker.domain.messages import (
     ResultMessage,
 )
 from worker.metrics import Metrics
-from worker.ports import Clock, Command, Ledger, Publisher, Stored
+from worker.ports import Clock, Command, Gateway, Ledger, MessageReport, Publisher, Stored, TextMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,54 @@ class MetricsObserver:
     def credits_seen(self, remaining: Decimal) -> None:
         """Show the balance."""
         self.metrics.credits_seen(remaining)
+
+    def call_shared(self, command: Command, jobs: int) -> None:
+        """Measure the company in a call."""
+        self.metrics.call_shared(command.value, jobs)
+
+    def dnd_cached(self, *, hits: int, misses: int) -> None:
+        """Count both."""
+        self.metrics.dnd_cache(hits, misses)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredGateway:
+    """A `Gateway` whose calls' fill and DND answers are counted."""
+
+    gateway: Gateway
+    metrics: Metrics
+
+    def pack(self, message: TextMessage, recipients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """As the port says."""
+        return self.gateway.pack(message, recipients)
+
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+        """As the port says."""
+        self.metrics.call_filled(Command.SEND.value, len(recipients))
+        return await self.gateway.send(message, recipients)
+
+    async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:
+        """As the port says."""
+        self.metrics.call_filled(Command.DND.value, len(recipients))
+        answers = await self.gateway.check_dnd(recipients)
+        listed = sum(answers.values())
+        self.metrics.dnd_answered(
+            listed=listed, clear=len(answers) - listed, silent=len(recipients) - len(answers)
+        )
+        return answers
+
+    def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """As the port says."""
+        return self.gateway.pack_ids(message_ids)
+
+    async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
+        """As the port says."""
+        self.metrics.call_filled(Command.STATUS.value, len(message_ids))
+        return await self.gateway.message_status(message_ids)
+
+    async def account(self) -> Decimal:
+        """As the port says."""
+        return await self.gateway.account()
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,14 @@ class Observer(Protocol):
         """The account's balance was read."""
         ...
 
+    def call_shared(self, command: Command, jobs: int) -> None:
+        """A call is about to be made for *jobs* jobs together."""
+        ...
+
+    def dnd_cached(self, *, hits: int, misses: int) -> None:
+        """So many numbers were found in the DND cache, and so many were not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

@@ -303,6 +303,9 @@ class FakeObserver:
     retries: list[Command] = field(default_factory=list)
     revisions: int = 0
     balances: list[Decimal] = field(default_factory=list)
+    shared: list[tuple[Command, int]] = field(default_factory=list)
+    dnd_hits: int = 0
+    dnd_misses: int = 0
 
     def job_taken(self, delivery: Delivery) -> None:
         """Remember it."""
@@ -323,6 +326,15 @@ class FakeObserver:
     def credits_seen(self, remaining: Decimal) -> None:
         """Remember it."""
         self.balances.append(remaining)
+
+    def call_shared(self, command: Command, jobs: int) -> None:
+        """Remember it."""
+        self.shared.append((command, jobs))
+
+    def dnd_cached(self, *, hits: int, misses: int) -> None:
+        """Count them."""
+        self.dnd_hits += hits
+        self.dnd_misses += misses
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from random import Random
 from secrets import token_hex
@@ -95,7 +95,11 @@ class Crew:
     def _lookups(self) -> Lookups:
         """The one place through which all jobs ask, so that they can ask together."""
         retry = {command: self._retry(command) for command in Command}
-        return Lookups(self.gateway, self.gate, retry, pooling=_pooled)
+        return Lookups(self.gateway, self.gate, retry, pooling=self._pooled)
+
+    def _pooled(self, command: Command, ask: Ask[V]) -> Ask[V]:
+        shared = partial(self.observer.call_shared, command)
+        return Batcher(ask, size=BATCH, on_question=shared).get
 
     def _retry(self, command: Command) -> RetryAttempts:
         return RetryAttempts(
@@ -135,7 +139,3 @@ def _tokens() -> Callable[[], str]:
     """Return a source of tokens that no other process draws: one random start, then counted."""
     start, numbers = token_hex(8), count()
     return lambda: f"{start}{next(numbers):x}"
-
-
-def _pooled(ask: Ask[V]) -> Ask[V]:
-    return Batcher(ask, size=BATCH).get

@@ -19,7 +19,7 @@ from worker.domain.messages import Delivery, Disposition, Lane
 from worker.http.health import HealthServer, Readiness
 from worker.iton.client import Observers
 from worker.metrics import Metrics
-from worker.observing import MeasuredLedger, MeasuredPublisher, MetricsObserver
+from worker.observing import MeasuredGateway, MeasuredLedger, MeasuredPublisher, MetricsObserver
 from worker.probes import Probes
 from worker.resilience.gate import Gate
 from worker.runtime import Parts, StopSignals, serve
@@ -69,7 +69,7 @@ def assemble(settings: Settings) -> Parts:
     gate = Doors(settings, Probes(gateway, ledger), metrics, clock, limiter).gate()
     publisher = publisher_of(settings)
     measured = MeasuredPublisher(publisher, metrics)
-    crew = Crew(settings, clock, observer, gateway, ledger, gate, measured)
+    crew = Crew(settings, clock, observer, MeasuredGateway(gateway, metrics), ledger, gate, measured)
     dispatch = crew.dispatch()
 
     async def handle(delivery: Delivery) -> Disposition:

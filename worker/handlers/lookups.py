@@ -26,7 +26,7 @@ V = TypeVar("V")
 Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, V | PermanentError]]]
 
 
-def unpooled(ask: Ask[V]) -> Ask[V]:
+def unpooled(command: Command, ask: Ask[V]) -> Ask[V]:  # noqa: ARG001 - as the protocol says
     """Ask for each caller by itself."""
     return ask
 
@@ -34,7 +34,7 @@ def unpooled(ask: Ask[V]) -> Ask[V]:
 class Pooling(Protocol):
     """Makes of a question about many keys one that several callers share."""
 
-    def __call__(self, ask: Ask[V]) -> Ask[V]:
+    def __call__(self, command: Command, ask: Ask[V]) -> Ask[V]:
         """Return a question that gathers the keys of its callers and tells each what concerns it."""
         ...
 
@@ -60,8 +60,10 @@ class Lookups:
         self._gateway = gateway
         self._gate = gate
         self._retry = retry
-        self._dnd = {urgent: pooling(partial(self._ask_dnd, urgent=urgent)) for urgent in (False, True)}
-        self._status = pooling(self._ask_status)
+        self._dnd = {
+            urgent: pooling(Command.DND, partial(self._ask_dnd, urgent=urgent)) for urgent in (False, True)
+        }
+        self._status = pooling(Command.STATUS, self._ask_status)
 
     async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool]:
         """Tell of each number whether it is on the DND list; those the gateway leaves out are missing."""

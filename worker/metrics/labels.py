@@ -23,6 +23,8 @@ PAUSES = frozenset({"credentials", "credits", "ledger"})
 EXCHANGES = frozenset({"send", "delivery", "account", "parts"})
 PUBLISH_RESULTS = frozenset({"confirmed", "failed"})
 LEDGER_OPERATIONS = frozenset({"load", "swap"})
+CACHE_RESULTS = frozenset({"hit", "miss"})
+DND_ANSWERS = frozenset({"listed", "clear", "silent"})
 DEAD_REASONS = frozenset(code.value for code in FailureCode)
 
 

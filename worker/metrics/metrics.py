@@ -26,6 +26,7 @@ from worker.metrics.labels import closed
 _CALL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 _JOB_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 _WAIT_BUCKETS = (0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400)
+_FILL_BUCKETS = (1, 2, 5, 10, 25, 50, 75, 99, 100)
 _FAST_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15)
 
 
@@ -83,6 +84,17 @@ class Metrics:
             "unasked_total", "Ids or numbers in replies that nobody asked for", "command"
         )
 
+        self._call_keys = self._histogram(
+            "gateway_call_keys", "Numbers or ids in a call", _FILL_BUCKETS, "command"
+        )
+        self._call_jobs = self._histogram(
+            "gateway_call_jobs", "Jobs that share a call", _FILL_BUCKETS, "command"
+        )
+        self._dnd_answers = self._counter(
+            "dnd_answers_total", "Numbers that the DND endpoint was asked about", "answer"
+        )
+        self._dnd_cache = self._counter("dnd_cache_total", "Numbers looked for in the DND cache", "result")
+
     def _create_broker_metrics(self) -> None:
         self._publishes = self._counter("publishes_total", "Messages published", "exchange", "result")
         self._confirm = self._histogram(
@@ -134,6 +146,24 @@ class Metrics:
         command = closed(command, labels.COMMANDS)
         _child(self._calls, command, closed(outcome, labels.CALL_CLASSES)).inc()
         _child(self._call_seconds, command).observe(seconds)
+
+    def call_filled(self, command: str, keys: int) -> None:
+        """Measure how many numbers or ids a call holds, of at most 100."""
+        _child(self._call_keys, closed(command, labels.COMMANDS)).observe(keys)
+
+    def call_shared(self, command: str, jobs: int) -> None:
+        """Measure how many jobs a call serves that was made for all who waited."""
+        _child(self._call_jobs, closed(command, labels.COMMANDS)).observe(jobs)
+
+    def dnd_answered(self, *, listed: int, clear: int, silent: int) -> None:
+        """Count numbers by what the DND endpoint said of them; *silent* are those that it left out."""
+        for answer, count in (("listed", listed), ("clear", clear), ("silent", silent)):
+            _child(self._dnd_answers, answer).inc(count)
+
+    def dnd_cache(self, hits: int, misses: int) -> None:
+        """Count numbers that were found in the DND cache, and those that were not."""
+        _child(self._dnd_cache, "hit").inc(hits)
+        _child(self._dnd_cache, "miss").inc(misses)
 
     def breaker_changed(self, command: str, *, is_open: bool) -> None:
         """Note whether a command is called at all."""

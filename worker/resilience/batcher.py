@@ -50,12 +50,21 @@ class Batcher(Generic[K, V]):
         ask: answers at most *size* keys; it may leave some out.
         size: keys of a question at the most.
         at_once: questions under way before keys gather.
+        on_question: told, before each question, how many callers share it.
     """
 
-    def __init__(self, ask: Ask[K, V], *, size: int, at_once: int = 2) -> None:
+    def __init__(
+        self,
+        ask: Ask[K, V],
+        *,
+        size: int,
+        at_once: int = 2,
+        on_question: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._ask = ask
         self._size = size
         self._at_once = at_once
+        self._on_question = on_question
         self._waiting: deque[tuple[K, _Asker[K, V]]] = deque()
         self._questions: set[asyncio.Task[None]] = set()
 
@@ -87,10 +96,12 @@ class Batcher(Generic[K, V]):
         self._start()
 
     async def _question(self, wanted: list[tuple[K, _Asker[K, V]]]) -> None:
+        askers = {asker for _, asker in wanted}
+        self._on_question(len(askers))
         try:
             answers = await self._ask(tuple(dict.fromkeys(key for key, _ in wanted)))
         except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            for asker in {asker for _, asker in wanted}:
+            for asker in askers:
                 asker.fail(error)
             return
         for key, asker in wanted:

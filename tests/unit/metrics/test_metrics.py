@@ -86,6 +86,25 @@ class TestMetrics:
         assert _value(metrics, "iton_worker_unasked_total", command="sendSMS") == 2
         assert _value(metrics, "iton_worker_credits_remaining") == 417.5
 
+    def test_the_fill_of_calls_is_measured(self, metrics: Metrics) -> None:
+        """How full they are, and for how many jobs they are made."""
+        metrics.call_filled("sendSMS", 100)
+        metrics.call_shared("sendSMS", 7)
+        assert _value(metrics, "iton_worker_gateway_call_keys_sum", command="sendSMS") == 100
+        assert _value(metrics, "iton_worker_gateway_call_jobs_sum", command="sendSMS") == 7
+
+    def test_dnd_answers_and_cache_are_counted(self, metrics: Metrics) -> None:
+        """By what was said, and by where the answer was found."""
+        metrics.dnd_answered(listed=1, clear=2, silent=3)
+        metrics.dnd_cache(hits=4, misses=5)
+        answers = {
+            name: _value(metrics, "iton_worker_dnd_answers_total", answer=name)
+            for name in ("listed", "clear", "silent")
+        }
+        assert {"listed": 1, "clear": 2, "silent": 3} == answers
+        assert _value(metrics, "iton_worker_dnd_cache_total", result="hit") == 4
+        assert _value(metrics, "iton_worker_dnd_cache_total", result="miss") == 5
+
     def test_a_strange_label_counts_as_other(self, metrics: Metrics) -> None:
         """Labels are closed sets: nothing that came from outside can become one."""
         metrics.dead_lettered("919876543210")

@@ -55,6 +55,16 @@ class TestBatcher:
         assert [{name: name.upper()} for name in "abcd"] == await asyncio.gather(*callers)
         assert [("a",), ("b", "c", "d")] == oracle.asked
 
+    async def test_it_tells_how_many_share_a_question(self, oracle: Oracle) -> None:
+        """Callers, not keys."""
+        company: list[int] = []
+        batcher = Batcher(oracle.ask, size=10, at_once=1, on_question=company.append)
+        callers = [asyncio.ensure_future(batcher.get(names)) for names in (["a"], ["b", "c"], ["c"])]
+        await settled()
+        oracle.gate.set()
+        await asyncio.gather(*callers)
+        assert [1, 2] == company
+
     async def test_a_full_question_does_not_wait(self, oracle: Oracle) -> None:
         """Whatever is under way."""
         batcher = Batcher(oracle.ask, size=2, at_once=1)
