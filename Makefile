@@ -60,6 +60,10 @@ pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text"
 soak: setup packages ## Kill workers and brokers at random: make soak ARGS="--minutes 10 --ledger redis"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+.PHONY: fleet
+fleet: setup packages ## Four workers on one broker and one Redis: spread, rate limit, rolling restart, 1-4-1; make fleet ARGS=rate
+	@$(BIN)/python -m tests.fleet $(ARGS)
+
 .PHONY: test-versions
 test-versions: setup packages ## The worker on RabbitMQ 3.10, 4.0, 4.3 and a cluster of three nodes; needs root
 	@$(BIN)/pytest tests/versions $(ARGS)

@@ -9,7 +9,9 @@ import pytest
 from scripts.find_broker import FoundBroker
 from tests.support import worker_process
 from tests.support.broker import own_prefix
+from tests.support.fleet import Stage
 from tests.support.line import Line, line_on
+from tests.support.redis_server import RedisServer
 from tests.support.simulator_process import SimulatorProcess, simulator_process
 from tests.support.worker_process import Workshop
 
@@ -23,6 +25,22 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         report.sections += [(f"{item.name}: {one.log}", one.tail()) for one in worker_process.alive]
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests counted, also where they ran in processes of their own."""
+    reports = (one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind))
+    lines = [f"{name}: {words}" for one in reports for name, words in one.user_properties]
+    if lines:
+        terminalreporter.section("counted")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Provide a function that has a line of figures shown at the end: its name, and what was counted."""
+    return lambda name, counted: record_property(name, str(counted))
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +103,12 @@ def own_line(workshop: Workshop, gateway: SimulatorProcess) -> Iterator[Callable
             return line_on(stack, workshop, gateway)
 
         yield start
+
+
+@pytest.fixture
+def stage(
+    broker: FoundBroker, amqp_prefix: str, gateway: SimulatorProcess, tmp_path: Path
+) -> Iterator[Stage]:
+    """Provide broker, gateway and a Redis of the test's own for a fleet."""
+    with RedisServer(tmp_path / "redis") as redis:
+        yield Stage(broker.url, amqp_prefix, gateway, redis.url, tmp_path)

@@ -28,11 +28,13 @@ class RedisServer:
     Args:
         directory: for its files; made if need be.
         password: of the default user; none by default.
+        durable: False leaves the disk out, for measuring what does not depend on it.
     """
 
-    def __init__(self, directory: Path, *, password: str | None = None) -> None:
+    def __init__(self, directory: Path, *, password: str | None = None, durable: bool = True) -> None:
         self._directory = directory
         self._password = password
+        self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -91,7 +93,14 @@ class RedisServer:
 
     def _arguments(self) -> list[str]:
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
-        arguments += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        arguments += [
+            "--appendonly",
+            "yes" if self._durable else "no",
+            "--appendfsync",
+            "always",
+            "--save",
+            "",
+        ]
         return [*arguments, "--requirepass", self._password] if self._password else arguments
 
     def _wait_until_ready(self) -> None:

@@ -200,6 +200,11 @@ class Queues:
         found = self._channel.queue_declare(f"{self._prefix}.{name}", passive=True)
         return int(found.method.message_count)
 
+    def consumers(self, name: str) -> int:
+        """Return the number of consumers of ``<prefix>.<name>``."""
+        found = self._channel.queue_declare(f"{self._prefix}.{name}", passive=True)
+        return int(found.method.consumer_count)
+
     def drain(self, name: str) -> list[Letter]:
         """Take everything that is in ``<prefix>.<name>``: routing key, properties, body."""
         taken: list[Letter] = []

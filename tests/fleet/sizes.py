@@ -1,0 +1,123 @@
+"""What an entry of the ledger takes, in a real Redis and in a real SQLite file."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from schemas import Outcome
+from tests.support.redis_server import RedisServer
+from tests.support.results_side import numbers
+from worker.clock import SystemClock
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
+from worker.domain.entry_codec import encode
+from worker.ledger import open_ledger
+from worker.ports import Stored
+
+RETENTION = 259_200.0
+_TOGETHER = 500
+FINGERPRINT = "5f" * 32
+PART_KEY = "0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of entry, and how many of it are written."""
+
+    name: str
+    count: int
+    entry: Callable[[int], Entry]
+    key: Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one entry takes in a store, everything around it included."""
+
+    store: str
+    kind: str
+    bytes: float
+
+    def cells(self) -> tuple[str, ...]:
+        """As the table has them."""
+        mib = self.bytes * 1_000_000 / 1024 / 1024
+        million = f"{mib:,.0f} MiB" if mib < 10_000 else f"{mib / 1024:,.0f} GiB"
+        return (self.store, self.kind, f"{self.bytes:,.0f}", million)
+
+
+def _done(names: list[str]) -> Call:
+    """A call as it is recorded after its reply."""
+    settled = tuple(Settled(name, Outcome.ACCEPTED, message_id=f"{int(name):024x}"[-24:]) for name in names)
+    return Call(tuple(names), CallState.DONE, 1, 1_760_000_000.123456, settled)
+
+
+def _small(index: int) -> Entry:
+    name = f"9198{index:08d}"
+    return Entry(FINGERPRINT, Part((name,), (), (_done([name]),)))
+
+
+def _hundred(index: int) -> Entry:
+    names = [f"9198{index * 100 + offset:08d}" for offset in range(100)]
+    return Entry(FINGERPRINT, Part(tuple(names), (), (_done(names),)))
+
+
+def _plan(recipients: int) -> Callable[[int], Entry]:
+    names = numbers(recipients)
+    cuts = [tuple(names[start : start + 100]) for start in range(0, recipients, 100)]
+    whole = Entry(FINGERPRINT, Split(tuple(Part(cut, (), (Call(cut),)) for cut in cuts)))
+    return lambda index: replace(whole, generation=index)
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Return what is measured: keys as long as a UUID."""
+
+    def key(index: int) -> str:
+        return f"018f7e5a-0000-7000-8000-{index:012d}"
+
+    return (
+        Kind("a job of one recipient, done", 20_000, _small, key),
+        Kind("a part of 100 recipients, done", 4_000, _hundred, lambda i: f"{key(i)}/1/{PART_KEY}"),
+        Kind("the plan of a job for 100,000", 10, _plan(100_000), key),
+    )
+
+
+def redis_sizes(folder: Path) -> Iterator[Size]:
+    """Measure by the growth of ``used_memory``: keys, values, expiry and the allocator's rounding."""
+    for kind in kinds():
+        with RedisServer(folder / f"redis-{kind.count}", durable=False) as server:
+            before = _used_memory(server)
+            asyncio.run(_write(server.url, kind))
+            yield Size("Redis", kind.name, (_used_memory(server) - before) / kind.count)
+
+
+def _used_memory(server: RedisServer) -> int:
+    return int(server.command("INFO", "memory")["used_memory"])
+
+
+def sqlite_sizes(folder: Path) -> Iterator[Size]:
+    """Measure by the size of the file once its write-ahead log is merged."""
+    for kind in kinds():
+        path = folder / f"ledger-{kind.count}.db"
+        asyncio.run(_write(f"sqlite:///{path}", kind))
+        yield Size("SQLite file", kind.name, path.stat().st_size / kind.count)
+
+
+async def _write(url: str, kind: Kind) -> None:
+    """Write each entry as its life has it: opened, claimed, done."""
+    ledger = open_ledger(url, retention=RETENTION, clock=SystemClock())
+    try:
+        for start in range(0, kind.count, _TOGETHER):
+            few = range(start, min(start + _TOGETHER, kind.count))
+            await asyncio.gather(*(_live(ledger.swap, kind, index) for index in few))
+    finally:
+        await ledger.close()
+
+
+async def _live(swap: Callable[..., object], kind: Kind, index: int) -> None:
+    key, done = kind.key(index), encode(kind.entry(index))
+    states = [encode(Entry(FINGERPRINT)), done, done]
+    token: str | None = None
+    for step, state in enumerate(states):
+        new = Stored(f"a1b2c3d4e5f60718{index:x}{step}", state)
+        await swap(key, expected=token, new=new)  # type: ignore[misc]  # every ledger's swap is awaited
+        token = new.token
