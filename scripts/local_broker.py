@@ -16,6 +16,7 @@ from scripts.children import Child
 # The commands in /usr/sbin are wrappers that switch the user and drop the environment.
 PROGRAMS = debian.PROOFS["rabbitmq-server"].parent
 START_TIMEOUT = 60.0
+REGISTER_TIMEOUT = 5.0
 # No listener on other interfaces. Loading code is a dialogue of the scheduler with the I/O threads: if these
 # sleep at once, each turn costs a wake-up, which on a virtual machine triples the time to start.
 ERL_ARGUMENTS = (
@@ -109,16 +110,29 @@ class PrivateBroker:
     def kill(self) -> None:
         """Kill the Erlang VM with SIGKILL; what was confirmed is kept.
 
-        Not in a quorum queue declared within the last second or so: RabbitMQ writes its register of them
-        late, and such a queue comes back without a leader. A stop and a start in between help.
+        It waits until RabbitMQ has written down which quorum queues there are. That comes up to a second
+        after they were declared, and one that is missing stays without its member on this node for ever.
         """
+        deadline = time.monotonic() + REGISTER_TIMEOUT
+        while self.running and not self._register_is_whole() and time.monotonic() < deadline:
+            time.sleep(0.05)
         if self._node:
             self._node.kill()
             self._node = None
 
+    def _register_is_whole(self) -> bool:
+        for register in self._folder.glob("data/*/quorum/*/names.dets"):
+            written = register.read_bytes()
+            queues = (entry.name for entry in register.parent.iterdir() if entry.is_dir())
+            if any(queue.encode() not in written for queue in queues):
+                return False
+        return True
+
     def close(self) -> None:
         """Kill the node and its port mapper: no process is left."""
-        self.kill()
+        if self._node:
+            self._node.kill()
+            self._node = None
         if self._epmd:
             self._epmd.kill()
             self._epmd = None

@@ -60,15 +60,11 @@ class TestPrivateBroker:
     def test_confirmed_messages_outlive_a_kill(
         self, own_broker: PrivateBroker, own_broker_prefix: str
     ) -> None:
-        """After SIGKILL and a start the port is the same and the queue is full."""
+        """After SIGKILL and a start the port is the same and the queue is full, however young it is."""
         queue = f"{own_broker_prefix}.send"
         with closing(pika.BlockingConnection(pika.URLParameters(own_broker.url))) as connection:
-            connection.channel().queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-        # RabbitMQ writes the register of its quorum queues some time after the declaration, or at a stop.
-        own_broker.stop()
-        own_broker.start()
-        with closing(pika.BlockingConnection(pika.URLParameters(own_broker.url))) as connection:
             channel = connection.channel()
+            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
             channel.confirm_delivery()
             channel.basic_publish("", queue, b"kept", pika.BasicProperties(delivery_mode=2), mandatory=True)
         own_broker.kill()

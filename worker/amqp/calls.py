@@ -14,7 +14,11 @@ T = TypeVar("T")
 
 # RabbitMQ: "access to queue 'x' in vhost '/' refused for user 'guest'".
 _USER = re.compile(r"user '[^']*'")
-_KINDS = {"ChannelInvalidStateError": "the channel is closed", "RuntimeError": "the connection is closed"}
+_KINDS = {
+    "ChannelInvalidStateError": "the channel is closed",
+    "DeliveryError": "the broker refused to take it",
+    "RuntimeError": "the connection is closed",
+}
 
 # What the library raises for a call on a connection or channel that is gone: AMQPError covers what the
 # broker says; RuntimeError is "transport closed" in several places.
@@ -61,12 +65,12 @@ def describe(error: BaseException) -> str:
     """One line about *error*, without any credential.
 
     The broker's words and the system's are quoted, the broker's name for our user left out; other
-    errors of the library print the URL, so only their kind is told.
+    errors of the library print the URL, and a nack comes without words, so only their kind is told.
     """
     if isinstance(error, WorkerError):
         return error.detail
     if not isinstance(error, AMQPError | OSError):
         return _KINDS.get(type(error).__name__, type(error).__name__)
-    words = " ".join(str(part) for part in error.args if part is not None)
+    words = " ".join(str(part) for part in error.args if isinstance(part, str | int))
     lines = _USER.sub("our user", words).splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    return lines[0][:300] if lines else _KINDS.get(type(error).__name__, type(error).__name__)

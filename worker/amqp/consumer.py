@@ -24,7 +24,7 @@ from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Lan
 log = structlog.get_logger(__name__)
 
 # Looks, five seconds apart: a consumer that may be forgotten is replaced well within half a minute.
-_MOST_SILENT = 3
+_MOST_SILENT = 4
 
 Handle = Callable[[Delivery], Awaitable[Disposition]]
 

@@ -19,6 +19,8 @@ Take = Callable[[Received], Awaitable[None]]
 
 # Looks, a few seconds apart, at which a queue may have jobs that an idle consumer is not given.
 _MOST_PASSED_OVER = 2
+# The library counts channels up until the broker refuses. Below this one it may.
+_FIRST_NUMBER = 10
 
 
 class LaneIntake:
@@ -62,7 +64,8 @@ class LaneIntake:
         self._limit = limit
         self._channel: AbstractChannel | None = None
         self._tag: str | None = None
-        self._retired: list[AbstractChannel] = []
+        first = _FIRST_NUMBER + 2 * list(Lane).index(lane)
+        self._numbers = (first, first + 1)
         self._changing = asyncio.Lock()
 
     @property
@@ -75,7 +78,10 @@ class LaneIntake:
         self._channel = await self._new_channel(connection)
 
     async def renew(self, connection: RawConnection) -> None:
-        """Consume on a new channel in place of the old one. For a lane of which nothing is in flight.
+        """Consume on a new channel; the end of the old one gives back what the broker kept on it.
+
+        For a lane of which nothing is in flight. If something arrives meanwhile, the old channel is alive,
+        and needed for the acknowledgement: it stays.
 
         Raises:
             BrokerUnavailableError, AMQPError: as `adjust`.
@@ -84,20 +90,18 @@ class LaneIntake:
             old, tag = self._channel, self._tag
             if old is None or tag is None:
                 return
-            channel = await self._new_channel(connection)
+            new = await self._new_channel(connection)
+            # Once this is answered nothing more arrives. The tag stays: to others it consumes all the time.
             await bounded((await old.get_underlay_channel()).basic_cancel(tag), self._limit)
-            quiet = self._arrivals == self._arrivals_seen
-            self._tag = await self._consume(await channel.get_underlay_channel())
-            self._channel, self.silence = channel, 0
-            self._retired.append(old)
-            if quiet:
-                # Else something came since the last look, which must be acknowledged on the old channel.
-                await self._close_retired()
+            if self._arrivals != self._arrivals_seen:
+                old, new = new, old
+            self._channel, self.silence = new, 0
+            self._tag = await self._consume(await new.get_underlay_channel())
+            await bounded(old.close(), self._limit)
 
     def lost(self) -> None:
         """The connection is gone."""
         self._channel = self._tag = None
-        self._retired.clear()
 
     async def adjust(self) -> None:
         """Start or stop the consumer as `wanted` says; without a channel, nothing.
@@ -143,17 +147,15 @@ class LaneIntake:
         return self._arrivals > before
 
     async def _new_channel(self, connection: RawConnection) -> AbstractChannel:
+        taken = self._channel.number if self._channel else None
+        number = next(number for number in self._numbers if number != taken)
         # No confirms: this channel never publishes.
-        channel = await bounded(connection.library.channel(publisher_confirms=False), self._limit)
+        channel = await bounded(connection.library.channel(number, publisher_confirms=False), self._limit)
         await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
         return channel
-
-    async def _close_retired(self) -> None:
-        while self._retired:
-            await bounded(self._retired.pop().close(), self._limit)
 
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
         async def on_message(message: DeliveredMessage) -> None:

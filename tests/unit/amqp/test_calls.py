@@ -1,14 +1,19 @@
 """Calls that end in time, and what they end with."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import (
     AMQPConnectionError,
     ChannelAccessRefused,
     ChannelInvalidStateError,
     ChannelNotFoundEntity,
+    DeliveryError,
 )
+from pamqp.commands import Basic
 
 from worker.amqp.calls import bounded, describe
 from worker.domain.errors import BrokerUnavailableError
@@ -90,3 +95,9 @@ class TestDescribing:
     def test_the_systems_words(self) -> None:
         """They name the address that refused."""
         assert "refused" in describe(ConnectionRefusedError(111, "Connection refused"))
+
+    def test_a_nack_comes_without_words(self) -> None:
+        """Its arguments are the message, with texts and numbers in it, and a frame."""
+        message = SimpleNamespace(body=b"919876543210")
+        error = DeliveryError(cast("DeliveredMessage", message), Basic.Nack())
+        assert describe(error) == "the broker refused to take it"

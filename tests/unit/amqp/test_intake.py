@@ -1,31 +1,74 @@
-"""A consumer that the broker says it has, and passes over."""
+"""A consumer that the broker says it has: passed over, or forgotten and replaced."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import cast
 
-from aio_pika.abc import AbstractChannel
-from pamqp.commands import Queue
+from pamqp.commands import Basic, Queue
+from pamqp.header import ContentHeader
 
+from worker.amqp.connection import RawConnection
 from worker.amqp.intake import LaneIntake
 from worker.amqp.received import Received
 from worker.domain.messages import Lane
 
+CancelCallback = Callable[[Basic.Cancel], None]
+EMPTY = SimpleNamespace(
+    header=ContentHeader(), routing_key="", redelivered=False, body=b"", delivery_tag=1, channel=None
+)
+
 
 class FakeChannel:
-    """Answers a passive declare with the jobs that are ready."""
+    """A channel that remembers what it was asked, and answers a passive declare with the jobs ready."""
 
-    is_closed = False
-
-    def __init__(self) -> None:
+    def __init__(self, number: int = 1) -> None:
+        self.number = number
         self.ready = 0
+        self.asked: list[str] = []
+        self.arriving = 0
+        self.on_consumer_cancel_callbacks: set[CancelCallback] = set()
+        self.closing: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._on_message: Callable[[object], Awaitable[None]] | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether anybody closed it."""
+        return self.closing.done()
 
     async def get_underlay_channel(self) -> "FakeChannel":
         """Return what answers."""
         return self
 
+    async def set_qos(self, *, prefetch_count: int) -> None:
+        """Agree."""
+        self.asked.append(f"prefetch {prefetch_count}")
+
     async def queue_declare(self, name: str, *, passive: bool) -> Queue.DeclareOk:
         """Count."""
         assert passive
         return Queue.DeclareOk(queue=name, message_count=self.ready, consumer_count=1)
+
+    async def basic_consume(
+        self, _queue: str, on_message: Callable[[object], Awaitable[None]]
+    ) -> Basic.ConsumeOk:
+        """Name the consumer after the channel and the turn."""
+        self.asked.append("consume")
+        self._on_message = on_message
+        return Basic.ConsumeOk(f"tag {self.number}.{self.asked.count('consume')}")
+
+    async def basic_cancel(self, tag: str) -> None:
+        """Hand over what is on its way, then answer."""
+        self.asked.append(f"cancel {tag}")
+        for _ in range(self.arriving):
+            assert self._on_message is not None
+            await self._on_message(EMPTY)
+
+    async def close(self) -> None:
+        """End, and tell who waits for it."""
+        self.asked.append("close")
+        self.closing.set_result(None)
+        await asyncio.sleep(0)
 
 
 class Scene:
@@ -33,7 +76,9 @@ class Scene:
 
     def __init__(self) -> None:
         self.lost: list[str] = []
-        self.channel = FakeChannel()
+        self.taken = 0
+        self.channels: list[FakeChannel] = []
+        self.connection = cast("RawConnection", SimpleNamespace(library=self))
         self.intake = LaneIntake(
             lane=Lane.SEND,
             queue="iton.send",
@@ -42,16 +87,32 @@ class Scene:
             on_lost=self.lost.append,
             limit=1.0,
         )
-        self.intake._channel = cast("AbstractChannel", self.channel)
-        self.intake._tag = "tag"
+
+    @classmethod
+    async def consuming(cls) -> "Scene":
+        """One on its first channel."""
+        scene = cls()
+        await scene.intake.open(scene.connection)
+        await scene.intake.adjust()
+        return scene
+
+    async def channel(self, number: int, *, publisher_confirms: bool) -> FakeChannel:
+        """What the library's connection does."""
+        assert not publisher_confirms
+        self.channels.append(FakeChannel(number))
+        return self.channels[-1]
 
     async def _take(self, _: Received) -> None:
-        """Nothing is delivered here."""
+        self.taken += 1
 
     async def look(self, *, idle: bool = True, arrivals: int = 0) -> None:
         """One look of the connection's probe."""
         self.intake._arrivals += arrivals
         await self.intake.probe(idle=idle)
+
+    async def renew(self) -> None:
+        """Replace the consumer."""
+        await self.intake.renew(self.connection)
 
 
 class TestPassedOver:
@@ -59,8 +120,8 @@ class TestPassedOver:
 
     async def test_jobs_that_stay_ready_look_after_look_end_the_connection(self) -> None:
         """The first look may fall between a job's arrival and its delivery."""
-        scene = Scene()
-        scene.channel.ready = 3
+        scene = await Scene.consuming()
+        scene.channels[0].ready = 3
         await scene.look()
         assert [] == scene.lost
         await scene.look()
@@ -68,16 +129,113 @@ class TestPassedOver:
 
     async def test_an_empty_queue_is_no_reason(self) -> None:
         """However long nothing comes."""
-        scene = Scene()
+        scene = await Scene.consuming()
         for _ in range(5):
             await scene.look()
         assert [] == scene.lost
 
     async def test_a_backlog_that_flows_is_no_reason(self) -> None:
         """Something arrived between the looks, or work is in flight."""
-        scene = Scene()
-        scene.channel.ready = 1000
+        scene = await Scene.consuming()
+        scene.channels[0].ready = 1000
         for _ in range(4):
             await scene.look(arrivals=5)
             await scene.look(idle=False)
         assert [] == scene.lost
+
+
+class TestSilence:
+    """Looks in a row at which nothing had come."""
+
+    async def test_it_grows_while_nothing_comes(self) -> None:
+        """A look a step."""
+        scene = await Scene.consuming()
+        for _ in range(3):
+            await scene.look()
+        assert 3 == scene.intake.silence
+
+    async def test_an_arrival_ends_it(self) -> None:
+        """Also one that is done with by the time of the look."""
+        scene = await Scene.consuming()
+        await scene.look()
+        await scene.look(arrivals=1)
+        assert 0 == scene.intake.silence
+
+    async def test_work_in_flight_ends_it(self) -> None:
+        """A full prefetch gets nothing more."""
+        scene = await Scene.consuming()
+        await scene.look()
+        await scene.look(idle=False)
+        assert 0 == scene.intake.silence
+
+    async def test_a_paused_lane_is_not_silent(self) -> None:
+        """Nothing is expected there."""
+        scene = await Scene.consuming()
+        scene.intake.wanted = False
+        await scene.intake.adjust()
+        await scene.look()
+        assert 0 == scene.intake.silence
+
+
+class TestRenewed:
+    """A consumer that may have been forgotten is replaced."""
+
+    async def test_the_old_channel_is_closed_after_the_new_one_consumes(self) -> None:
+        """Its end gives back what the broker kept on it; nobody is told of a loss."""
+        scene = await Scene.consuming()
+        await scene.look()
+        await scene.renew()
+        old, new = scene.channels
+        assert ["prefetch 10", "consume", "cancel tag 10.1", "close"] == old.asked
+        assert ["prefetch 10", "consume"] == new.asked
+        assert ([], True, 0) == (scene.lost, scene.intake.registered, scene.intake.silence)
+
+    async def test_a_delivery_in_the_last_moment_keeps_the_old_channel(self) -> None:
+        """It must be acknowledged there; and a consumer that is handed something is not forgotten."""
+        scene = await Scene.consuming()
+        await scene.look()
+        scene.channels[0].arriving = 1
+        await scene.renew()
+        old, new = scene.channels
+        assert 1 == scene.taken
+        assert ["prefetch 10", "consume", "cancel tag 10.1", "consume"] == old.asked
+        assert ["prefetch 10", "close"] == new.asked
+        assert ([], True) == (scene.lost, scene.intake.registered)
+
+    async def test_two_channel_numbers_serve_for_ever(self) -> None:
+        """The library would count on to what the broker refuses."""
+        scene = await Scene.consuming()
+        for _ in range(50):
+            await scene.renew()
+        assert {10, 11} == {channel.number for channel in scene.channels}
+        assert 1 == sum(not channel.is_closed for channel in scene.channels)
+
+    async def test_lanes_do_not_share_numbers(self) -> None:
+        """They are channels of one connection."""
+        intakes = [
+            LaneIntake(
+                lane=lane, queue="", prefetch=1, take=Scene()._take, on_lost=Scene().lost.append, limit=1.0
+            )
+            for lane in Lane
+        ]
+        assert 2 * len(Lane) == len({number for intake in intakes for number in intake._numbers})
+
+    async def test_the_new_consumer_is_watched_as_the_old_one_was(self) -> None:
+        """A cancel of the broker's, or a closed channel, is a loss."""
+        scene = await Scene.consuming()
+        await scene.renew()
+        (on_cancel,) = scene.channels[1].on_consumer_cancel_callbacks
+        on_cancel(Basic.Cancel("tag 10.1"))
+        assert [] == scene.lost
+        on_cancel(Basic.Cancel("tag 11.1"))
+        assert ["the broker cancelled the consumer of queue iton.send"] == scene.lost
+        await scene.channels[1].close()
+        assert 2 == len(scene.lost)
+
+    async def test_a_paused_lane_is_left_alone(self) -> None:
+        """There is no consumer to replace."""
+        scene = await Scene.consuming()
+        scene.intake.wanted = False
+        await scene.intake.adjust()
+        await scene.renew()
+        assert 1 == len(scene.channels)
