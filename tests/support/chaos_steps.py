@@ -4,6 +4,7 @@ Runs inside the worker's process. The adapters' methods are wrapped there, so th
 hook for it.
 """
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -31,9 +32,11 @@ STEPS: tuple[tuple[type, str, str], ...] = (
     (BrokerPublisher, "publish_part", "part"),
     (BrokerPublisher, "publish_dead", "dead"),
     (BrokerPublisher, "publish_delay", "delay"),
-    (Received, "ack", "ack"),
 )
-"""Class, method, and what the guarantees call it. Loads only read: nothing changes between them."""
+"""Class, method, and what the guarantees call it; and `Received.ack`, which is no coroutine, as "ack".
+Loads only read: nothing changes between them."""
+
+_ON_ITS_WAY = 0.1  # seconds; an event loop writes to its sockets at the end of its round
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +73,27 @@ class Walk:
         """Wrap the adapters' methods."""
         for owner, method, name in STEPS:
             setattr(owner, method, self._wrapped(getattr(owner, method), name))
+        self._note_acknowledgements()
         self._note_redeliveries()
+
+    def _note_acknowledgements(self) -> None:
+        """The step is over when the socket has it, not when it was written for the socket."""
+        ack = Received.ack
+
+        def noted(received: Received) -> None:
+            nth = self._begun("ack")
+            ack(received)
+            asyncio.get_running_loop().call_later(_ON_ITS_WAY, self._strike, "ack", nth, "after")
+
+        setattr(Received, "ack", noted)  # noqa: B010 - mypy refuses to have methods assigned
 
     def _note_redeliveries(self) -> None:
         take = Consumer._take
 
-        async def noted(consumer: Consumer, received: Received) -> None:
+        def noted(consumer: Consumer, received: Received) -> None:
             if received.delivery.redelivered:
                 self._note("redelivered")
-            await take(consumer, received)
+            take(consumer, received)
 
         setattr(Consumer, "_take", noted)  # noqa: B010 - mypy refuses to have methods assigned
 
@@ -88,15 +103,19 @@ class Walk:
 
     def _wrapped(self, call: Callable[..., Awaitable[Any]], name: str) -> Callable[..., Awaitable[Any]]:
         async def step(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - whatever the method returns
-            self._seen[name] += 1
-            nth = self._seen[name]
-            self._strike(name, nth, "before")
-            self._note(name)
+            nth = self._begun(name)
             answer = await call(*args, **kwargs)
             self._strike(name, nth, "after")
             return answer
 
         return step
+
+    def _begun(self, name: str) -> int:
+        self._seen[name] += 1
+        nth = self._seen[name]
+        self._strike(name, nth, "before")
+        self._note(name)
+        return nth
 
     def _strike(self, name: str, nth: int, side: Side) -> None:
         moment = self._moment

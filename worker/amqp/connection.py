@@ -11,12 +11,15 @@ from aio_pika.connection import make_url
 from aiormq.exceptions import AMQPError, ProbableAuthenticationError
 
 from worker.amqp.calls import bounded, describe
-from worker.amqp.transport import RawTransportFactory
+from worker.amqp.transport import RawTransportFactory, Wire
 from worker.domain.errors import BrokerUnavailableError
 
 # The libraries log whole messages (texts and numbers) at error and whole frames at debug.
 for _library in ("aio_pika", "aiormq", "pamqp"):
     logging.getLogger(_library).setLevel(logging.CRITICAL + 1)
+
+# AMQP 0-9-1, 4.2.3: every peer takes frames of this size.
+_SMALLEST_FRAME_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,18 @@ class RawConnection:
     def __init__(self, library: aio_pika.Connection, transport: RawTransportFactory) -> None:
         self.library = library
         self._transport = transport
+
+    @property
+    def wire(self) -> Wire:
+        """The socket, for frames of ours beside the library's."""
+        return self._transport.wire
+
+    @property
+    def frame_max(self) -> int:
+        """Bytes of the largest frame, as agreed with the broker."""
+        transport = self.library.transport
+        agreed = transport.connection.connection_tune.frame_max if transport is not None else 0
+        return int(agreed or _SMALLEST_FRAME_MAX)
 
     async def close(self, limit: float) -> None:
         """Say goodbye for at most *limit* seconds, then cut the socket. Never raises."""

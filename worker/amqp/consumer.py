@@ -4,7 +4,6 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -170,7 +169,8 @@ class Consumer:
         if tasks:
             await asyncio.wait(set(tasks))
         # A task that was cancelled before its first step could not do it itself.
-        await asyncio.gather(*(received.give_back() for received in tasks.values()))
+        for received in tasks.values():
+            received.give_back()
         return len(tasks)
 
     async def _adjust(self) -> None:
@@ -202,10 +202,10 @@ class Consumer:
         for intake in self._intakes.values():
             intake.lost()
 
-    async def _take(self, received: Received) -> None:
+    def _take(self, received: Received) -> None:
         """Start a task of our own: the library cancels those of a channel that closes."""
         if self._stopping or received.delivery.lane in self._paused:
-            await received.give_back()
+            received.give_back()
             return
         task = asyncio.create_task(self._process(received))
         self._tasks[task] = received
@@ -221,12 +221,11 @@ class Consumer:
                 disposition = await self._decide(received.delivery)
                 await self._settlement.settle(received, disposition)
         except asyncio.CancelledError:
-            with suppress(asyncio.CancelledError):
-                await received.give_back()
+            received.give_back()
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the message must not hang unsettled
             log.error("settlement.crashed", error=_where(error), lane=received.delivery.lane.value)  # noqa: TRY400
-            await received.give_back()
+            received.give_back()
 
     async def _decide(self, delivery: Delivery) -> Disposition:
         try:

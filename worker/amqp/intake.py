@@ -1,7 +1,7 @@
 """One lane's consumer: its channel, its prefetch, and whether the broker really has it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
@@ -10,12 +10,10 @@ from pamqp.commands import Basic
 
 from worker.amqp.calls import bounded, describe
 from worker.amqp.connection import RawConnection
+from worker.amqp.deliveries import DeliveryChannel, Take
 from worker.amqp.received import Received
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
-
-Take = Callable[[Received], Awaitable[None]]
-
 
 # Looks, a few seconds apart, at which a queue may have jobs that an idle consumer is not given.
 _MOST_PASSED_OVER = 2
@@ -30,7 +28,7 @@ class LaneIntake:
         lane: whose deliveries these are.
         queue: the queue's name.
         prefetch: unacknowledged messages that the broker hands out at once.
-        take: gets each delivery; must return soon.
+        take: gets each delivery; returns soon and does not raise.
         on_lost: told why, when the consumer is gone without our doing.
         limit: seconds for one question to the broker.
 
@@ -154,16 +152,22 @@ class LaneIntake:
         await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
-        underlay.closing.add_done_callback(lambda closing: self._on_close(channel, closing))
+        deliveries = DeliveryChannel(self.lane, underlay, connection.wire, self._arrived)
+
+        def closed(closing: asyncio.Future[object]) -> None:
+            deliveries.forget()
+            self._on_close(channel, closing)
+
+        underlay.closing.add_done_callback(closed)
         return channel
 
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
-        async def on_message(message: DeliveredMessage) -> None:
-            self._arrivals += 1
-            await self._take(Received.of(self.lane, message, underlay))
-
-        answer = await bounded(underlay.basic_consume(self._queue, on_message), self._limit)
+        answer = await bounded(underlay.basic_consume(self._queue, _nobody), self._limit)
         return answer.consumer_tag
+
+    def _arrived(self, received: Received) -> None:
+        self._arrivals += 1
+        self._take(received)
 
     def _on_cancel(self, frame: Basic.Cancel) -> None:
         if frame.consumer_tag == self._tag:
@@ -176,3 +180,7 @@ class LaneIntake:
             self.lost()
             why = describe(error) if error else "no reason given"
             self._on_lost(f"the channel of queue {self._queue} was closed: {why}")
+
+
+async def _nobody(_: DeliveredMessage) -> None:
+    """Take what the library never sees: deliveries are taken from the wire."""

@@ -73,6 +73,11 @@ class Link:
             LinkState(up=True, reason="") if self._up.is_set() else LinkState(up=False, reason=self._reason)
         )
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it is connected and set up."""
+        return self._up.is_set()
+
     async def wait_up(self) -> None:
         """Wait until the connection is up and set up."""
         await self._up.wait()

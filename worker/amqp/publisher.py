@@ -161,29 +161,37 @@ class BrokerPublisher:
 
     async def _deliver(self, channel: ConfirmChannel, message: Outgoing) -> None:
         """Publish, again where the connection was lost, until confirmed or out of time."""
-        trouble = "the broker did not confirm it"
-        returned = False
+        until = asyncio.get_running_loop().time() + self._options.confirm_within
+        tries = _Tries()
+        # A publish has a limit of its own; nearly all need no other.
+        if self._link.is_up and await self._tried(channel, message, tries):
+            return
         try:
-            async with asyncio.timeout(self._options.confirm_within):
-                while True:
-                    await self._link.wait_up()
-                    try:
-                        await channel.publish(message)
-                    except UnroutableError:
-                        if returned:
-                            raise
-                        returned = True
-                        await self._repair()
-                    except BrokerUnavailableError as error:
-                        trouble = error.detail
-                    except AMQPError as error:
-                        trouble = describe(error)
-                        await self._repair()
-                    else:
-                        return
+            async with asyncio.timeout_at(until):
+                await self._link.wait_up()
+                while not await self._tried(channel, message, tries):
                     await asyncio.sleep(_REPEAT_PAUSE)
+                    await self._link.wait_up()
         except TimeoutError:
-            raise BrokerUnavailableError("not_confirmed", self._link.state.reason or trouble) from None
+            raise BrokerUnavailableError("not_confirmed", self._link.state.reason or tries.trouble) from None
+
+    async def _tried(self, channel: ConfirmChannel, message: Outgoing, tries: "_Tries") -> bool:
+        """Tell if *message* is confirmed; raise when it came back again although nothing is missing."""
+        try:
+            await channel.publish(message)
+        except UnroutableError:
+            if tries.returned:
+                raise
+            tries.returned = True
+            await self._repair()
+        except BrokerUnavailableError as error:
+            tries.trouble = error.detail
+        except AMQPError as error:
+            tries.trouble = describe(error)
+            await self._repair()
+        else:
+            return True
+        return False
 
     async def _reply(self, message: Outgoing) -> None:
         """Try to place the copy; whatever becomes of it, the result stands."""
@@ -231,3 +239,11 @@ class BrokerPublisher:
         channel = await bounded(connection.library.channel(), limit)
         await bounded(channel.declare_exchange(self._topology.result_exchange("send"), passive=True), limit)
         await bounded(channel.close(), limit)
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What came of the tries to publish one message."""
+
+    trouble: str = "the broker did not confirm it"
+    returned: bool = False

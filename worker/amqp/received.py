@@ -1,18 +1,31 @@
 """A message that came from a work queue and is not settled yet."""
 
-import structlog
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from typing import Protocol
 
-from worker.amqp.calls import bounded
-from worker.amqp.codec import decode_delivery
-from worker.amqp.transport import unwrap
+import structlog
+
 from worker.amqp.wire import Properties
 from worker.domain.errors import BrokerUnavailableError
-from worker.domain.messages import Delivery, Lane
+from worker.domain.messages import Delivery
 
 log = structlog.get_logger(__name__)
 
-_WRITE_LIMIT = 10.0
+
+class Settles(Protocol):
+    """The channel that a message came on: what is said of it elsewhere means another message."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the channel is gone, and with it all that was not settled."""
+        ...
+
+    def ack(self, tag: int) -> None:
+        """Say that the message may be forgotten; BrokerUnavailableError when the connection is gone."""
+        ...
+
+    def give_back(self, tag: int) -> None:
+        """Put it into its queue again; BrokerUnavailableError when the connection is gone."""
+        ...
 
 
 class Received:
@@ -25,9 +38,9 @@ class Received:
         settled: an ack or a nack was tried; there is no second one.
     """
 
-    def __init__(
-        self, delivery: Delivery, properties: Properties, channel: AbstractChannel, tag: int
-    ) -> None:
+    __slots__ = ("_channel", "_tag", "delivery", "properties", "settled", "started")
+
+    def __init__(self, delivery: Delivery, properties: Properties, channel: Settles, tag: int) -> None:
         self.delivery = delivery
         self.properties = properties
         self.started = False
@@ -35,49 +48,28 @@ class Received:
         self._channel = channel
         self._tag = tag
 
-    @classmethod
-    def of(cls, lane: Lane, message: DeliveredMessage, channel: AbstractChannel) -> "Received":
-        """Wrap what the library handed over. Never raises for what a producer wrote."""
-        properties = unwrap(message.header)
-        delivery = decode_delivery(
-            lane,
-            routing_key=message.routing_key or "",
-            redelivered=bool(message.redelivered),
-            body=message.body,
-            properties=properties,
-        )
-        return cls(delivery, properties, channel, message.delivery_tag or 0)
-
     @property
     def orphaned(self) -> bool:
         """Its channel is gone: the broker has given it to somebody else, or will."""
         return self._channel.is_closed
 
-    async def ack(self) -> None:
+    def ack(self) -> None:
         """Tell the broker that it may forget the message; without effect on a dead channel."""
-        if self._claim("ack"):
-            await self._write("ack")
+        self._settle("ack")
 
-    async def give_back(self) -> None:
+    def give_back(self) -> None:
         """Put it back into its queue; without effect on a dead channel."""
-        if self._claim("nack"):
-            await self._write("nack")
+        self._settle("nack")
 
-    def _claim(self, how: str) -> bool:
+    def _settle(self, how: str) -> None:
         if self.settled:
-            return False
+            return
         self.settled = True
         if self.orphaned:
             # RabbitMQ: delivery tags belong to their channel. It has requeued what was not acknowledged.
             log.debug("settlement.dropped", how=how, lane=self.delivery.lane.value)
-            return False
-        return True
-
-    async def _write(self, how: str) -> None:
+            return
         try:
-            if how == "ack":
-                await bounded(self._channel.basic_ack(self._tag), _WRITE_LIMIT)
-            else:
-                await bounded(self._channel.basic_nack(self._tag, requeue=True), _WRITE_LIMIT)
+            (self._channel.ack if how == "ack" else self._channel.give_back)(self._tag)
         except BrokerUnavailableError as error:
             log.debug("settlement.dropped", how=how, lane=self.delivery.lane.value, reason=error.detail)

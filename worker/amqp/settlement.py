@@ -49,7 +49,7 @@ class Settlement:
         """Acknowledge, or copy and acknowledge, or give back. Does not raise for a broker that is away."""
         match disposition:
             case Done():
-                await received.ack()
+                received.ack()
             case DeadLetter() as why:
                 await self._move(received, self._publisher.publish_dead(received, why), why.reason)
             case Delay() as wait:
@@ -64,9 +64,9 @@ class Settlement:
             log.warning("copy.unconfirmed", lane=received.delivery.lane.value, reason=error.detail)
             await self._requeue(received, reason)
             return
-        await received.ack()
+        received.ack()
 
     async def _requeue(self, received: Received, reason: str) -> None:
         log.debug("delivery.requeued", lane=received.delivery.lane.value, reason=reason)
         await self._sleep(self._requeue_pause)
-        await received.give_back()
+        received.give_back()

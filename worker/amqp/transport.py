@@ -1,99 +1,52 @@
-"""The socket below the AMQP library: message properties pass it as raw bytes, and it can be cut at once."""
+"""The socket below the AMQP library: messages pass beside it, their properties as raw bytes."""
 
 import asyncio
 import struct
-from typing import Protocol, cast
+import time
+from typing import cast
 
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from pamqp import commands
-from pamqp.constants import FRAME_END_CHAR, FRAME_HEADER
 from pamqp.header import ContentHeader
 from yarl import URL
 
+from worker.amqp import frames
+from worker.amqp.frames import Frame
+from worker.amqp.tap import Sink, WireTap
 from worker.amqp.wire import MalformedPropertiesError, Properties
+from worker.domain.errors import BrokerUnavailableError
 
 # Names the one header under which the library hands on what came over the wire.
 RAW = "raw"
 # A header of ours on every copy of a message; it tells returned copies apart that have no message id.
 COPY_ID = "x-iton-id"
-_FRAME_START = struct.Struct(">BHI")
-_CONTENT_START = 12
+_MANY_BYTES = 1_048_576  # written and not taken by the socket yet; who writes more waits
 
 
-class _Reader(Protocol):
-    """What the library asks of a stream."""
+def wrapped(header: Frame) -> bytes:
+    """A whole content header in place of *header*: the same body size, the properties as bytes.
 
-    async def readexactly(self, n: int) -> bytes: ...
-
-    async def read(self, n: int = -1) -> bytes: ...
-
-    def at_eof(self) -> bool: ...
-
-
-class RawPropertiesReader:
-    """A stream reader that wraps the properties of every message, so that the library need not read them.
-
-    The library sees one header, `RAW`, that holds all of them as bytes, and a ``message_id`` that names
-    the copy, by which it matches a returned message with its publish.
+    The library sees one header, `RAW`, that holds all of them. What it cannot decode would end the
+    connection, and the broker would hand the message to the next worker, for ever.
     """
-
-    def __init__(self, reader: _Reader) -> None:
-        self._reader = reader
-        self._frame = b""
-        self._offset = 0
-
-    def at_eof(self) -> bool:
-        """Whether nothing more will come."""
-        return self._offset >= len(self._frame) and self._reader.at_eof()
-
-    async def read(self, n: int = -1) -> bytes:
-        """Pass on what is there, as it is."""
-        return await self._reader.read(n)
-
-    async def readexactly(self, n: int) -> bytes:
-        """The next *n* bytes; the library asks for a frame in pieces, never for more than one."""
-        if self._offset >= len(self._frame):
-            self._frame, self._offset = await self._next_frame(), 0
-        piece = self._frame[self._offset : self._offset + n]
-        self._offset += n
-        return piece
-
-    async def _next_frame(self) -> bytes:
-        start = await self._reader.readexactly(_FRAME_START.size)
-        if start.startswith(b"AMQP"):
-            # The broker refuses our protocol version: not a frame, the library knows what to say.
-            return start
-        kind, channel, size = _FRAME_START.unpack(start)
-        rest = await self._reader.readexactly(size + 1)
-        if kind != FRAME_HEADER:
-            return start + rest
-        return wrap_content_header(channel, rest[:-1])
-
-
-def wrap_content_header(channel: int, payload: bytes) -> bytes:
-    """A whole frame in place of one with *payload*: the same body size, the properties wrapped."""
-    raw = payload[_CONTENT_START:]
-    properties = commands.Basic.Properties(headers={RAW: bytearray(raw)}, message_id=_copy_key(raw))
-    header = ContentHeader(body_size=struct.unpack_from(">Q", payload, 4)[0], properties=properties)
-    wrapped = header.marshal()
-    return _FRAME_START.pack(FRAME_HEADER, channel, len(wrapped)) + wrapped + FRAME_END_CHAR
+    size, raw = frames.read_content_header(header.payload)
+    properties = commands.Basic.Properties(headers={RAW: bytearray(raw)})
+    payload = ContentHeader(body_size=size, properties=properties).marshal()
+    return frames.whole(Frame(frames.HEADER, header.channel, payload))
 
 
 def unwrap(header: ContentHeader) -> Properties:
-    """The properties that `RawPropertiesReader` wrapped; empty ones if they are beyond reading."""
+    """The properties that `wrapped` hid; empty ones if they are beyond reading."""
     raw = (header.properties.headers or {}).get(RAW)
+    return readable(bytes(cast("bytearray", raw))) if isinstance(raw, bytearray | bytes) else Properties({})
+
+
+def readable(raw: bytes) -> Properties:
+    """Read properties; empty ones if they are beyond reading, as no broker sends them."""
     try:
-        return Properties.parse(bytes(cast("bytearray", raw)))
-    except (MalformedPropertiesError, TypeError):
+        return Properties.parse(raw)
+    except (MalformedPropertiesError, struct.error):
         return Properties({})
-
-
-def _copy_key(raw: bytes) -> str | None:
-    try:
-        properties = Properties.parse(raw)
-    except MalformedPropertiesError:
-        return None
-    return publish_key(properties)
 
 
 def publish_key(properties: Properties) -> str | None:
@@ -102,16 +55,63 @@ def publish_key(properties: Properties) -> str | None:
     return copy_id if isinstance(copy_id, str) else properties.text("message_id")
 
 
+class Wire:
+    """The socket of one connection, for frames of ours beside the library's.
+
+    Every write holds whole frames, and a message's frames are one write: the library's come between two of
+    ours, never into one.
+    """
+
+    def __init__(self, tap: WireTap, writer: asyncio.StreamWriter) -> None:
+        self._tap = tap
+        self._writer = writer
+
+    def serve(self, channel: int, sink: Sink) -> None:
+        """Give *sink* what it takes of *channel*."""
+        self._tap.serve(channel, sink)
+
+    def forget(self, channel: int, sink: Sink) -> None:
+        """Give it nothing more."""
+        self._tap.forget(channel, sink)
+
+    def write(self, data: bytes) -> None:
+        """Send whole frames.
+
+        Raises:
+            BrokerUnavailableError: the connection is closed, or closes.
+        """
+        if self._writer.transport.is_closing():
+            raise BrokerUnavailableError("connection_lost", "the connection was closed")
+        self._writer.write(data)
+
+    @property
+    def congested(self) -> bool:
+        """Whether much of what was written is still here."""
+        return self._writer.transport.get_write_buffer_size() > _MANY_BYTES
+
+    async def drain(self) -> None:
+        """Wait until the socket has taken most of it.
+
+        Raises:
+            BrokerUnavailableError: the connection was lost meanwhile.
+        """
+        try:
+            await self._writer.drain()
+        except (ConnectionError, OSError):
+            raise BrokerUnavailableError("connection_lost", "the connection was closed") from None
+
+
 class RawTransportFactory(TransportFactory):
     """Opens the socket, TLS where the URL says so, and remembers it.
 
     Args:
-        raw: whether the properties of messages are wrapped.
+        raw: whether the wire is tapped and the properties of messages are wrapped.
     """
 
     def __init__(self, *, raw: bool) -> None:
         self._raw = raw
         self._writer: asyncio.StreamWriter | None = None
+        self._wire: Wire | None = None
 
     async def create(self, url: URL, **kwargs: object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect."""
@@ -119,8 +119,17 @@ class RawTransportFactory(TransportFactory):
         reader, self._writer = await factory.create(url, **kwargs)
         if not self._raw:
             return reader, self._writer
-        # The library uses no more of a StreamReader than what the wrapper has.
-        return cast("asyncio.StreamReader", RawPropertiesReader(reader)), self._writer
+        tap = WireTap(reader, rewrite=wrapped, now=time.monotonic)
+        self._wire = Wire(tap, self._writer)
+        # The library uses no more of a StreamReader than what the tap has.
+        return cast("asyncio.StreamReader", tap), self._writer
+
+    @property
+    def wire(self) -> Wire:
+        """The socket, of a raw connection that was made."""
+        if self._wire is None:
+            raise BrokerUnavailableError("connection_lost", "not connected")
+        return self._wire
 
     def abort(self) -> None:
         """Cut the connection without a word, where a polite close would hang."""

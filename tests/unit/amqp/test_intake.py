@@ -6,30 +6,28 @@ from types import SimpleNamespace
 from typing import cast
 
 from pamqp.commands import Basic, Queue
-from pamqp.header import ContentHeader
 
 from worker.amqp.connection import RawConnection
 from worker.amqp.intake import LaneIntake
 from worker.amqp.received import Received
+from worker.amqp.tap import Sink
 from worker.domain.messages import Lane
 
 CancelCallback = Callable[[Basic.Cancel], None]
-EMPTY = SimpleNamespace(
-    header=ContentHeader(), routing_key="", redelivered=False, body=b"", delivery_tag=1, channel=None
-)
+DELIVER = bytes.fromhex("003c003c") + Basic.Deliver("tag", 1, exchange="", routing_key="").marshal()
 
 
 class FakeChannel:
     """A channel that remembers what it was asked, and answers a passive declare with the jobs ready."""
 
-    def __init__(self, number: int = 1) -> None:
+    def __init__(self, number: int, sinks: dict[int, Sink]) -> None:
         self.number = number
+        self._sinks = sinks
         self.ready = 0
         self.asked: list[str] = []
         self.arriving = 0
         self.on_consumer_cancel_callbacks: set[CancelCallback] = set()
         self.closing: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._on_message: Callable[[object], Awaitable[None]] | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -53,16 +51,15 @@ class FakeChannel:
         self, _queue: str, on_message: Callable[[object], Awaitable[None]]
     ) -> Basic.ConsumeOk:
         """Name the consumer after the channel and the turn."""
+        assert callable(on_message)
         self.asked.append("consume")
-        self._on_message = on_message
         return Basic.ConsumeOk(f"tag {self.number}.{self.asked.count('consume')}")
 
     async def basic_cancel(self, tag: str) -> None:
         """Hand over what is on its way, then answer."""
         self.asked.append(f"cancel {tag}")
         for _ in range(self.arriving):
-            assert self._on_message is not None
-            await self._on_message(EMPTY)
+            self._sinks[self.number].on_content(DELIVER, b"\x00\x00", b"")
 
     async def close(self) -> None:
         """End, and tell who waits for it."""
@@ -78,7 +75,8 @@ class Scene:
         self.lost: list[str] = []
         self.taken = 0
         self.channels: list[FakeChannel] = []
-        self.connection = cast("RawConnection", SimpleNamespace(library=self))
+        self.sinks: dict[int, Sink] = {}
+        self.connection = cast("RawConnection", SimpleNamespace(library=self, wire=self))
         self.intake = LaneIntake(
             lane=Lane.SEND,
             queue="iton.send",
@@ -99,10 +97,19 @@ class Scene:
     async def channel(self, number: int, *, publisher_confirms: bool) -> FakeChannel:
         """What the library's connection does."""
         assert not publisher_confirms
-        self.channels.append(FakeChannel(number))
+        self.channels.append(FakeChannel(number, self.sinks))
         return self.channels[-1]
 
-    async def _take(self, _: Received) -> None:
+    def serve(self, channel: int, sink: Sink) -> None:
+        """What the connection's wire does."""
+        self.sinks[channel] = sink
+
+    def forget(self, channel: int, sink: Sink) -> None:
+        """The same."""
+        if self.sinks.get(channel) is sink:
+            del self.sinks[channel]
+
+    def _take(self, _: Received) -> None:
         self.taken += 1
 
     async def look(self, *, idle: bool = True, arrivals: int = 0) -> None:

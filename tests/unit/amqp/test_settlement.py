@@ -18,13 +18,13 @@ class RememberingChannel:
     is_closed: bool = False
     events: list[str] = field(default_factory=list)
 
-    async def basic_ack(self, tag: int) -> None:
+    def ack(self, tag: int) -> None:
         """Remember it."""
         self.events.append(f"ack {tag}")
 
-    async def basic_nack(self, tag: int, *, requeue: bool) -> None:
+    def give_back(self, tag: int) -> None:
         """Remember it."""
-        self.events.append(f"nack {tag} {requeue}")
+        self.events.append(f"nack {tag} True")
 
 
 @dataclass
@@ -51,7 +51,7 @@ class RememberingPublisher:
 async def settled(disposition: Disposition, *, away: bool = False, closed: bool = False) -> list[str]:
     """Everything that happened, in order."""
     channel = RememberingChannel(is_closed=closed)
-    received = Received(Delivery(Lane.SEND, b"", "send"), Properties({}), channel, 7)  # type: ignore[arg-type]  # a fake
+    received = Received(Delivery(Lane.SEND, b"", "send"), Properties({}), channel, 7)
 
     async def sleep(seconds: float) -> None:
         channel.events.append(f"sleep {seconds:g}")

@@ -1,0 +1,178 @@
+"""Takes messages and confirms from the wire before the client library does, and writes beside it.
+
+The library spends three awaited reads, two queues and four objects on each frame. Jobs and results are most
+of all frames; everything else (log-in, declarations, heartbeats, closing) stays its business.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from worker.amqp import frames
+from worker.amqp.frames import Frame
+
+_CHUNK = 262_144  # bytes
+# Seconds; a library that is shown no frame for three heartbeats takes the connection for dead.
+_SIGN_OF_LIFE = 1.0
+
+
+class Reader(Protocol):
+    """What the library asks of a stream, as asyncio's has it."""
+
+    async def readexactly(self, n: int) -> bytes:
+        """Wait for *n* bytes; IncompleteReadError when there are no more."""
+        ...
+
+    async def read(self, n: int = -1) -> bytes:
+        """Wait for some bytes, at most *n*; none at the end."""
+        ...
+
+    def at_eof(self) -> bool:
+        """Whether nothing more will come."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes some methods of one channel. Its calls return soon and do not raise."""
+
+    @property
+    def methods(self) -> frozenset[int]:
+        """What it takes."""
+        ...
+
+    def on_method(self, method: int, payload: bytes) -> None:
+        """Take a method without content."""
+        ...
+
+    def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:
+        """Take a method with its content, complete."""
+        ...
+
+
+class _Content:
+    """A message on its way in, frame by frame."""
+
+    __slots__ = ("_method", "_pieces", "_properties", "_sink", "_size")
+
+    def __init__(self, sink: Sink, method: bytes) -> None:
+        self._sink = sink
+        self._method = method
+        self._properties = b""
+        self._pieces: list[bytes] = []
+        self._size = -1
+
+    def add(self, frame: Frame) -> bool:
+        """Take the next frame; tell if that was the last, and hand all over if so.
+
+        Raises:
+            MalformedFrameError: it is no part of a message.
+        """
+        if frame.kind == frames.HEADER and self._size < 0:
+            self._size, self._properties = frames.read_content_header(frame.payload)
+        elif frame.kind == frames.BODY and self._size >= 0:
+            self._pieces.append(frame.payload)
+            self._size -= len(frame.payload)
+        else:
+            raise frames.MalformedFrameError("a message is interrupted by another frame")
+        if self._size > 0:
+            return False
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._sink.on_content(self._method, self._properties, body)
+        return True
+
+
+class WireTap:
+    """A stream reader for the library that keeps back what a sink takes.
+
+    Args:
+        reader: of the socket.
+        rewrite: changes a content header that goes on to the library.
+        now: seconds of a clock that only runs forward.
+    """
+
+    def __init__(
+        self, reader: Reader, *, rewrite: Callable[[Frame], bytes], now: Callable[[], float]
+    ) -> None:
+        self._reader = reader
+        self._rewrite = rewrite
+        self._now = now
+        self._splitter = frames.Splitter()
+        self._sinks: dict[int, Sink] = {}
+        self._contents: dict[int, _Content] = {}
+        self._passed: deque[bytes] = deque()
+        self._passed_at = now()
+        self._frame = b""
+        self._offset = 0
+        self._greeted = False
+
+    def serve(self, channel: int, sink: Sink) -> None:
+        """Give *sink* what it takes of *channel*, from now on."""
+        self._sinks[channel] = sink
+
+    def forget(self, channel: int, sink: Sink) -> None:
+        """Give *sink* nothing more; whoever has the channel's number by now is left alone."""
+        if self._sinks.get(channel) is sink:
+            del self._sinks[channel]
+            self._contents.pop(channel, None)
+
+    def at_eof(self) -> bool:
+        """Whether nothing more will come."""
+        left = self._passed or self._offset < len(self._frame) or not self._splitter.empty
+        return not left and self._reader.at_eof()
+
+    async def read(self, n: int = -1) -> bytes:
+        """Pass on what is there, as it is."""
+        return await self._reader.read(n)
+
+    async def readexactly(self, n: int) -> bytes:
+        """The next *n* bytes; the library asks for a frame in pieces, never for more than one."""
+        if self._offset >= len(self._frame):
+            self._frame, self._offset = await self._next_frame(), 0
+        piece = self._frame[self._offset : self._offset + n]
+        self._offset += n
+        return piece
+
+    async def _next_frame(self) -> bytes:
+        if not self._greeted:
+            self._greeted = True
+            start = await self._reader.readexactly(frames.FRAME_START)
+            if start.startswith(b"AMQP"):
+                # The broker refuses our protocol version: not a frame, the library knows what to say.
+                return start
+            self._feed(start)
+        while not self._passed:
+            data = await self._reader.read(_CHUNK)
+            if not data:
+                raise asyncio.IncompleteReadError(b"", 1)
+            self._feed(data)
+        return self._passed.popleft()
+
+    def _feed(self, data: bytes) -> None:
+        for frame in self._splitter.feed(data):
+            if not self._taken(frame):
+                self._pass_on(frame)
+        if self._now() - self._passed_at > _SIGN_OF_LIFE:
+            self._passed.append(frames.HEARTBEAT)
+            self._passed_at = self._now()
+
+    def _pass_on(self, frame: Frame) -> None:
+        self._passed.append(self._rewrite(frame) if frame.kind == frames.HEADER else frames.whole(frame))
+        self._passed_at = self._now()
+
+    def _taken(self, frame: Frame) -> bool:
+        sink = self._sinks.get(frame.channel)
+        if sink is None:
+            return False
+        if content := self._contents.get(frame.channel):
+            if content.add(frame):
+                del self._contents[frame.channel]
+            return True
+        method = frames.method_of(frame.payload) if frame.kind == frames.METHOD else 0
+        if method not in sink.methods:
+            return False
+        if method in frames.WITH_CONTENT:
+            self._contents[frame.channel] = _Content(sink, frame.payload)
+        else:
+            sink.on_method(method, frame.payload)
+        return True
