@@ -44,6 +44,7 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@printf '\n\033[1m== Dependency rule (import-linter)\033[0m\n' && $(BIN)/lint-imports --no-logo
 	@printf '\n\033[1m== Generated files\033[0m\n' && $(MAKE) --no-print-directory check-schemas
 	@$(BIN)/python -m scripts.settings_table check && echo "the README's settings are current"
+	@$(BIN)/python -m scripts.chart check && echo "the chart's files are current"
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
@@ -71,6 +72,12 @@ test-versions: setup packages ## The worker on RabbitMQ 3.10, 4.0, 4.3 and a clu
 .PHONY: bench
 bench: setup packages ## Measure the worker against what people would write instead; make bench ARGS=--quick
 	@$(PYTHON) -m bench $(ARGS)
+
+.PHONY: chart
+chart: setup ## Check the Helm chart with its value sets, and pack it into dist/
+	@for values in helm/ci/*-values.yaml; do \
+		$(BIN)/python -m scripts.helm_tool lint --strict helm --quiet --values "$$values" || exit 1; done
+	@$(BIN)/python -m scripts.helm_tool package helm --destination dist
 
 .PHONY: format
 format: setup ## Let ruff write what it can decide

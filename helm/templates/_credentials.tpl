@@ -1,0 +1,54 @@
+{{/* Where the credentials come from, and how they reach the container. */}}
+
+{{/* The plain values by their variables, as a JSON object; empty ones are left out. */}}
+{{- define "iton-worker.plainCredentials" -}}
+{{- $plain := dict -}}
+{{- $given := .Values.credentials -}}
+{{- range $variable, $value := dict "AMQP_URL" $given.amqpUrl "ITON_USERNAME" $given.itonUsername "ITON_PASSWORD" $given.itonPassword "ITON_API_TOKEN" $given.itonApiToken "LEDGER_URL" $given.ledgerUrl -}}
+{{- if $value -}}
+{{- $_ := set $plain $variable $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $plain -}}
+{{- end }}
+
+{{/* The Secret that is mounted whole; empty where every variable has a source of its own. */}}
+{{- define "iton-worker.credentialsSecret" -}}
+{{- $given := .Values.credentials -}}
+{{- if $given.existingSecret -}}
+{{- $given.existingSecret -}}
+{{- else if or $given.externalSecret.enabled (include "iton-worker.plainCredentials" . | fromJson) (not $given.from) -}}
+{{- printf "%s-credentials" (include "iton-worker.fullname" .) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The volume of mounted files; later sources win. */}}
+{{- define "iton-worker.credentialsVolume" -}}
+- name: credentials
+  projected:
+    # The container's user is not the owner of the files.
+    defaultMode: 0444
+    sources:
+      {{- with include "iton-worker.credentialsSecret" . }}
+      - secret:
+          name: {{ . }}
+      {{- end }}
+      {{- range $variable, $source := .Values.credentials.from }}
+      - secret:
+          name: {{ $source.name }}
+          items:
+            - key: {{ $source.key }}
+              path: {{ $variable }}
+      {{- end }}
+{{- end }}
+
+{{/* Environment variables from Secrets, where they are wanted there. */}}
+{{- define "iton-worker.credentialsEnv" -}}
+{{- range $variable, $source := .Values.credentials.from }}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $source.name }}
+      key: {{ $source.key }}
+{{- end }}
+{{- end }}

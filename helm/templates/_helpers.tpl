@@ -1,0 +1,56 @@
+{{/* Names and labels, as `helm create` calls them. */}}
+
+{{- define "iton-worker.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* At most 40 characters: the longest thing behind it, a topology object's name, still fits. */}}
+{{- define "iton-worker.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{/* Both the workers and the test pod have these. */}}
+{{- define "iton-worker.instanceLabels" -}}
+app.kubernetes.io/name: {{ include "iton-worker.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "iton-worker.selectorLabels" -}}
+{{ include "iton-worker.instanceLabels" . }}
+app.kubernetes.io/component: worker
+{{- end }}
+
+{{- define "iton-worker.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "iton-worker.instanceLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "iton-worker.labels" -}}
+{{ include "iton-worker.commonLabels" . }}
+app.kubernetes.io/component: worker
+{{- end }}
+
+{{- define "iton-worker.serviceAccountName" -}}
+{{- $default := ternary (include "iton-worker.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $default .Values.serviceAccount.name -}}
+{{- end }}
+
+{{- define "iton-worker.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end }}

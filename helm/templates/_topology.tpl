@@ -1,0 +1,27 @@
+{{/* The delays of the delay queues, separated by commas; the worker's default where none are set. */}}
+{{- define "iton-worker.retryDelays" -}}
+{{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
+{{- include "iton-worker.written" (index .Values.settings "WORKER_RETRY_DELAYS" | default $worker.delays) -}}
+{{- end }}
+
+{{/* The end of an object's name in Kubernetes: readable, and different for each. */}}
+{{- define "iton-worker.topologyName" -}}
+{{- $object := .object -}}
+{{- if eq .kind "bindings" -}}
+{{- printf "%s-to-%s-%s" $object.exchange $object.queue (sha256sum $object.routing_key | trunc 6) -}}
+{{- else -}}
+{{- printf "%s-%s" (trimSuffix "s" .kind) $object.name -}}
+{{- end -}}
+{{- end }}
+
+{{- define "iton-worker.clusterReference" -}}
+{{- if .connectionSecret -}}
+connectionSecret:
+  name: {{ .connectionSecret }}
+{{- else -}}
+name: {{ .clusterName }}
+{{- with .clusterNamespace }}
+namespace: {{ . }}
+{{- end }}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,109 @@
+{{/* What the schema cannot see: values that do not go together. Each sentence names the value and the remedy. */}}
+
+{{- define "iton-worker.validate" -}}
+{{- include "iton-worker.validateLedger" . -}}
+{{- include "iton-worker.validateCredentials" . -}}
+{{- include "iton-worker.validateSettings" . -}}
+{{- include "iton-worker.validateAutoscaling" . -}}
+{{- include "iton-worker.validateObjects" . -}}
+{{- end }}
+
+{{- define "iton-worker.validateLedger" -}}
+{{- $type := .Values.ledger.type -}}
+{{- if ne $type "redis" -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- fail (printf "autoscaling.enabled: pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to redis, or autoscaling.enabled to false" $type) -}}
+{{- end -}}
+{{- if gt (int .Values.replicaCount) 1 -}}
+{{- fail (printf "replicaCount: %d pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to redis, or replicaCount to 1" (int .Values.replicaCount) $type) -}}
+{{- end -}}
+{{- if or .Values.credentials.ledgerUrl (hasKey .Values.credentials.from "LEDGER_URL") -}}
+{{- fail (printf "ledger.type: is %s, but the credentials hold a LEDGER_URL; set ledger.type to redis, or take LEDGER_URL out" $type) -}}
+{{- end -}}
+{{- else -}}
+{{- include "iton-worker.validateRedis" . -}}
+{{- end -}}
+{{- end }}
+
+{{- define "iton-worker.validateRedis" -}}
+{{- $inCredentials := or .Values.credentials.ledgerUrl (hasKey .Values.credentials.from "LEDGER_URL") -}}
+{{- if and .Values.ledger.redis.url $inCredentials -}}
+{{- fail "ledger.redis.url: the credentials hold a LEDGER_URL as well; take one of them out" -}}
+{{- end -}}
+{{- $known := or (include "iton-worker.plainCredentials" . | fromJson) (not (include "iton-worker.credentialsSecret" .)) -}}
+{{- if and $known (not .Values.ledger.redis.url) (not $inCredentials) (not .Values.credentials.existingSecret) -}}
+{{- fail "ledger.redis.url: is missing with ledger.type redis; set it, or with a password in it credentials.from.LEDGER_URL" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "iton-worker.validateCredentials" -}}
+{{- $given := .Values.credentials -}}
+{{- $plain := include "iton-worker.plainCredentials" . | fromJson -}}
+{{- $whole := or $given.existingSecret $given.externalSecret.enabled -}}
+{{- if and $plain $whole -}}
+{{- fail (printf "credentials: %s is given in plain text beside a Secret; take it out, or put it into the Secret" (keys $plain | sortAlpha | first)) -}}
+{{- end -}}
+{{- if and $given.existingSecret $given.externalSecret.enabled -}}
+{{- fail "credentials.existingSecret: excludes credentials.externalSecret.enabled; choose one of them" -}}
+{{- end -}}
+{{- if and $given.externalSecret.enabled (not (and $given.externalSecret.store $given.externalSecret.remoteKey)) -}}
+{{- fail "credentials.externalSecret: store and remoteKey are both needed; name the SecretStore and the key in it" -}}
+{{- end -}}
+{{- if and (not $whole) (or $plain $given.from) -}}
+{{- range $variable := list "AMQP_URL" "ITON_USERNAME" "ITON_PASSWORD" -}}
+{{- if not (or (hasKey $plain $variable) (hasKey $given.from $variable)) -}}
+{{- fail (printf "credentials: %s is missing; give it in credentials.from, or all of them in credentials.existingSecret" $variable) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "iton-worker.validateSettings" -}}
+{{- $places := (.Files.Get "generated/worker.json" | fromJson).settings -}}
+{{- range $name, $_ := .Values.settings -}}
+{{- if ne (index $places $name) (printf "settings.%s" $name) -}}
+{{- fail (printf "settings.%s: has a value of its own; give it as %s" $name (index $places $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if hasKey $places (upper .name) -}}
+{{- fail (printf "extraEnv: %s is a setting of the worker; give it as %s" .name (index $places (upper .name))) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "iton-worker.validateAutoscaling" -}}
+{{- $auto := .Values.autoscaling -}}
+{{- if $auto.enabled -}}
+{{- if gt (int $auto.minReplicas) (int $auto.maxReplicas) -}}
+{{- fail (printf "autoscaling.minReplicas: %d is more than autoscaling.maxReplicas, %d; lower it" (int $auto.minReplicas) (int $auto.maxReplicas)) -}}
+{{- end -}}
+{{- $useful := include "iton-worker.usefulReplicas" . | int -}}
+{{- if and $useful (gt (int $auto.maxReplicas) $useful) -}}
+{{- fail (printf "autoscaling.maxReplicas: %d pods of %v calls a second each (autoscaling.callsPerPod) go beyond iton.rateLimit, %v: from the %dth on they would only wait; lower it to %d, or correct callsPerPod" (int $auto.maxReplicas) $auto.callsPerPod .Values.iton.rateLimit (add1 $useful) $useful) -}}
+{{- end -}}
+{{- if eq $auto.type "hpa" -}}
+{{- if lt (int $auto.minReplicas) 1 -}}
+{{- fail "autoscaling.minReplicas: 0 is only possible with autoscaling.type keda; set it to 1" -}}
+{{- end -}}
+{{- else if and $auto.keda.existingSecret $auto.keda.managementUrl -}}
+{{- fail "autoscaling.keda.managementUrl: excludes autoscaling.keda.existingSecret; take it out" -}}
+{{- else if not (or $auto.keda.existingSecret $auto.keda.managementUrl) -}}
+{{- fail "autoscaling.keda.existingSecret: is missing; name a Secret with the URL of RabbitMQ's management API, for the amqp protocol does not see work in hand" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "iton-worker.validateObjects" -}}
+{{- $metrics := .Values.metrics -}}
+{{- if and $metrics.serviceMonitor.enabled (not .Values.service.enabled) -}}
+{{- fail "metrics.serviceMonitor.enabled: needs the Service; set service.enabled to true, or take metrics.podMonitor" -}}
+{{- end -}}
+{{- if and $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor.enabled: with metrics.podMonitor.enabled every pod would be scraped twice; choose one of them" -}}
+{{- end -}}
+{{- $topology := .Values.topology -}}
+{{- if and $topology.enabled (eq (empty $topology.clusterName) (empty $topology.connectionSecret)) -}}
+{{- fail "topology: needs either topology.clusterName or topology.connectionSecret; name one of them" -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,54 @@
+"""The worker as the chart's templates know it: its settings, and its topology with blanks to fill in."""
+
+import json
+from typing import Any
+
+from worker.amqp.topology import DEFAULT_DELAYS, Topology
+from worker.settings import settings_table
+
+# The settings that have a value of their own in the chart; all others go into its map of settings.
+NAMED = {
+    "AMQP_PREFIX": "broker.prefix",
+    "AMQP_DECLARE": "broker.declare",
+    "ITON_BASE_URL": "iton.baseUrl",
+    "ITON_TIMEOUT": "iton.timeout",
+    "ITON_RATE_LIMIT": "iton.rateLimit",
+    "ITON_ALLOWED_PARAMS": "iton.allowedParams",
+    "LEDGER_URL": "ledger.type",
+    "HEALTH_PORT": "health.port",
+    "LOG_FORMAT": "logs.format",
+    "LOG_LEVEL": "logs.level",
+    "WORKER_DRAIN_TIMEOUT": "drainTimeout",
+    "WORKER_SECRETS_DIR": "credentials.mountPath",
+}
+SECRET = {
+    "AMQP_URL": "credentials.amqpUrl",
+    "ITON_USERNAME": "credentials.itonUsername",
+    "ITON_PASSWORD": "credentials.itonPassword",
+    "ITON_API_TOKEN": "credentials.itonApiToken",
+}
+PREFIX, SECONDS, MILLISECONDS = "{prefix}", "{seconds}", "{milliseconds}"
+# Stands for any delay while the topology is written down; no other number in it is the same.
+_SOME_DELAY = 86_399
+
+
+def worker_facts() -> str:
+    """Return the file as JSON: delays, exchanges, queues, bindings; settings by name, each with its value."""
+    topology = Topology(PREFIX, (_SOME_DELAY,)).to_json()
+    facts = {
+        "delays": ",".join(str(delay) for delay in DEFAULT_DELAYS),
+        "settings": {row.variable: place(row.variable) for row in settings_table()},
+        **{kind: topology[kind] for kind in ("exchanges", "queues", "bindings")},
+    }
+    return _with_blanks(facts)
+
+
+def place(variable: str) -> str:
+    """Return the path of the value that holds a setting."""
+    return (NAMED | SECRET).get(variable, f"settings.{variable}")
+
+
+def _with_blanks(facts: dict[str, Any]) -> str:
+    written = json.dumps(facts, indent=2) + "\n"
+    written = written.replace(f"{_SOME_DELAY}000", f'"{MILLISECONDS}"')
+    return written.replace(str(_SOME_DELAY), SECONDS)

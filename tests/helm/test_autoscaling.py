@@ -1,0 +1,110 @@
+"""Pods that follow the backlog, and never more than the rate limit feeds."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.chart import VALUE_SETS, Object, objects, one, refusal
+from worker.domain.messages import Lane
+
+REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
+
+
+def _keda(**autoscaling: Any) -> list[Object]:  # noqa: ANN401 - any value of the chart
+    keda = {"existingSecret": "management"} | autoscaling.pop("keda", {})
+    return objects({"ledger": REDIS, "autoscaling": {"enabled": True, "keda": keda, **autoscaling}})
+
+
+class TestKeda:
+    """The ScaledObject and what lets it in."""
+
+    def test_every_work_queue_has_a_trigger(self) -> None:
+        """A lane that the worker gains fails here."""
+        triggers = one(_keda(), "ScaledObject")["spec"]["triggers"]
+        assert {trigger["metadata"]["queueName"] for trigger in triggers} == {f"iton.{lane}" for lane in Lane}
+        assert len(triggers) == len(Lane)
+
+    def test_work_in_hand_counts(self) -> None:
+        """Else pods that hold the last jobs would be scaled away."""
+        for trigger in one(_keda(), "ScaledObject")["spec"]["triggers"]:
+            metadata = trigger["metadata"]
+            assert (metadata["protocol"], metadata["excludeUnacknowledged"]) == ("http", "false")
+            assert (metadata["mode"], trigger["metricType"]) == ("QueueLength", "AverageValue")
+
+    def test_urgent_work_weighs_more(self) -> None:
+        """Ten times, and each value is a string, as KEDA wants it."""
+        triggers = one(_keda(), "ScaledObject")["spec"]["triggers"]
+        jobs = {trigger["metadata"]["queueName"]: trigger["metadata"]["value"] for trigger in triggers}
+        assert (jobs["iton.send"], jobs["iton.send.urgent"]) == ("400", "40")
+        assert (jobs["iton.send.parts"], jobs["iton.send.urgent.parts"]) == ("400", "40")
+
+    def test_large_numbers_are_written_in_full(self) -> None:
+        """Not as 1e+06."""
+        triggers = one(_keda(keda={"jobsPerPod": {"send": 1_000_000}}), "ScaledObject")["spec"]["triggers"]
+        assert "1000000" in {trigger["metadata"]["value"] for trigger in triggers}
+
+    def test_pods_go_slowly(self) -> None:
+        """After five minutes of less need, one a minute."""
+        spec = one(_keda(), "ScaledObject")["spec"]
+        behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+        assert behavior["scaleDown"] == {
+            "stabilizationWindowSeconds": 300,
+            "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
+        }
+
+    def test_the_address_comes_from_the_secret(self) -> None:
+        """Host and password of the management API are in no other object."""
+        rendered = _keda(keda={"secretKey": "url"})
+        wanted = {"secretTargetRef": [{"parameter": "host", "name": "management", "key": "url"}]}
+        authentication = one(rendered, "TriggerAuthentication")
+        assert authentication["spec"] == wanted
+        triggers = one(rendered, "ScaledObject")["spec"]["triggers"]
+        names = {trigger["authenticationRef"]["name"] for trigger in triggers}
+        assert names == {authentication["metadata"]["name"]}
+
+    def test_the_prefix_the_vhost_and_the_fallback_are_taken_over(self) -> None:
+        """While the management API is away the fallback holds."""
+        spec = one(objects(VALUE_SETS["keda"]), "ScaledObject")["spec"]
+        assert {trigger["metadata"]["vhostName"] for trigger in spec["triggers"]} == {"sms"}
+        assert spec["fallback"] == {"failureThreshold": 4, "replicas": 3}
+        assert spec["scaleTargetRef"]["name"] == "sms-iton-worker"
+
+
+class TestHpa:
+    """Without KEDA: by CPU."""
+
+    def test_it_watches_the_worker_alone(self) -> None:
+        """A sidecar's load does not count."""
+        spec = one(objects(VALUE_SETS["hpa"]), "HorizontalPodAutoscaler")["spec"]
+        (metric,) = spec["metrics"]
+        assert metric["containerResource"]["container"] == "worker"
+        assert metric["containerResource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
+        assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 2)
+        assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+class TestRateLimit:
+    """More pods than the account's rate feeds would only wait for each other."""
+
+    @pytest.mark.parametrize(
+        ("rate", "calls", "most"), [(200, 50, 4), (201, 50, 5), (10, 50, 2), (0.5, 0.1, 5)]
+    )
+    def test_as_many_pods_as_are_fed(self, rate: float, calls: float, most: int) -> None:
+        """Rounded up; two are always allowed, for one may fail."""
+        values: dict[str, Any] = {
+            "ledger": REDIS,
+            "iton": {"rateLimit": rate},
+            "autoscaling": {
+                "enabled": True,
+                "keda": {"existingSecret": "management"},
+                "callsPerPod": calls,
+                "maxReplicas": most,
+            },
+        }
+        assert one(objects(values), "ScaledObject")["spec"]["maxReplicaCount"] == most
+        values["autoscaling"] |= {"maxReplicas": most + 1}
+        assert f"lower it to {most}" in refusal(values)
+
+    def test_without_a_limit_nothing_is_refused(self) -> None:
+        """The notes warn."""
+        assert one(_keda(maxReplicas=50), "ScaledObject")["spec"]["maxReplicaCount"] == 50

@@ -1,0 +1,100 @@
+"""What Helm tells people after an installation: the next commands, and what can hurt."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.chart import CHART, template
+
+REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
+KEDA = {"enabled": True, "keda": {"existingSecret": "management"}}
+CALM = {
+    "replicaCount": 2,
+    "iton": {"rateLimit": 100},
+    "credentials": {"existingSecret": "iton"},
+    "ledger": {"type": "redis"},
+}
+RISKS: list[tuple[str, dict[str, Any]]] = [
+    ("ledger.type memory", {"ledger": {"type": "memory"}}),
+    ("one pod", {}),
+    ("iton.rateLimit 0 with autoscaling", {"ledger": REDIS, "autoscaling": KEDA}),
+    ("replicaCount 9", CALM | {"replicaCount": 9}),
+    ("autoscaling.minReplicas 0", {"ledger": REDIS, "autoscaling": KEDA | {"minReplicas": 0}}),
+    (
+        "credentials in plain text (AMQP_URL, ITON_PASSWORD, ITON_USERNAME)",
+        {"credentials": {"amqpUrl": "amqp://u:p@mq/", "itonUsername": "u", "itonPassword": "p"}},
+    ),
+    (
+        "credentials.amqpUrl",
+        {"credentials": {"amqpUrl": "amqp://guest:guest@mq/", "itonUsername": "u", "itonPassword": "p"}},
+    ),
+    (
+        "autoscaling.keda.managementUrl in plain text",
+        {"ledger": REDIS, "autoscaling": {"enabled": True, "keda": {"managementUrl": "http://u:p@mq/"}}},
+    ),
+    ("iton.baseUrl without TLS", {"iton": {"baseUrl": "http://sms.iton.in/"}}),
+    ("looks like the simulator", {"iton": {"baseUrl": "https://iton-simulator/api/"}}),
+    ("networkPolicy.enabled false", {"networkPolicy": {"enabled": False}}),
+    ("topology.enabled with broker.declare", {"topology": {"enabled": True, "clusterName": "mq"}}),
+    ("image.tag latest", {"image": {"tag": "latest"}}),
+    ("sidecar.istio.io/inject", {"podAnnotations": {"sidecar.istio.io/inject": "true"}}),
+]
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Provide a copy of the chart that renders its notes as an object; else Helm wants a cluster for them."""
+    copy = tmp_path_factory.mktemp("notes") / "helm"
+    shutil.copytree(CHART, copy)
+    notes = (copy / "templates" / "NOTES.txt").read_text()
+    (copy / "templates" / "NOTES.txt").unlink()
+    define = '{{ define "notes" }}' + notes + "{{ end }}"
+    (copy / "templates" / "notes.yaml").write_text(define + '\nnotes: {{ include "notes" . | toJson }}\n')
+    return copy
+
+
+def _notes(chart: Path, values: dict[str, Any]) -> str:
+    manifest = template(values, chart=chart)
+    (found,) = [one["notes"] for one in yaml.safe_load_all(manifest) if one and "notes" in one]
+    return str(found)
+
+
+class TestNotes:
+    """The text after ``helm install``."""
+
+    def test_the_next_commands_are_there(self, chart: Path) -> None:
+        """As they are to be typed."""
+        notes = _notes(chart, CALM)
+        for command in (
+            "kubectl -n messaging rollout status deployment/sms-iton-worker",
+            "helm -n messaging test sms --logs",
+            "curl localhost:8080/readyz",
+            "kubectl -n messaging rollout restart deployment/sms-iton-worker",
+        ):
+            assert command in notes
+
+    def test_the_secret_to_make_is_named(self, chart: Path) -> None:
+        """Unless one is given."""
+        command = "create secret generic sms-iton-worker-credentials"
+        assert command in _notes(chart, {})
+        assert command not in _notes(chart, CALM)
+
+    def test_calm_values_are_not_warned_of(self, chart: Path) -> None:
+        """A warning that always comes is not read."""
+        assert "WARNING" not in _notes(chart, CALM)
+
+    @pytest.mark.parametrize(("risk", "values"), RISKS, ids=[risk for risk, _ in RISKS])
+    def test_a_risky_value_is_warned_of(self, chart: Path, risk: str, values: dict[str, Any]) -> None:
+        """By its name, on a line of its own."""
+        lines = [line for line in _notes(chart, values).splitlines() if line.startswith("WARNING")]
+        assert [line for line in lines if risk in line] != []
+
+    def test_no_password_is_shown(self, chart: Path) -> None:
+        """Neither the account's nor the broker's."""
+        secrets = {"amqpUrl": "amqp://u:s3same@mq/", "itonUsername": "konto", "itonPassword": "0pen"}
+        notes = json.dumps(_notes(chart, {"credentials": secrets}))
+        assert not any(word in notes for word in ("s3same", "konto", "0pen"))
