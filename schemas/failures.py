@@ -142,6 +142,11 @@ class FailureCode(StrEnum):
         "The worker met a fault of its own while it worked on the job.",
         "Look for the job in the worker's log, and report the fault.",
     )
+    FORGOTTEN = (
+        "forgotten",
+        "The job was replayed and the ledger no longer knows it, so nobody can tell who was sent to before.",
+        "Look into its earlier results; a replay with --force sends the whole job once more.",
+    )
     # A recipient was not sent to, for a reason known before the call.
     INVALID_NUMBER = (
         "invalid_number",

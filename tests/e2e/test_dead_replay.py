@@ -178,6 +178,49 @@ class TestUnsent:
         assert dict.fromkeys(recipients, 1) == line.gateway.times("looked up")
 
 
+def forget(line: Line) -> None:
+    """Replay while no worker runs, and let the ledger forget before one does."""
+    letters = line.queues.count("dead")
+    line.worker.terminate()
+    line.gateway.clear_faults()
+    assert letters == dead(line, "replay", *ALL)[1]["replayed"]
+    for file in line.workshop.folder.glob("ledger.db*"):
+        file.unlink()
+    line.workshop.ready(**SETTINGS)
+
+
+class TestForgotten:
+    """The copy waited in its queue until the ledger had forgotten the job."""
+
+    def test_nobody_is_sent_to_again(self, line: Line) -> None:
+        """Some were sent to before the job died. It is a dead letter once more, which only force replays."""
+        everybody = numbers(100)
+        line.gateway.fault(command="sendSMS", latency=2, times=1)
+        job = send(line, everybody, LONG, params=NOTE)
+        wait_until(lambda: line.gateway.calls("sendSMS") == 1, "the first call is under way")
+        line.gateway.fault(**BUSY)
+        wait_dead(line)
+        sent = line.gateway.times(LONG)
+        forget(line)
+        wait_dead(line)
+        assert 0 < len(sent) < 100
+        assert sent == line.gateway.times(LONG)
+        assert {None} == {one.body.get("revision") for one in line.collector.of(job)}
+        assert {"forgotten": 1} == dead(line, "replay", *ALL)[1]["refused"]
+        assert 1 == dead(line, "replay", "--force", *ALL)[1]["replayed"]
+        wait_until(lambda: set(everybody) == set(line.gateway.times(LONG)), "everybody is sent to")
+
+    def test_nor_those_of_a_part(self, line: Line) -> None:
+        """Each part asks for an entry of its own."""
+        line.gateway.fault(**BUSY)
+        send(line, numbers(250), "parts")
+        wait_dead(line, 3)
+        forget(line)
+        wait_dead(line, 3)
+        assert {} == line.gateway.times("parts")
+        assert {"forgotten": 3} == dead(line, "replay", *ALL)[1]["refused"]
+
+
 class TestUncertain:
     """Jobs of which nobody knows whether they were sent."""
 

@@ -186,6 +186,7 @@ class TestReplay:
             "x-iton-expiration": "5000",
             "x-iton-routing-key": "send.urgent",
             "x-iton-replay": letter["id"],
+            "x-iton-replay-known-until": letter["time"],
         } == headers
         assert (key, body) == (f"{yard.prefix}.send.urgent", SMALL)
         assert ("m", "c", "r", "t", 3, 2, 1_700_000_000) == (

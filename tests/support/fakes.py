@@ -241,10 +241,15 @@ class FakeLedger:
     """
 
     def __init__(self, clock: FakeClock) -> None:
-        self._inner = MemoryLedger(retention=1e9, clock=clock)
+        self._clock = clock
+        self.forget()
         self.before: Callable[[str], Awaitable[None]] | None = None
         self.after: Callable[[str], Awaitable[None]] | None = None
         self.keys: set[str] = set()
+
+    def forget(self) -> None:
+        """Lose every entry, as if its time were over."""
+        self._inner = MemoryLedger(retention=1e9, clock=self._clock)
 
     async def load(self, key: str) -> Stored | None:
         """Return the entry, or None."""

@@ -21,6 +21,7 @@ ROUTING_KEY: Final = "x-iton-routing-key"
 EXPIRATION: Final = "x-iton-expiration"
 REPLAY: Final = "x-iton-replay"
 REPLAY_FORCE: Final = "x-iton-replay-force"
+REPLAY_KNOWN_UNTIL: Final = "x-iton-replay-known-until"
 USER_ID: Final = "x-iton-user-id"
 
 # W3C Trace Context, "traceparent header": version ff and all-zero ids are invalid.
@@ -68,7 +69,7 @@ def decode_delivery(
         traceparent=_traceparent(properties),
         content_encoding=properties.text("content_encoding"),
         attempts=_attempts(properties),
-        first_seen=_first_seen(properties),
+        first_seen=_header_time(properties, FIRST_SEEN),
         published_at=properties.timestamp,
         redelivered=redelivered,
         replay=_replay(properties),
@@ -80,7 +81,11 @@ def _replay(properties: Properties) -> Replay | None:
     replay_id = _header_text(properties, REPLAY)
     if not replay_id or len(replay_id) > _KEY_LIMIT:
         return None
-    return Replay(replay_id, force=properties.header(REPLAY_FORCE) is True)
+    return Replay(
+        replay_id,
+        force=properties.header(REPLAY_FORCE) is True,
+        known_until=_header_time(properties, REPLAY_KNOWN_UNTIL),
+    )
 
 
 def _header_text(properties: Properties, name: str) -> str | None:
@@ -106,8 +111,8 @@ def _attempts(properties: Properties) -> int:
     return min(max(value, 0), _MAX_ATTEMPTS)
 
 
-def _first_seen(properties: Properties) -> datetime | None:
-    value = _header_text(properties, FIRST_SEEN)
+def _header_time(properties: Properties, name: str) -> datetime | None:
+    value = _header_text(properties, name)
     if value is None:
         return None
     try:
@@ -164,7 +169,7 @@ def dead_letter_copy(
         DeadHeader.DETAIL.value: why.detail[:_DETAIL_LIMIT],
         DeadHeader.ATTEMPTS.value: delivery.attempts,
         DeadHeader.QUEUE.value: topology.work_queue(delivery.lane),
-        DeadHeader.TIME.value: _spell(now),
+        DeadHeader.TIME.value: spell_time(now),
     }
     # After a delay the deaths are those in our own delay queue; before it they are the producer's affair.
     deaths = DEATHS if delivery.attempts else ()
@@ -179,7 +184,7 @@ def delay_copy(
     said: dict[str, FieldValue] = {
         COPY_ID: uuid4().hex,
         DeadHeader.ATTEMPTS.value: delivery.attempts + 1,
-        FIRST_SEEN: _spell(delivery.first_seen or now),
+        FIRST_SEEN: spell_time(delivery.first_seen or now),
         ROUTING_KEY: delivery.routing_key,
     }
     key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
@@ -209,5 +214,6 @@ def _fitting(properties: Properties, size: int) -> Properties:
     return properties.without_headers(dropped)
 
 
-def _spell(moment: datetime) -> str:
+def spell_time(moment: datetime) -> str:
+    """RFC 3339, UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

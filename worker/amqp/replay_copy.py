@@ -1,6 +1,6 @@
 """A dead letter as it goes back to work. Pure."""
 
-from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
@@ -12,9 +12,11 @@ from worker.amqp.codec import (
     FIRST_SEEN,
     REPLAY,
     REPLAY_FORCE,
+    REPLAY_KNOWN_UNTIL,
     ROUTING_KEY,
     Outgoing,
     copyable,
+    spell_time,
 )
 from worker.amqp.dead_records import DeadLetterRecord
 from worker.amqp.topology import Topology
@@ -23,27 +25,30 @@ from worker.domain.messages import Lane
 
 # What an earlier life left; a replay begins with all its rounds, and must not inherit another's force.
 _FORMER: Final = tuple(
-    name.encode() for name in (*(header.value for header in DeadHeader), FIRST_SEEN, REPLAY_FORCE)
+    name.encode()
+    for name in (*(header.value for header in DeadHeader), FIRST_SEEN, REPLAY_FORCE, REPLAY_KNOWN_UNTIL)
 )
 
 
-def replay_copy(topology: Topology, record: DeadLetterRecord, *, force: bool) -> Outgoing:
+def replay_copy(
+    topology: Topology, record: DeadLetterRecord, *, force: bool, known_until: datetime | None = None
+) -> Outgoing:
     """The original for the work queue it died in, marked as a replay of this very letter.
 
-    A dead letter that names none of our work queues goes by its routing key.
+    A dead letter that names none of our work queues goes by its routing key. *known_until* is for the worker
+    that takes it, at whatever time.
     """
     said: dict[str, FieldValue] = {
         COPY_ID: uuid4().hex,
         ROUTING_KEY: record.routing_key,
         REPLAY: record.replay_id,
-        **_forced(force=force),
     }
+    if force:
+        said[REPLAY_FORCE] = True
+    if known_until:
+        said[REPLAY_KNOWN_UNTIL] = spell_time(known_until)
     clean = record.properties.without_headers(_FORMER, starting=DEATHS)
     properties = copyable(clean, said)
     if record.queue in {topology.work_queue(lane) for lane in Lane}:
         return Outgoing("", record.queue, record.body, properties)
     return Outgoing(topology.jobs, record.routing_key, record.body, properties)
-
-
-def _forced(*, force: bool) -> Mapping[str, FieldValue]:
-    return {REPLAY_FORCE: True} if force else {}

@@ -28,7 +28,7 @@ from worker.settings import Settings
 
 _DOUBTS = {
     Doubt.UNCERTAIN: "may have been sent: nobody knows, so some recipients may get the text twice",
-    Doubt.FORGOTTEN: "died before the ledger's memory begins (WORKER_LEDGER_RETENTION): "
+    Doubt.FORGOTTEN: "are older than the ledger's memory (WORKER_LEDGER_RETENTION), or unknown to it: "
     "recipients that were sent to may get the text again",
 }
 
@@ -85,7 +85,14 @@ def replay_asked(errand: Errand) -> int:
     left_out = EXIT_FAILED if report.found.refused else 0
 
     def work(access: BrokerAccess, on_step: Callable[[], None]) -> Coroutine[Any, Any, None]:
-        return replay(access, report.found, report.tally, on_step, force=errand.force)
+        return replay(
+            access,
+            report.found,
+            report.tally,
+            on_step,
+            known_until=memory.known_until,
+            force=errand.force,
+        )
 
     return _carried_out(settings, errand, report, work) or (0 if errand.dry_run else left_out)
 

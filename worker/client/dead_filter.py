@@ -44,6 +44,8 @@ _NEVER_STARTED: Final = frozenset(
         FailureCode.JOB_ID_CONFLICT,
     }
 )
+# With these the job had an entry for certain: a ledger without one has forgotten it, whenever it died.
+_SURELY_BEGUN: Final = frozenset({*_UNCERTAIN, FailureCode.RETRIES_EXHAUSTED, FailureCode.FORGOTTEN})
 # A replay waits in its queue before a worker asks the ledger.
 _MARGIN: Final = timedelta(minutes=10)
 
@@ -115,8 +117,21 @@ class Memory:
             return None
         if letter.reason in _UNCERTAIN:
             return Doubt.UNCERTAIN
+        if letter.reason == FailureCode.FORGOTTEN:
+            return Doubt.FORGOTTEN
         known = letter.died is not None and self.now - letter.died < self._kept
         return None if known else Doubt.FORGOTTEN
+
+    def known_until(self, letter: DeadJob) -> datetime | None:
+        """Say from when on a worker must not send what the ledger does not know; None: it may at any time.
+
+        A replay may wait in its queue for longer than the ledger remembers.
+        """
+        if letter.kind in {JobKind.STATUS, JobKind.ACCOUNT} or letter.reason in _NEVER_STARTED:
+            return None
+        if letter.died is None or letter.reason in _SURELY_BEGUN:
+            return letter.died or self.now
+        return letter.died + self._kept
 
     @property
     def _kept(self) -> timedelta:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from aiormq.exceptions import AMQPError
 
@@ -15,7 +16,7 @@ from worker.amqp.dead_records import DeadLetterRecord
 from worker.amqp.replay_copy import replay_copy
 from worker.client.access import BrokerAccess, visit
 from worker.client.dead_filter import Doubt, Wanted
-from worker.client.dead_letters import DeadJob
+from worker.client.dead_letters import DeadJob, read_dead_job
 from worker.client.dead_visit import dead_jobs, visit_letters
 from worker.domain.errors import WorkerError
 
@@ -24,6 +25,7 @@ EVERY = 10_000_000
 _IN_FLIGHT = 64
 
 Doubts = Callable[[DeadJob], Doubt | None]
+KnownUntil = Callable[[DeadJob], datetime | None]
 Act = Callable[[DeadLetterRecord], Awaitable[None]]
 
 
@@ -95,7 +97,13 @@ async def survey(
 
 
 async def replay(
-    access: BrokerAccess, picked: Survey, tally: Tally, on_step: Callable[[], None], *, force: bool = False
+    access: BrokerAccess,
+    picked: Survey,
+    tally: Tally,
+    on_step: Callable[[], None],
+    *,
+    known_until: KnownUntil,
+    force: bool = False,
 ) -> None:
     """Publish a copy of each picked letter where it came from; remove a letter once its copy is confirmed.
 
@@ -107,6 +115,7 @@ async def replay(
         picked: by a survey.
         tally: noted on all the way, for whoever interrupts it.
         on_step: called after each letter.
+        known_until: from when on a worker must not send a letter's job that the ledger does not know.
         force: uncertain recipients are sent to as well.
 
     Raises:
@@ -118,7 +127,8 @@ async def replay(
         await channel.attach(publishing)
 
         async def publish(record: DeadLetterRecord) -> None:
-            await channel.publish(replay_copy(access.topology, record, force=force))
+            until = known_until(read_dead_job(record, 0, access.topology.prefix))
+            await channel.publish(replay_copy(access.topology, record, force=force, known_until=until))
 
         await run.over(publish)
 

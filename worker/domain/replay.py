@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from schemas import FailureCode, Outcome
 from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
@@ -14,10 +15,17 @@ class Replay:
     Attributes:
         id: of the dead letter; the same letter replayed twice counts once.
         force: uncertain recipients are sent to as well: some may get the text twice.
+        known_until: until then a ledger that does not know the job has never known it; after it, it may
+            have forgotten. None: the job was rejected before it began.
     """
 
     id: str
     force: bool = False
+    known_until: datetime | None = None
+
+    def needs_entry(self, now: datetime) -> bool:
+        """Tell whether nobody may be sent to without the job's entry, which alone knows who was."""
+        return not self.force and self.known_until is not None and now >= self.known_until
 
 
 def reopened(entry: Entry, replay: Replay, *, of_part: bool = False) -> Entry:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from worker.domain.messages import Disposition, JobSummary
+from schemas import FailureCode
+from worker.domain.messages import DeadLetter, Disposition, JobSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +12,11 @@ class Handled:
 
     disposition: Disposition
     summary: JobSummary
+
+
+def forgotten(job_id: str) -> Handled:
+    """Give a replay up whose entry is gone. The outcomes that were published before it stand."""
+    words = (
+        "the ledger no longer knows the job, so nobody can tell who was sent to before; nothing was sent now"
+    )
+    return Handled(DeadLetter(FailureCode.FORGOTTEN, words), JobSummary("send", "forgotten", job_id))

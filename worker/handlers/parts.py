@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from worker.domain.messages import Delivery
 from worker.handlers.brief import read_part
 from worker.handlers.completion import Completion, Planned
-from worker.handlers.handled import Handled
+from worker.handlers.handled import Handled, forgotten
 from worker.handlers.ledger_book import Held
 from worker.ports import Locks
 
@@ -30,7 +30,10 @@ class PartHandler:
             held = Held(order.key, None, entry)
             book = self.completion.tools.book
             if delivery.replay:
-                held = await book.replayed(await book.load(order.key) or held, delivery.replay)
+                known = await book.load(order.key)
+                if known is None and delivery.replay.needs_entry(self.completion.tools.clock.now()):
+                    return forgotten(order.brief.job_id)
+                held = await book.replayed(known or held, delivery.replay)
             elif delivery.redelivered:
                 # What it lacks may be no more than its result, which must not wait for the gateway.
                 held = await book.load(order.key) or held

@@ -13,7 +13,7 @@ from worker.handlers import parallel
 from worker.handlers.acceptance import Acceptance, conflict
 from worker.handlers.brief import Brief, PartOrder
 from worker.handlers.completion import Completion, Planned, is_urgent
-from worker.handlers.handled import Handled
+from worker.handlers.handled import Handled, forgotten
 from worker.handlers.ledger_book import Held, LostRaceError
 from worker.handlers.lookups import Lookups
 from worker.ports import Locks
@@ -44,7 +44,9 @@ class SendHandler:
             return await self._work(job, brief, delivery)
 
     async def _work(self, job: SendJob, brief: Brief, delivery: Delivery) -> Handled:
-        held = await self._opened(brief)
+        held = await self._found(brief, delivery)
+        if held is None:
+            return forgotten(brief.job_id)
         if delivery.replay:
             held = await self.completion.tools.book.replayed(held, delivery.replay)
         if held.entry.plan is not None:
@@ -55,16 +57,23 @@ class SendHandler:
             return await self._after_lookup_error(error, job, brief, held, delivery)
         return await self._with_plan(planned, brief, held, delivery)
 
-    async def _opened(self, brief: Brief) -> Held:
-        """Find or make the job's entry."""
-        book = self.completion.tools.book
-        try:
-            held = await book.write(Held(brief.job_id, None, Entry("")), Entry(brief.fingerprint))
-        except LostRaceError:
-            held = await book.reload(brief.job_id)
-        if held.entry.fingerprint != brief.fingerprint:
+    async def _found(self, brief: Brief, delivery: Delivery) -> Held | None:
+        """Find or make the job's entry; None where there is none and none may be made."""
+        tools = self.completion.tools
+        if delivery.replay and delivery.replay.needs_entry(tools.clock.now()):
+            held = await tools.book.load(brief.job_id)
+        else:
+            held = await self._opened(brief)
+        if held and held.entry.fingerprint != brief.fingerprint:
             raise conflict(brief)
         return held
+
+    async def _opened(self, brief: Brief) -> Held:
+        book = self.completion.tools.book
+        try:
+            return await book.write(Held(brief.job_id, None, Entry("")), Entry(brief.fingerprint))
+        except LostRaceError:
+            return await book.reload(brief.job_id)
 
     async def _planned(self, job: SendJob, brief: Brief, delivery: Delivery) -> Part | Split:
         """Decide who is sent to, in which calls."""

@@ -11,7 +11,7 @@ KINDS = frozenset(kind.value for kind in JobKind)
 RESULTS = frozenset(
     {
         *(status for kind in ResultKind for status in kind.statuses),
-        *("split", "delayed", "returned"),
+        *("split", "delayed", "returned", "forgotten"),
     }
 )
 OUTCOMES = frozenset(outcome.value for outcome in Outcome)

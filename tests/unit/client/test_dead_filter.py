@@ -77,6 +77,19 @@ class TestDoubts:
         assert MEMORY.doubt(replace(LETTER, died=edge + timedelta(minutes=11))) is None
         assert MEMORY.doubt(replace(LETTER, died=None)) is Doubt.FORGOTTEN
 
+    def test_what_a_worker_found_forgotten(self) -> None:
+        """However young the letter is."""
+        assert MEMORY.doubt(replace(LETTER, reason="forgotten", died=NOW)) is Doubt.FORGOTTEN
+
+    def test_until_when_an_unknown_job_is_a_new_one(self) -> None:
+        """Not for a moment where it had an entry for certain; else while the ledger would know it."""
+        assert LETTER.died == MEMORY.known_until(LETTER)
+        own = replace(LETTER, reason="internal_error", died=NOW)
+        assert NOW + timedelta(days=3, minutes=-10) == MEMORY.known_until(own)
+        assert NOW == MEMORY.known_until(replace(own, died=None))
+        assert MEMORY.known_until(replace(LETTER, reason="unknown_field")) is None
+        assert MEMORY.known_until(replace(LETTER, kind=JobKind.STATUS)) is None
+
     def test_a_job_that_never_began_is_never_too_old(self) -> None:
         """Nothing was sent."""
         assert MEMORY.doubt(replace(LETTER, reason="unknown_field", died=None)) is None

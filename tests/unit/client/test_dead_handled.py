@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
+from schemas import FailureCode
 from tests.support.fake_worker import FakeWorker, World, delivery, numbers, send_job
 from tests.support.fakes import FakeClock, settled
 from worker.domain.errors import OutcomeUncertainError, TransientError
-from worker.domain.messages import DeadLetter, Delivery, Disposition, Lane
+from worker.domain.messages import DeadLetter, Delivery, Disposition, Lane, Requeue
 from worker.domain.replay import Replay
 
 ONE, TWO = numbers(2)
@@ -108,6 +110,69 @@ class TestSameLetter:
         await finished(world.clock, *copies)
         assert {ONE: 1, TWO: 1} == world.gateway.times_sent
         assert {ONE: "accepted", TWO: "accepted"} == world.outcomes()
+
+
+class TestForgotten:
+    """A replay that finds no entry, where there must have been one."""
+
+    @pytest.mark.parametrize("early", [timedelta(0), timedelta(days=9)])
+    async def test_is_a_dead_letter_again_and_nobody_is_sent_to(self, world: World, early: timedelta) -> None:
+        """However long the copy waited; no result changes the outcomes that were published."""
+        known_until = world.clock.now() - early
+        copy = delivery(Lane.SEND, send_job(ONE), replay=Replay("letter", known_until=known_until))
+        (end,) = await finished(world.clock, begun(FakeWorker(world), copy))
+        assert isinstance(end, DeadLetter)
+        assert FailureCode.FORGOTTEN == end.reason
+        assert ([], []) == (world.gateway.calls, world.bodies)
+
+    async def test_of_a_part(self, world: World) -> None:
+        """The entry that counts is the part's own."""
+        worker = FakeWorker(world)
+        await finished(world.clock, begun(worker, delivery(Lane.SEND, send_job(*numbers(101)))))
+        part = world.publisher.parts[0]
+        replay = Replay("letter", known_until=world.clock.now())
+        copy = Delivery(Lane.SEND_PARTS, part.body, "send", message_id=part.message_id, replay=replay)
+        (end,) = await finished(world.clock, begun(worker, copy))
+        assert isinstance(end, DeadLetter)
+        assert FailureCode.FORGOTTEN == end.reason
+        assert [] == world.gateway.calls
+
+    @pytest.mark.parametrize("force", [True, False])
+    async def test_is_sent_by_force_and_while_the_ledger_would_know(
+        self, world: World, *, force: bool
+    ) -> None:
+        """Without an entry in time the job never began."""
+        later = timedelta(0) if force else timedelta(seconds=1)
+        replay = Replay("letter", force=force, known_until=world.clock.now() + later)
+        copy = delivery(Lane.SEND, send_job(ONE), replay=replay)
+        await finished(world.clock, begun(FakeWorker(world), copy))
+        assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_one_that_the_ledger_knows_is_carried_out(self, world: World) -> None:
+        """Its age is nothing then."""
+        worker = FakeWorker(world, delays=())
+        world.gateway.script = [AWAY] * 3
+        await finished(world.clock, begun(worker, delivery(Lane.SEND, send_job(ONE))))
+        replay = Replay("letter", known_until=world.clock.now() - timedelta(days=9))
+        await finished(world.clock, begun(worker, delivery(Lane.SEND, send_job(ONE), replay=replay)))
+        assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_the_entry_may_go_while_it_is_worked_on(self, world: World) -> None:
+        """Then it goes back to its queue, and the next look finds nothing."""
+        worker = FakeWorker(world, delays=())
+        world.gateway.dnd_script = [AWAY] * 3
+        job = send_job(ONE, dnd="filter")
+        await finished(world.clock, begun(worker, delivery(Lane.SEND, job)))
+
+        async def lose() -> None:
+            world.ledger.forget()
+
+        worker.gate.on_admit = lose
+        copy = delivery(Lane.SEND, job, replay=Replay("letter", known_until=world.clock.now()))
+        first, second = [(await finished(world.clock, begun(worker, copy)))[0] for _ in range(2)]
+        assert isinstance(first, Requeue)
+        assert isinstance(second, DeadLetter)
+        assert [] == world.gateway.calls
 
 
 def _until(release: asyncio.Event) -> Callable[[], Awaitable[None]]:

@@ -10,12 +10,14 @@ from pamqp.common import FieldValue
 from pamqp.header import ContentHeader
 
 from schemas.channels import JobKind
+from worker.amqp.codec import decode_delivery
 from worker.amqp.dead_records import DeadLetterRecord, read_record
 from worker.amqp.replay_copy import replay_copy
 from worker.amqp.topology import Topology
 from worker.amqp.transport import RAW
 from worker.amqp.wire import Properties
 from worker.client.dead_letters import read_dead_job
+from worker.domain.messages import Lane
 
 TOPOLOGY = Topology("sms")
 DIED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -119,6 +121,19 @@ class TestCopies:
         copy = replay_copy(TOPOLOGY, letter(key="status", headers=headers), force=True)
         assert ("sms.jobs", "status") == (copy.exchange, copy.routing_key)
         assert copy.properties.header("x-iton-replay-force") is True
+
+    def test_tells_the_worker_how_long_the_job_is_known(self) -> None:
+        """It reads the very moment; an earlier replay's is gone."""
+        headers: dict[str, FieldValue] = {"x-iton-replay-known-until": "2020-01-01T00:00:00.000Z"}
+        until = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)
+        told = replay_copy(TOPOLOGY, letter(headers=headers), force=False, known_until=until).properties
+        silent = replay_copy(TOPOLOGY, letter(headers=headers), force=False).properties
+        for properties, moment in ((told, until), (silent, None)):
+            read = decode_delivery(
+                Lane.SEND, routing_key="send", redelivered=False, body=b"", properties=properties
+            )
+            assert read.replay is not None
+            assert moment == read.replay.known_until
 
     def test_each_copy_is_told_from_the_others(self) -> None:
         """A dead letter of a copy is another letter; an id that is too long is not passed on."""
