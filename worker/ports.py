@@ -1,6 +1,6 @@
 """What the handlers need of the world: the smallest interfaces that adapters must keep."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -159,6 +159,18 @@ class TokenSource(Protocol):
         Raises:
             LedgerUnavailableError: the store of the bucket is away.
         """
+        ...
+
+
+class AnswerMemory(Protocol):
+    """Remembers for a time what the DND endpoint said of numbers. What it forgot is asked for again."""
+
+    def recall(self, numbers: Iterable[str]) -> dict[str, bool]:
+        """Return the answers that are known and not too old; the other numbers are missing."""
+        ...
+
+    def keep(self, answers: Mapping[str, bool]) -> None:
+        """Remember *answers*, as far as there is room."""
         ...
 
 

@@ -72,7 +72,8 @@ def shared_line(
             folder=tmp_path_factory.mktemp("shared"),
         )
         stack.callback(workshop.close)
-        workshop.ready(**DEBUG_SETTINGS, WORKER_BREAKER_FAILURES=1000)
+        # Each test asks about the same few numbers, and shall find what its own gateway says.
+        workshop.ready(**DEBUG_SETTINGS, WORKER_BREAKER_FAILURES=1000, WORKER_DND_MEMORY=0)
         yield line_on(stack, workshop, simulator)
 
 

@@ -1,5 +1,6 @@
 """The DND filter through the real process (contract, sections 1 and 3)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,3 +61,19 @@ class TestCategoryAndDnd:
         line.gateway.change(spelling=spelling)
         result = line.collector.one(line.producer.send(list(FILTERED), f"spelt {spelling}"))
         assert FILTERED == result.outcomes
+
+
+class TestMemory:
+    """Answers are remembered (``WORKER_DND_MEMORY``)."""
+
+    def test_answers_are_remembered(self, own_line: Callable[..., Line]) -> None:
+        """The second job asks about nobody but the number that the first reply did not name."""
+        line = own_line()
+        line.collector.one(line.producer.send(list(FILTERED), "first"))
+        result = line.collector.one(line.producer.send(list(FILTERED), "second"))
+        assert FILTERED == result.outcomes
+        asked = [call["phoneNumbers"] for call in line.gateway.recent("check_DNDnumber")]
+        assert [",".join(FILTERED), UNVERIFIED] == asked
+        _, text = line.worker.get("/metrics")
+        assert 'iton_worker_dnd_cache_total{result="hit"} 2.0' in text
+        assert 'iton_worker_dnd_cache_total{result="miss"} 4.0' in text

@@ -22,6 +22,7 @@ from worker.handlers.send import SendHandler
 from worker.handlers.status import StatusHandler
 from worker.ports import Command
 from worker.resilience.keyed_lock import KeyedLock
+from worker.resilience.number_memory import NumberMemory
 from worker.resilience.retry import RetryAttempts
 
 LEASE = 35.0
@@ -83,6 +84,7 @@ class FakeWorker:
     gate: FakeGate = field(default_factory=FakeGate)
     observer: FakeObserver = field(default_factory=FakeObserver)
     numbering: NumberingPlan = INDIA
+    dnd_memory: float = 0.0
 
     @property
     def policy(self) -> RetryPolicy:
@@ -110,7 +112,9 @@ class FakeWorker:
     @property
     def lookups(self) -> Lookups:
         """Asks the gateway."""
-        return Lookups(self.world.gateway, self.gate, {command: self.retry(command) for command in Command})
+        retry = {command: self.retry(command) for command in Command}
+        memory = NumberMemory(self.dnd_memory, self.world.clock, shelves=1024)
+        return Lookups(self.world.gateway, self.gate, retry, memory=memory)
 
     def retry(self, command: Command) -> RetryAttempts:
         """Retries without jitter worth a thought."""

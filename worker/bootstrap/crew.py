@@ -26,6 +26,7 @@ from worker.handlers.status import StatusHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
 from worker.resilience.batcher import Batcher
 from worker.resilience.keyed_lock import KeyedLock
+from worker.resilience.number_memory import NumberMemory
 from worker.resilience.retry import RetryAttempts
 from worker.settings import Settings
 
@@ -95,7 +96,13 @@ class Crew:
     def _lookups(self) -> Lookups:
         """The one place through which all jobs ask, so that they can ask together."""
         retry = {command: self._retry(command) for command in Command}
-        return Lookups(self.gateway, self.gate, retry, pooling=self._pooled)
+        return Lookups(self.gateway, self.gate, retry, memory=self._memory(), pooling=self._pooled)
+
+    def _memory(self) -> NumberMemory:
+        def recalled(known: int, unknown: int) -> None:
+            self.observer.dnd_cached(hits=known, misses=unknown)
+
+        return NumberMemory(self.settings.gateway.dnd_memory, self.clock, on_recall=recalled)
 
     def _pooled(self, command: Command, ask: Ask[V]) -> Ask[V]:
         shared = partial(self.observer.call_shared, command)

@@ -74,6 +74,14 @@ class GatewaySettings(Section):
         validation_alias="WORKER_GATEWAY_RULES",
         description="JSON list; rules that classify replies, tried before the ones that are built in",
     )
+    dnd_memory: float = Field(
+        3_600,
+        ge=0,
+        le=2_592_000,
+        allow_inf_nan=False,
+        validation_alias="WORKER_DND_MEMORY",
+        description="seconds; how long an answer of the DND list is remembered. 0: not at all",
+    )
     max_calls: int = Field(
         100,
         ge=1,
