@@ -69,7 +69,7 @@ def assemble(settings: Settings) -> Parts:
     gate = Doors(settings, Probes(gateway, ledger), metrics, clock, limiter).gate()
     publisher = publisher_of(settings)
     measured = MeasuredPublisher(publisher, metrics)
-    crew = Crew(settings, clock, observer, MeasuredGateway(gateway, metrics), ledger, gate, measured, memory)
+    crew = Crew(settings, clock, observer, MeasuredGateway(gateway, metrics), ledger, gate, measured)
     dispatch = crew.dispatch()
 
     async def handle(delivery: Delivery) -> Disposition:
