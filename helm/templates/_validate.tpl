@@ -1,11 +1,39 @@
 {{/* What the schema cannot see: values that do not go together. Each sentence names the value and the remedy. */}}
 
 {{- define "iton-worker.validate" -}}
+{{- include "iton-worker.validateUrls" . -}}
 {{- include "iton-worker.validateLedger" . -}}
 {{- include "iton-worker.validateCredentials" . -}}
 {{- include "iton-worker.validateSettings" . -}}
 {{- include "iton-worker.validateAutoscaling" . -}}
 {{- include "iton-worker.validateObjects" . -}}
+{{- end }}
+
+{{/* Not in the schema, for Helm repeats what a schema refuses, and these may hold a password. */}}
+{{- define "iton-worker.validateUrls" -}}
+{{- if not (regexMatch "^https?://[^/?#@]+[^?#@]*$" .Values.iton.baseUrl) -}}
+{{- fail "iton.baseUrl: must be https://HOST/PATH/ without credentials and query; correct it" -}}
+{{- end -}}
+{{- with .Values.credentials.amqpUrl -}}
+{{- if not (regexMatch "^amqps?://." .) -}}
+{{- fail "credentials.amqpUrl: must be amqp://USER:PASSWORD@HOST:5672/VHOST or amqps://; correct it" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.credentials.ledgerUrl -}}
+{{- if not (regexMatch "^rediss?://." .) -}}
+{{- fail "credentials.ledgerUrl: must be redis://:PASSWORD@HOST:PORT/DB or rediss://; correct it" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.ledger.redis.url -}}
+{{- if not (regexMatch "^rediss?://[^/?#@]+(/[^?#@]*)?$" .) -}}
+{{- fail "ledger.redis.url: must be redis://HOST:PORT/DB or rediss://, without a password; one with a password belongs into credentials.from.LEDGER_URL" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.autoscaling.keda.managementUrl -}}
+{{- if not (regexMatch "^https?://." .) -}}
+{{- fail "autoscaling.keda.managementUrl: must be http://USER:PASSWORD@HOST:15672/VHOST or https://; correct it" -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "iton-worker.validateLedger" -}}

@@ -24,6 +24,23 @@ class TestSettings:
         settings = load_settings(env_file=tmp_path / "none")
         assert settings.broker.prefix == given["AMQP_PREFIX"]
 
+    def test_the_worker_reads_secrets_as_the_kubelet_mounts_them(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Links to links, which change in one step; a line break at the end does not count."""
+        version = tmp_path / "..2026_01_01_00_00_00.1"
+        version.mkdir()
+        (tmp_path / "..data").symlink_to(version.name)
+        secrets = {"AMQP_URL": "amqp://u:p@mq/\n", "ITON_USERNAME": "u\n", "ITON_PASSWORD": "p\n"}
+        for name, value in secrets.items():
+            (version / name).write_text(value)
+            (tmp_path / name).symlink_to(f"..data/{name}")
+        for name, value in (config(objects({})) | {"WORKER_SECRETS_DIR": str(tmp_path)}).items():
+            monkeypatch.setenv(name, value)
+        settings = load_settings(env_file=tmp_path / "none")
+        assert settings.broker.url.get_secret_value() == "amqp://u:p@mq/"
+        assert settings.gateway.password.get_secret_value() == "p"
+
     def test_every_setting_of_the_worker_can_be_given(self) -> None:
         """One that the worker gains and the chart refuses fails here."""
         values: dict[str, Any] = {"credentials": {"existingSecret": "iton"}, "settings": _samples()}
