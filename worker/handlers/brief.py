@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from schemas import FailureCode, JobError, JobRejectedError
 from worker.domain.entry import Entry, Part, Split
 from worker.domain.entry_codec import UnreadableEntryError, part_from_row, part_to_row
+from worker.domain.errors import UnavailableError
 from worker.ports import TextMessage
+
+_FORM = 1  # of parts; a release that changes what a part holds counts it up, and the one before it waits
 
 
 class Brief(BaseModel):
@@ -56,7 +59,7 @@ class PartOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    v: int = 1
+    v: int = _FORM
     brief: Brief
     number: int
     parts: int
@@ -101,14 +104,24 @@ class PartOrder(BaseModel):
         return self.model_dump_json(exclude_defaults=True).encode()
 
 
+def _is_newer(raw: object) -> bool:
+    """Tell whether workers of two releases share the queue while a deployment rolls."""
+    form = raw.get("v") if isinstance(raw, dict) else None
+    return isinstance(form, int) and form > _FORM
+
+
 def read_part(body: bytes) -> tuple[PartOrder, Entry]:
     """Read the body of a message from a parts queue.
 
     Raises:
         JobRejectedError: it is not one of the worker's own.
+        UnavailableError: a newer release made it, which must carry it out.
     """
     try:
         raw: Mapping[str, Any] = json.loads(body)
+        if _is_newer(raw):
+            words = f"a part has form {raw['v']}, this release reads {_FORM}"
+            raise UnavailableError("part_unreadable", words)
         order = PartOrder.model_validate(raw)
         entry = order.entry
         if not entry.part.holds_together():
