@@ -107,9 +107,19 @@ def own_line(workshop: Workshop, gateway: SimulatorProcess) -> Iterator[Callable
 
 
 @pytest.fixture
-def stage(
-    broker: FoundBroker, amqp_prefix: str, gateway: SimulatorProcess, tmp_path: Path
-) -> Iterator[Stage]:
-    """Provide broker, gateway and a Redis of the test's own for a fleet."""
+def redis_of_stage(tmp_path: Path) -> Iterator[RedisServer]:
+    """Provide the Redis of ``stage``."""
     with RedisServer(tmp_path / "redis") as redis:
-        yield Stage(broker.url, amqp_prefix, gateway, redis.url, tmp_path)
+        yield redis
+
+
+@pytest.fixture
+def stage(
+    broker: FoundBroker,
+    amqp_prefix: str,
+    gateway: SimulatorProcess,
+    redis_of_stage: RedisServer,
+    tmp_path: Path,
+) -> Stage:
+    """Provide broker, gateway and a Redis of the test's own for a fleet."""
+    return Stage(broker.url, amqp_prefix, gateway, redis_of_stage.url, tmp_path)
