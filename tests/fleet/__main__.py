@@ -84,12 +84,22 @@ def large(stage: Stage) -> Row:
 def rate(stage: Stage) -> Row:
     """A rate limit over four workers, for a minute."""
     found = trials.rate(stage, "rate", workers=WORKERS, limit=50, seconds=60)
+    return Row(f"`ITON_RATE_LIMIT`, {WORKERS} workers, Redis", _rate(found), found.reckoning)
+
+
+def shares(stage: Stage) -> Row:
+    """The same without a Redis: each worker takes its share."""
+    url = f"sqlite:///{stage.folder}/shared.db"
+    found = trials.rate(stage, "shares", workers=WORKERS, limit=50, seconds=60, LEDGER_URL=url)
+    return Row(f"`ITON_RATE_LIMIT`, {WORKERS} workers, SQLite", _rate(found), found.reckoning)
+
+
+def _rate(found: trials.Rate) -> str:
     off = 100 * (found.sustained / found.limit - 1)
-    figures = (
+    return (
         f"limit 50/s: {found.sustained:.2f}/s sustained ({off:+.1f} %), most within 1 s "
         f"{found.most_within(1.0)} of 100 allowed; worst window {100 * found.beyond:.0f} % of its allowance"
     )
-    return Row(f"`ITON_RATE_LIMIT`, {WORKERS} workers", figures, found.reckoning)
 
 
 def rolling(stage: Stage) -> Row:
@@ -97,8 +107,8 @@ def rolling(stage: Stage) -> Row:
     with open_fleet(stage, WORKERS) as fleet:
         found = trials.rolling(fleet, "rolling", per_second=100, rounds=2)
     figures = (
-        f"{len(found.exit_codes)} replaced in {found.seconds:.0f} s at 100 jobs/s, exit codes "
-        f"{sorted(set(found.exit_codes))}, longest gap between two calls {found.longest_gap:.2f} s"
+        f"{len(found.exit_codes)} replaced in {found.seconds:.0f} s at {found.per_second:.0f} jobs/s, "
+        f"exit codes {sorted(set(found.exit_codes))}, longest gap between two calls {found.longest_gap:.2f} s"
     )
     return Row(f"rolling restart, {WORKERS} workers", figures, found.reckoning)
 
@@ -117,6 +127,7 @@ TRIALS: dict[str, Trial] = {
     "spread": spread,
     "large": large,
     "rate": rate,
+    "shares": shares,
     "rolling": rolling,
     "scaling": scaling,
 }
@@ -124,7 +135,8 @@ TRIALS: dict[str, Trial] = {
 
 def _spread(found: trials.Spread) -> str:
     calls = ", ".join(f"{count:,}" for count in found.calls)
-    return f"calls by worker {calls}; {found.seconds:.1f} s"
+    each = 1000 * found.cpu / sum(found.calls)
+    return f"calls by worker {calls}; {found.seconds:.1f} s; {each:.1f} ms of processor a call"
 
 
 def _table(rows: list[Row]) -> str:

@@ -20,10 +20,12 @@ class Spread:
     Attributes:
         calls: of sendSMS, by worker, as each one's /metrics count them.
         seconds: from the first publish to the last result.
+        cpu: seconds of processor that all workers took together.
     """
 
     calls: Sequence[int]
     seconds: float
+    cpu: float
     reckoning: Reckoning
 
     @property
@@ -49,12 +51,12 @@ def large(fleet: Fleet, text: str, *, recipients: int) -> Spread:
 
 def _shared_out(fleet: Fleet, campaign: Campaign, publish: Callable[[], None]) -> Spread:
     fleet.stage.gateway.change(**LATENCY)
-    before, started = fleet.sends(), time.monotonic()
+    before, cpu, started = fleet.sends(), fleet.cpu(), time.monotonic()
     publish()
     campaign.wait_done(600)
     seconds = time.monotonic() - started
     calls = [now - then for now, then in zip(fleet.sends(), before, strict=True)]
-    return Spread(calls, seconds, campaign.reckoning(fleet.queues))
+    return Spread(calls, seconds, fleet.cpu() - cpu, campaign.reckoning(fleet.queues))
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ class Rate:
         )
 
 
-def rate(stage: Stage, text: str, *, workers: int, limit: int, seconds: int) -> Rate:
+def rate(stage: Stage, text: str, *, workers: int, limit: int, seconds: int, **settings: object) -> Rate:
     """Give a fleet with a rate limit more work than it may do, for about *seconds*."""
-    with open_fleet(stage, workers, ITON_RATE_LIMIT=limit) as fleet:
+    with open_fleet(stage, workers, ITON_RATE_LIMIT=limit, **settings) as fleet:
         campaign = fleet.campaign(text)
         campaign.publish(limit * (seconds + 1))
         campaign.wait_done(10 * seconds + 60)
@@ -120,18 +122,21 @@ class Rolling:
     Attributes:
         exit_codes: of the workers that were replaced.
         seconds: that the replacing took.
-        longest_gap: seconds between two calls at the gateway.
+        per_second: calls at the gateway, on average.
+        longest_gap: seconds between two of them.
     """
 
     exit_codes: Sequence[int]
     seconds: float
+    per_second: float
     longest_gap: float
     reckoning: Reckoning
 
     def __str__(self) -> str:
         return (
             f"{len(self.exit_codes)} workers replaced in {self.seconds:.1f} s, exit codes {self.exit_codes}, "
-            f"longest gap between two calls {self.longest_gap:.2f} s; {self.reckoning}"
+            f"{self.per_second:.0f} calls a second meanwhile, "
+            f"longest gap between two {self.longest_gap:.2f} s; {self.reckoning}"
         )
 
 
@@ -146,8 +151,10 @@ def rolling(fleet: Fleet, text: str, *, per_second: float, rounds: int = 1, **se
         seconds = time.monotonic() - started
         campaign.wait_sent(campaign.sent() + int(per_second))
     campaign.wait_done()
-    gap = max(later - earlier for earlier, later in pairwise(campaign.arrivals()))
-    return Rolling(codes, seconds, gap, campaign.reckoning(fleet.queues))
+    times = campaign.arrivals()
+    speed = len(times) / (times[-1] - times[0])
+    gap = max(later - earlier for earlier, later in pairwise(times))
+    return Rolling(codes, seconds, speed, gap, campaign.reckoning(fleet.queues))
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,10 @@ class Fleet:
         """Return how many sendSMS calls each living worker has made, by its own /metrics."""
         return [calls_made(worker, "sendSMS") for worker in self.living]
 
+    def cpu(self) -> float:
+        """Return the seconds of processor that the living workers have taken so far, by their /metrics."""
+        return sum(sample(worker, "process_cpu_seconds_total") for worker in self.living)
+
 
 def calls_made(worker: WorkerProcess, command: str) -> int:
     """Return how many calls of *command* ended well, as the worker's /metrics have it."""
