@@ -9,7 +9,7 @@ from tests.support.chart import VALUE_SETS, Object, objects, one, pod_spec
 REDIS = {"type": "redis", "redis": {"url": "redis://redis:6380/0"}}
 
 
-def _ports(rules: list[Object]) -> list[list[int | str]]:
+def _ports(rules: list[Object]) -> list[list[int]]:
     return [[port["port"] for port in rule["ports"]] for rule in rules]
 
 
@@ -17,8 +17,9 @@ class TestNetworkPolicy:
     """Everything else is closed."""
 
     def test_in_comes_who_asks_the_health_port(self) -> None:
-        """By its name, so that another port needs no other rule."""
-        assert _ports(one(objects({}), "NetworkPolicy")["spec"]["ingress"]) == [["health"]]
+        """By its number, for not every network plugin knows ports by their names."""
+        rendered = objects({"health": {"port": 9000}})
+        assert _ports(one(rendered, "NetworkPolicy")["spec"]["ingress"]) == [[9000]]
 
     def test_out_goes_what_the_worker_needs(self) -> None:
         """Names, broker, gateway; without a Redis ledger no Redis."""

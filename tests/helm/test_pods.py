@@ -49,6 +49,12 @@ class TestSecurity:
         assert check["containers"][0]["securityContext"] == worker_container(rendered)["securityContext"]
         assert check["containers"][0]["args"] == ["check"]
 
+    def test_the_test_pod_can_be_read(self) -> None:
+        """``helm test --logs`` reads it after its end."""
+        annotations = one(objects({}), "Pod")["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "test"
+        assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
+
     def test_a_field_can_be_taken_out(self) -> None:
         """OpenShift draws the user itself."""
         values = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
