@@ -1,8 +1,30 @@
 """``python -m worker`` and the command ``iton-worker``."""
 
+import os
+import signal
 import sys
 
-from worker.cli.app import main
+_TERMINATED = 128 + signal.SIGTERM  # what a shell says of a program that SIGTERM ended
+
+
+def main() -> int:
+    """Run one command; return its exit code."""
+    end_at_sigterm(sys.argv[1:])
+    from worker.cli.app import main as run_command  # noqa: PLC0415 - takes a while, and a stop must not wait
+
+    return run_command()
+
+
+def end_at_sigterm(arguments: list[str]) -> None:
+    """Let SIGTERM end us at once until the command takes it over: ``run`` with 0, as there is no work yet.
+
+    Linux drops a signal for which process 1 has no handler: a container stopped in its first second would
+    go on until it is killed.
+    """
+    asked_to_run = arguments[:1] == ["run"]
+    if asked_to_run or os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if asked_to_run else _TERMINATED))
+
 
 if __name__ == "__main__":
     sys.exit(main())
