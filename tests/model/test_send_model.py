@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -28,11 +29,18 @@ STEPS = int(os.environ.get("MODEL_STEPS", "40"))
 
 WORKERS = 3
 MOST_CALLS = 3  # of a job that prefers a double to a doubt
-ONE, TWO = numbers(2)
+ONE, TWO, THREE, FOUR = numbers(4)
 JOBS: dict[str, dict[str, Any]] = {
     "plain": send_job(ONE, TWO, "12", job_id="plain", text="plain"),
     "again": send_job(ONE, job_id="again", text="again", on_uncertain="resend"),
     "large": send_job(*numbers(101), job_id="large", text="large"),
+}
+# The same text: with joint sends these three share calls, and a text's recipient tells whose it is.
+JOINT_JOBS: dict[str, dict[str, Any]] = {
+    "plain": send_job(ONE, TWO, "12", job_id="plain", text="same"),
+    "again": send_job(THREE, job_id="again", text="same", on_uncertain="resend"),
+    "third": send_job(FOUR, job_id="third", text="same"),
+    "large": send_job(*numbers(105)[4:], job_id="large", text="same"),
 }
 FAULTS: dict[str, tuple[WorkerError, bool]] = {
     "not sent": (TransientError("gateway_unreachable", "refused"), False),
@@ -47,10 +55,18 @@ WORKER = st.integers(0, WORKERS - 1)
 class SendModel(RuleBasedStateMachine):
     """Three workers at a time; a killed one is replaced."""
 
+    jobs = JOBS
+    coalesce = False
+
     def __init__(self) -> None:
         super().__init__()
         self._runner = asyncio.Runner()
-        self._fleet = Fleet()
+        self._fleet = Fleet(self.coalesce)
+        self._whose = {
+            (str(job["text"]), str(name)): job_id
+            for job_id, job in self.jobs.items()
+            for name in job["recipients"]
+        }
         self._everybody: list[Process] = []
         self._published: set[str] = set()
         self._workers = [self._new() for _ in range(WORKERS)]
@@ -59,16 +75,17 @@ class SendModel(RuleBasedStateMachine):
         self._everybody.append(Process(self._fleet, len(self._everybody)))
         return self._everybody[-1]
 
-    @initialize(name=st.sampled_from(sorted(JOBS)))
-    def first_job(self, name: str) -> None:
+    @initialize(which=st.integers(0, 3))
+    def first_job(self, which: int) -> None:
         """There is always one."""
-        self.publish(name)
+        self.publish(which)
 
-    @rule(name=st.sampled_from(sorted(JOBS)))
-    def publish(self, name: str) -> None:
+    @rule(which=st.integers(0, 3))
+    def publish(self, which: int) -> None:
         """A job comes, for the first time or once more."""
+        name = sorted(self.jobs)[which % len(self.jobs)]
         self._published.add(name)
-        self._fleet.publish(JOBS[name])
+        self._fleet.publish(self.jobs[name])
 
     @rule(number=WORKER, which=st.integers(0, 3))
     def take(self, number: int, which: int) -> None:
@@ -192,17 +209,21 @@ class SendModel(RuleBasedStateMachine):
     def _every_recipient_has_one_outcome(
         self, last: dict[str, dict[str, Any]], outcomes: dict[tuple[str, str], dict[str, Any]]
     ) -> None:
-        expected = {(name, spelling) for name in self._published for spelling in JOBS[name]["recipients"]}
+        expected = {
+            (name, spelling) for name in self._published for spelling in self.jobs[name]["recipients"]
+        }
         assert expected == set(outcomes)
         assert len(outcomes) == sum(len(body["recipients"]) for body in last.values())
 
     def _nobody_is_sent_to_twice(self) -> None:
-        for (job, name), times in Counter(self._fleet.sends).items():
+        for (text, name), times in Counter(self._fleet.sends).items():
+            job = self._whose[text, name]
             assert times <= (MOST_CALLS if job == "again" else 1), (job, name, times)
 
     def _ids_are_right(self, outcomes: dict[tuple[str, str], dict[str, Any]]) -> None:
         given: dict[tuple[str, str], set[str]] = {}
-        for number, job, name, message_id in self._fleet.handed:
+        for number, text, name, message_id in self._fleet.handed:
+            job = self._whose[text, name]
             given.setdefault((job, name), set()).add(message_id)
             if not self._everybody[number].dead:
                 assert message_id in _ids_of(outcomes[job, name]), "an id was not published"
@@ -221,14 +242,32 @@ def _ids_of(one: dict[str, Any]) -> set[str]:
     return own | set(one.get("earlier_message_ids", ()))
 
 
+class JointSendModel(SendModel):
+    """The same with jobs that share calls."""
+
+    jobs = JOINT_JOBS
+    coalesce = True
+
+    @rule(number=WORKER)
+    def take_all(self, number: int) -> None:
+        """A worker starts on everything that waits, so that jobs meet."""
+        self._runner.run(self._all_taken(self._workers[number]))
+
+    async def _all_taken(self, worker: Process) -> None:
+        for kept in self._fleet.waiting:
+            worker.take(kept)
+        await worker.go_on(0)
+
+
 class TestSendModel:
     """Hypothesis looks for an order of events that breaks a promise."""
 
-    def test_no_order_of_events_breaks_a_promise(self) -> None:
+    @pytest.mark.parametrize("model", [SendModel, JointSendModel])
+    def test_no_order_of_events_breaks_a_promise(self, model: type[SendModel]) -> None:
         """Kills, freezes, cuts, redeliveries, repeats, lost answers and lost replies."""
         with capture_logs():
             run_state_machine_as_test(
-                SendModel,
+                model,
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,

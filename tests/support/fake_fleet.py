@@ -38,6 +38,7 @@ class Fleet:
     """What the workers share, what the next operations run into, and what came out.
 
     Attributes:
+        coalesce: jobs that send the same share calls.
         sends: (job text, recipient) of each text that reached a phone, in order.
         handed: (process, recipient, id) of each id that a worker was given.
         slow: calls that took longer than a lease, or were about to begin for that long.
@@ -45,6 +46,7 @@ class Fleet:
         ledger_faults, publish_faults, gateway_faults: of the next operations; None for none.
     """
 
+    coalesce: bool = False
     world: World = field(default_factory=World)
     queue: list[Kept] = field(default_factory=list)
     results: list[ResultMessage] = field(default_factory=list)
@@ -97,7 +99,7 @@ class Process:
         world.publisher = _Publisher(self)  # type: ignore[assignment] # the same port
         world.ledger = _Ledger(self)  # type: ignore[assignment] # the same port
         world.gateway = _Gateway(self)
-        self._dispatch: Dispatch = FakeWorker(world, gate=_Gate(self)).dispatch()
+        self._dispatch: Dispatch = FakeWorker(world, gate=_Gate(self), coalesce=fleet.coalesce).dispatch()
 
     @property
     def busy(self) -> bool:

@@ -14,11 +14,12 @@ from worker.handlers.acceptance import Acceptance
 from worker.handlers.account import AccountHandler
 from worker.handlers.completion import Completion
 from worker.handlers.dispatch import Dispatch
+from worker.handlers.joint_sends import JointSends
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import Lookups
-from worker.handlers.part_run import SendTools
 from worker.handlers.parts import PartHandler
 from worker.handlers.send import SendHandler
+from worker.handlers.send_tools import SendTools
 from worker.handlers.status import StatusHandler
 from worker.ports import Command
 from worker.resilience.keyed_lock import KeyedLock
@@ -85,6 +86,12 @@ class FakeWorker:
     observer: FakeObserver = field(default_factory=FakeObserver)
     numbering: NumberingPlan = INDIA
     dnd_memory: float = 0.0
+    coalesce: bool = False
+    joint: JointSends | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.coalesce:
+            self.joint = JointSends(self.world.gateway, self.gate, self.observer)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -102,6 +109,7 @@ class FakeWorker:
             clock=self.world.clock,
             observer=self.observer,
             lease=LEASE,
+            joint=self.joint,
         )
 
     @property

@@ -111,6 +111,7 @@ class FakeGateway:
         sent: every (recipient, text) that went out.
         calls: the recipients of every send that arrived.
         given: ids handed out, by recipient.
+        send_refused: numbers for which a whole send is refused with `refusal`.
         dnd: numbers on the DND list.
         dnd_script: errors, or None for an answer, of the next DND lookups.
         unnamed: numbers that DND replies leave out.
@@ -128,6 +129,7 @@ class FakeGateway:
     dnd: set[str] = field(default_factory=set)
     dnd_script: list[WorkerError | None] = field(default_factory=list)
     dnd_refused: set[str] = field(default_factory=set)
+    send_refused: set[str] = field(default_factory=set)
     dnd_calls: list[tuple[str, ...]] = field(default_factory=list)
     unnamed: set[str] = field(default_factory=set)
     reports: dict[str, MessageReport] = field(default_factory=dict)
@@ -151,6 +153,8 @@ class FakeGateway:
     async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
         """Send as the script says."""
         self.calls.append(tuple(recipients))
+        if self.refusal and self.send_refused.intersection(recipients):
+            raise self.refusal
         if self.before_send:
             await self.before_send()
         reply = self.script.pop(0) if self.script else None

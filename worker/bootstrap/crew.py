@@ -17,11 +17,12 @@ from worker.handlers.account import AccountHandler
 from worker.handlers.completion import Completion
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch
+from worker.handlers.joint_sends import JointSends
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import BATCH, Ask, Lookups
-from worker.handlers.part_run import SendTools
 from worker.handlers.parts import PartHandler
 from worker.handlers.send import SendHandler
+from worker.handlers.send_tools import SendTools
 from worker.handlers.status import StatusHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
 from worker.resilience.batcher import Batcher
@@ -89,8 +90,16 @@ class Crew:
             clock=self.clock,
             observer=self.observer,
             lease=self.settings.gateway.timeout + _LEASE_MARGIN,
+            joint=self._joint,
         )
         return Completion(tools, self.publisher, self._policy(), self.settings.retry.resend_attempts)
+
+    @cached_property
+    def _joint(self) -> JointSends | None:
+        """The one place in which jobs meet that send the same."""
+        if not self.settings.gateway.coalesce_sends:
+            return None
+        return JointSends(self.gateway, self.gate, self.observer)
 
     @cached_property
     def _lookups(self) -> Lookups:

@@ -27,8 +27,9 @@ from worker.domain.verdict import Wishes
 from worker.handlers.brief import Brief
 from worker.handlers.handled import Handled
 from worker.handlers.ledger_book import Held
-from worker.handlers.part_run import PartRun, SendOrder, SendTools
+from worker.handlers.part_run import PartRun
 from worker.handlers.publication import send_message
+from worker.handlers.send_tools import SendOrder, SendTools
 from worker.ports import Publisher
 
 _ALONE_PAUSE = 1.0  # seconds between attempts to publish what nobody else will

@@ -12,10 +12,11 @@ import structlog
 from worker.domain import verdict
 from worker.domain.entry import Call, CallState, Entry, Part, begin, release, revise
 from worker.domain.errors import LedgerUnavailableError, OutcomeUncertainError, PermanentError, WorkerError
-from worker.domain.verdict import Wishes
 from worker.handlers.finishing import LAST_STEP, finished
-from worker.handlers.ledger_book import Held, LedgerBook, LostRaceError
-from worker.ports import CallGate, Clock, Command, Gateway, Observer, Permit, Retry, TextMessage
+from worker.handlers.joint_sends import JointSends
+from worker.handlers.ledger_book import Held, LostRaceError
+from worker.handlers.send_tools import SendOrder, SendTools
+from worker.ports import Command
 
 log = structlog.get_logger(__name__)
 
@@ -23,32 +24,6 @@ T = TypeVar("T")
 
 _FRESH = 2.0  # seconds; a worker that was stopped for longer between claim and call asks the ledger again
 _POLL = 0.5  # seconds; how often a worker looks whether another one's call has ended
-
-
-@dataclass(frozen=True, slots=True)
-class SendOrder:
-    """What a call needs to know of its job."""
-
-    message: TextMessage
-    wishes: Wishes
-    urgent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SendTools:
-    """The collaborators of every send.
-
-    Attributes:
-        lease: seconds after its start in which a call must have been settled by its caller.
-    """
-
-    book: LedgerBook
-    gateway: Gateway
-    gate: CallGate
-    retry: Retry
-    clock: Clock
-    observer: Observer
-    lease: float
 
 
 class PartRun:
@@ -74,6 +49,7 @@ class PartRun:
         self._order = order
         self._unwritten = unwritten
         self._claim: Call | None = None  # not followed by a call yet
+        self._claimed_at = 0.0
         self.held = held
         self.late = False
 
@@ -127,9 +103,10 @@ class PartRun:
             return  # the attempt that failed was the last one needed: a late reply had every id
         self._claim = None
         try:
-            async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent) as permit:
-                if await self._claimed(index, permit):
-                    await self._call(index)
+            if self._tools.joint is None:
+                await self._call_alone(index)
+            else:
+                await self._call_with_others(index, self._tools.joint)
         except LedgerUnavailableError:
             await self._unclaimed()
             raise
@@ -145,22 +122,47 @@ class PartRun:
             if self._state(index) is not CallState.DONE:
                 raise  # the job prefers a repeat
 
-    async def _claimed(self, index: int, permit: Permit) -> bool:
+    async def _call_alone(self, index: int) -> None:
+        async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent) as permit:
+            if not await self.claim(index):
+                permit.unused()
+            elif self.departs(index):
+                await self._call(index)
+            else:
+                permit.unused()
+                await self.back_out(index)
+
+    async def _call_with_others(self, index: int, joint: JointSends) -> None:
+        recipients, passenger = self._at(index).recipients, _Passenger(self, index)
+        await joint.make(self._order.message, recipients, passenger, urgent=self._order.urgent)
+
+    async def claim(self, index: int) -> bool:
         """Mark the call as going out, right before it does; False where it must not."""
-        clock, wishes = self._tools.clock, self._order.wishes
-        if wishes.expired(clock.now()):
-            permit.unused()
+        clock = self._tools.clock
+        if self._state(index) is not CallState.READY:
+            return False
+        if self._order.wishes.expired(clock.now()):
             await self._write(verdict.after_expiry(self.held.entry, index))
             return False
-        at = clock.elapsed()
+        self._claimed_at = clock.elapsed()
         begun = begin(self.held.entry, index, started=clock.now().timestamp())
         self._claim = begun.part.calls[index]
         await finished(self._write(begun))
-        if clock.elapsed() - at <= _FRESH and not wishes.expired(clock.now()):
-            return True
-        permit.unused()
-        await self._write(release(self.held.entry, index, went_out=False))
-        return False
+        return True
+
+    def departs(self, index: int) -> bool:
+        """Tell whether the claim is fresh enough to call; if so, a call has followed it."""
+        clock, at = self._tools.clock, self._at(index)
+        late = clock.elapsed() - self._claimed_at > _FRESH or self._order.wishes.expired(clock.now())
+        if late or at.state is not CallState.CALLING:
+            return False
+        self._claim = None
+        return True
+
+    async def back_out(self, index: int) -> None:
+        """Make the call ready again: nothing was sent."""
+        await self._record(index, partial(release, went_out=False))
+        self._claim = None
 
     async def _unclaimed(self) -> None:
         """Take back a claim that no call followed, so that nobody takes its reply for lost."""
@@ -175,14 +177,20 @@ class PartRun:
                 await self._patiently(partial(book.write, held, release(held.entry, index, went_out=False)))
 
     async def _call(self, index: int) -> None:
-        self._claim = None
         try:
             message_ids = await self._tools.gateway.send(self._order.message, self._at(index).recipients)
         except WorkerError as error:
-            change = partial(verdict.after_error, error=error, repeatable=self._repeatable(index))
-            await finished(self._record(index, change))
+            await finished(self.record(index, error))
             raise
-        await finished(self._keep(index, message_ids))
+        await finished(self.record(index, message_ids))
+
+    async def record(self, index: int, outcome: Mapping[str, str] | WorkerError) -> None:
+        """Record what the gateway answered, or the error with which the call ended."""
+        if isinstance(outcome, WorkerError):
+            change = partial(verdict.after_error, error=outcome, repeatable=self._repeatable(index))
+            await self._record(index, change)
+        else:
+            await self._keep(index, outcome)
 
     async def _keep(self, index: int, message_ids: Mapping[str, str]) -> None:
         """Record a reply, whoever has the call by now: the ids are nowhere else."""
@@ -254,3 +262,29 @@ class PartRun:
 
     def _repeatable(self, index: int) -> bool:
         return self._order.wishes.repeatable(self._at(index), self._tools.clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Passenger:
+    """One call of a part's run, on its way with those of other jobs."""
+
+    run: PartRun
+    index: int
+
+    async def claim(self) -> bool:
+        """As the protocol says."""
+        return await self.run.claim(self.index)
+
+    def departs(self) -> bool:
+        """As the protocol says."""
+        return self.run.departs(self.index)
+
+    async def back_out(self) -> None:
+        """As the protocol says."""
+        await self.run.back_out(self.index)
+
+    async def record(self, outcome: Mapping[str, str] | WorkerError) -> None:
+        """As the protocol says."""
+        await self.run.record(self.index, outcome)
+        if isinstance(outcome, WorkerError):
+            raise outcome

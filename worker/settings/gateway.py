@@ -82,6 +82,11 @@ class GatewaySettings(Section):
         validation_alias="WORKER_DND_MEMORY",
         description="seconds; how long an answer of the DND list is remembered. 0: not at all",
     )
+    coalesce_sends: bool = Field(
+        default=False,
+        validation_alias="WORKER_COALESCE_SENDS",
+        description="true: jobs with the same text, sender and params share calls. See docs/guarantees.md",
+    )
     max_calls: int = Field(
         100,
         ge=1,

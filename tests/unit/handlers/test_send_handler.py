@@ -21,10 +21,10 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
-def worker(world: World) -> FakeWorker:
-    """Provide a worker."""
-    return FakeWorker(world)
+@pytest.fixture(params=[False, True], ids=["alone", "jointly"])
+def worker(world: World, request: pytest.FixtureRequest) -> FakeWorker:
+    """Provide a worker whose jobs call by themselves, and one whose jobs share calls."""
+    return FakeWorker(world, coalesce=request.param)
 
 
 async def handled(

@@ -1,0 +1,266 @@
+"""Sends of several jobs in one call: who rides together, and that each gets what is its own."""
+
+import asyncio
+import copy
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from worker.domain import joint
+from worker.domain.errors import PermanentError, WorkerError
+from worker.handlers.finishing import LAST_STEP
+from worker.ports import CallGate, Command, Gateway, Observer, TextMessage
+
+log = structlog.get_logger(__name__)
+
+Outcome = Mapping[str, str] | WorkerError
+Key = tuple[str, bool, str | None, tuple[tuple[str, str], ...], bool]
+
+
+class Passenger(Protocol):
+    """One job's call, as far as it rides with others. Its ledger entry is its own affair."""
+
+    async def claim(self) -> bool:
+        """Mark the call as going out; False where it must not go (any more)."""
+        ...
+
+    def departs(self) -> bool:
+        """Tell, right before the call, whether the claim still holds. If so, the call counts as made."""
+        ...
+
+    async def back_out(self) -> None:
+        """Take the claim back: nothing was sent."""
+        ...
+
+    async def record(self, outcome: Outcome) -> None:
+        """Record the ids of its own recipients, or the error; raise what the attempt ends with."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """A passenger and its recipients on their way.
+
+    Attributes:
+        ended: when everything about it is recorded; with the error that its job shall hear of.
+        gone: its job was cancelled. What is under way for it is finished, nothing new is begun.
+        boarding: it may have a claim that no call has followed yet.
+    """
+
+    recipients: tuple[str, ...]
+    passenger: Passenger
+    ended: asyncio.Future[None]
+    gone: bool = False
+    boarding: bool = False
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Let the job go on."""
+        if self.ended.done():
+            return
+        if error is None or self.gone:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    """Those who wait for a call with the same message.
+
+    Attributes:
+        calls: tasks that get leave, call and record.
+        boarding: of these, the ones that have not taken their passengers yet.
+    """
+
+    message: TextMessage
+    urgent: bool
+    waiting: list[Seat] = field(default_factory=list)
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
+    boarding: int = 0
+
+    @property
+    def numbers(self) -> int:
+        return sum(len(seat.recipients) for seat in self.waiting)
+
+
+class JointSends:
+    """Makes calls for several jobs that send the same.
+
+    Whoever comes while fewer than *at_once* calls with its message are under way goes at once. The others
+    gather until one of these ends, or a call is full: the busier the worker is, the fuller its calls get,
+    with no timer. A call takes its passengers when it has leave to go, so that those who come while the
+    gateway is away ride too.
+
+    Each passenger claims its own entry before the call and records its own outcome after it, in a task that
+    no job's cancellation ends.
+    """
+
+    def __init__(self, gateway: Gateway, gate: CallGate, observer: Observer, *, at_once: int = 2) -> None:
+        self._gateway = gateway
+        self._gate = gate
+        self._observer = observer
+        self._at_once = at_once
+        self._lines: dict[Key, _Line] = {}
+
+    async def make(
+        self, message: TextMessage, recipients: tuple[str, ...], passenger: Passenger, *, urgent: bool
+    ) -> None:
+        """Return when the call of *passenger* is recorded, or was not to be made.
+
+        Raises:
+            Exception: what its `claim` or `record` raised, or what kept the call from being made.
+        """
+        key = (message.text, message.unicode, message.sender, tuple(sorted(message.params.items())), urgent)
+        line = self._lines.setdefault(key, _Line(message, urgent))
+        seat = Seat(recipients, passenger, asyncio.get_running_loop().create_future())
+        line.waiting.append(seat)
+        self._start(key, line)
+        try:
+            await asyncio.shield(seat.ended)
+        except asyncio.CancelledError:
+            seat.gone = True
+            if seat.boarding:
+                await asyncio.wait({seat.ended}, timeout=LAST_STEP)
+            raise
+
+    def _start(self, key: Key, line: _Line) -> None:
+        line.waiting = [seat for seat in line.waiting if not seat.gone]
+        # Calls that have not taken their passengers yet will take a hundred numbers each.
+        while (left := line.numbers - joint.MOST * line.boarding) > 0:
+            if len(line.calls) >= self._at_once and left < joint.MOST:
+                break
+            line.boarding += 1
+            call = asyncio.create_task(self._make(line))
+            line.calls.add(call)
+            call.add_done_callback(lambda done: self._ended(key, line, done))
+        if not line.waiting and not line.calls:
+            self._lines.pop(key, None)
+
+    def _ended(self, key: Key, line: _Line, call: asyncio.Task[None]) -> None:
+        line.calls.discard(call)
+        self._start(key, line)
+
+    async def _make(self, line: _Line) -> None:
+        seats: list[Seat] | None = None
+
+        def boarded() -> list[Seat]:
+            nonlocal seats
+            line.boarding -= 1
+            seats = self._taken(line)
+            return seats
+
+        try:
+            await self._call(line, boarded)
+        except Exception as error:  # noqa: BLE001 - it is raised where the jobs wait
+            for seat in boarded() if seats is None else seats:
+                seat.end(error)
+
+    def _taken(self, line: _Line) -> list[Seat]:
+        """Take from the line who fits into one call."""
+        line.waiting = [seat for seat in line.waiting if not seat.gone]
+        if not line.waiting:
+            return []
+        chosen = [line.waiting[index] for index in joint.together(seat.recipients for seat in line.waiting)]
+        first, *_ = self._gateway.pack(line.message, _numbers(chosen))
+        chosen = chosen[: joint.within((len(seat.recipients) for seat in chosen), len(first))]
+        taken = set(chosen)
+        line.waiting = [seat for seat in line.waiting if seat not in taken]
+        return chosen
+
+    async def _call(self, line: _Line, boarded: Callable[[], list[Seat]]) -> None:
+        """Make one call, for whom *boarded* names once there is leave to make it."""
+        aboard: list[Seat] = []
+        left: Iterable[Seat] = ()
+        seats: list[Seat] | None = None
+        try:
+            async with self._gate.admit(Command.SEND, urgent=line.urgent) as permit:
+                seats = boarded()
+                claimed = await self._claimed(seats)
+                aboard = [seat for seat in claimed if not seat.gone and seat.passenger.departs()]
+                left = [seat for seat in claimed if seat not in aboard]
+                if not aboard:
+                    permit.unused()
+                outcome: Outcome = await self._sent(line, aboard) if aboard else {}
+        except WorkerError as error:
+            outcome = error
+        if seats is None:
+            for seat in boarded():
+                seat.end(copy.copy(outcome) if isinstance(outcome, WorkerError) else None)
+            return
+        await _each(self._backed_out(seat) for seat in left)
+        await self._after(line, aboard, outcome)
+
+    async def _claimed(self, seats: Sequence[Seat]) -> list[Seat]:
+        """Let every passenger claim its call; return those who may go."""
+
+        async def claim(seat: Seat) -> bool:
+            if seat.gone:
+                seat.end()
+                return False
+            seat.boarding = True
+            try:
+                may_go = await seat.passenger.claim()
+            except Exception as error:  # noqa: BLE001 - it is raised where the job waits
+                seat.end(error)
+                return False
+            if not may_go:
+                seat.end()
+            return may_go
+
+        claims = await asyncio.gather(*map(claim, seats))
+        return [seat for seat, may_go in zip(seats, claims, strict=True) if may_go]
+
+    async def _sent(self, line: _Line, aboard: Sequence[Seat]) -> Mapping[str, str]:
+        for seat in aboard:
+            seat.boarding = False
+        self._observer.call_shared(Command.SEND, len(aboard))
+        return await self._gateway.send(line.message, _numbers(aboard))
+
+    async def _after(self, line: _Line, aboard: list[Seat], outcome: Outcome) -> None:
+        """Tell everybody what became of the call; find out whose number made the gateway refuse it."""
+        alone = len(aboard) <= 1
+        if alone or not isinstance(outcome, PermanentError) or not joint.may_concern_one(outcome.code):
+            await _each(_recorded(seat, outcome) for seat in aboard)
+            return
+        log.warning("call.divided", code=outcome.code, jobs=len(aboard))
+        # Refused means that nothing was sent: they go again in two halves, each with a claim of its own.
+        kept = await asyncio.gather(*(self._backed_out(seat, ending=False) for seat in aboard))
+        again = [seat for seat, is_back in zip(aboard, kept, strict=True) if is_back]
+        half = (len(again) + 1) // 2
+        for part in (again[:half], again[half:]):
+            if part:
+                await self._call(line, lambda part=part: part)  # type: ignore[misc]
+
+    async def _backed_out(self, seat: Seat, *, ending: bool = True) -> bool:
+        try:
+            await seat.passenger.back_out()
+        except Exception as error:  # noqa: BLE001 - it is raised where the job waits
+            seat.end(error)
+            return False
+        if ending:
+            seat.end()
+        return True
+
+
+async def _recorded(seat: Seat, outcome: Outcome) -> None:
+    own = (
+        copy.copy(outcome)
+        if isinstance(outcome, WorkerError)
+        else {name: outcome[name] for name in seat.recipients if name in outcome}
+    )
+    try:
+        await seat.passenger.record(own)
+    except Exception as error:  # noqa: BLE001 - it is raised where the job waits
+        seat.end(error)
+    else:
+        seat.end()
+
+
+async def _each(steps: Iterable[Coroutine[Any, Any, object]]) -> None:
+    await asyncio.gather(*steps)
+
+
+def _numbers(seats: Iterable[Seat]) -> tuple[str, ...]:
+    return tuple(name for seat in seats for name in seat.recipients)
