@@ -8,7 +8,8 @@ import structlog
 
 from schemas import FailureCode, JobKind, JobRejectedError
 from worker.domain.errors import LedgerUnavailableError, UnavailableError
-from worker.domain.messages import DeadLetter, Delivery, Disposition, JobSummary, Lane, Requeue
+from worker.domain.messages import DeadLetter, Delivery, Disposition, Done, JobSummary, Lane, Requeue
+from worker.domain.trace import TRACEPARENT
 from worker.handlers.handled import Handled
 from worker.handlers.publication import rejected_message
 from worker.ports import CallGate, Clock, Observer, Publisher
@@ -44,21 +45,18 @@ class Dispatch:
     clock: Clock
 
     async def __call__(self, delivery: Delivery) -> Disposition:
-        """Return what to do with *delivery*; its results are published by then."""
+        """Return what to do with *delivery*; its results are published by then.
+
+        To be awaited in a task of the delivery's own, whose lines name the delivery's trace from here on.
+        """
+        if delivery.traceparent is not None:
+            TRACEPARENT.set(delivery.traceparent)
         self.observer.job_taken(delivery)
         started = self.clock.elapsed()
         handled = await self._handled(delivery)
         seconds = self.clock.elapsed() - started
         self.observer.job_ended(handled.summary, lane=delivery.lane, seconds=seconds)
-        summary = handled.summary
-        log.info(
-            "job.completed",
-            kind=summary.kind,
-            result=summary.result,
-            job_id=summary.job_id,
-            duration=round(seconds, 4),
-            **summary.counts,
-        )
+        _tell(handled, seconds)
         return handled.disposition
 
     async def _handled(self, delivery: Delivery) -> Handled:
@@ -83,5 +81,20 @@ class Dispatch:
 
 
 def _back(kind: JobKind, error: UnavailableError) -> Handled:
-    log.info("job.returned", kind=kind.value, reason=error.code, detail=error.detail)
+    log.debug("job.returned", kind=kind.value, reason=error.code, detail=error.detail)
     return Handled(Requeue(error.code), JobSummary(kind.value, "returned"))
+
+
+def _tell(handled: Handled, seconds: float) -> None:
+    """Write the one line of a job; *reason* is there where it does not end here, or ends badly."""
+    summary, disposition = handled.summary, handled.disposition
+    reason = {} if isinstance(disposition, Done) else {"reason": disposition.reason}
+    log.info(
+        "job.completed",
+        kind=summary.kind,
+        result=summary.result,
+        job_id=summary.job_id,
+        duration=round(seconds, 4),
+        **reason,
+        **summary.counts,
+    )

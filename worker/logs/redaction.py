@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, quote_plus, unquote
 
 from structlog.typing import EventDict, WrappedLogger
@@ -9,7 +10,8 @@ from structlog.typing import EventDict, WrappedLogger
 HIDDEN = "***"
 
 # Named by producers or by us; a job id made of digits must stay findable.
-_KEPT = frozenset({"job_id", "message_id", "correlation_id", "traceparent", "timestamp", "level", "logger"})
+_KEPT = frozenset({"job_id", "message_id", "correlation_id", "traceparent", "timestamp"})
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 # 10 to 15 digits (E.164), not inside a longer hexadecimal id; a percent escape may stand right before them.
 _NUMBER = re.compile(
@@ -17,6 +19,9 @@ _NUMBER = re.compile(
 )
 _ENDS = 2
 _SHORT = 6
+# Events, kinds, results, codes: the same few words in every line. Longer texts are read each time.
+_WORD = 40  # characters
+_WORDS = 1024
 
 
 class Redaction:
@@ -32,10 +37,20 @@ class Redaction:
         anywhere = _forms(secret for secret in secrets if len(secret) >= _SHORT)
         words = _forms({*names, *(secret for secret in secrets if len(secret) < _SHORT)})
         self._secret = _pattern(anywhere, words)
+        self._word = lru_cache(_WORDS)(self.text)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Return the event with clean values."""
-        return {key: self._clean(value, numbers=key not in _KEPT) for key, value in event.items()}
+        for key, value in event.items():
+            if type(value) in _PLAIN:
+                continue
+            if key in _KEPT:
+                event[key] = self._clean(value, numbers=False)
+            elif type(value) is str and len(value) <= _WORD:
+                event[key] = self._word(value)
+            else:
+                event[key] = self._clean(value, numbers=True)
+        return event
 
     def text(self, value: str, *, numbers: bool = True) -> str:
         """Return *value* without secrets and, unless *numbers* is false, with masked phone numbers."""

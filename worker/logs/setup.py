@@ -7,13 +7,17 @@ Lines of our own go from structlog straight to the stream; those of libraries co
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from typing import Literal
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from worker.logs.redaction import Redaction
+from worker.logs.rendering import JsonLines, add_trace, console
+
+SERVICE = "iton-worker"
 
 LogFormat = Literal["json", "console"]
 
@@ -27,6 +31,7 @@ def configure_logs(
     form: LogFormat | None = None,
     secrets: Iterable[str] = (),
     names: Iterable[str] = (),
+    service: str = SERVICE,
 ) -> None:
     """Set up structlog and ``logging`` for the whole process; may be called again.
 
@@ -35,17 +40,19 @@ def configure_logs(
         form: None: console where stderr is a terminal, else json.
         secrets: replaced by ``***`` wherever they turn up.
         names: the same, but only as whole words (a user name may be a common word).
+        service: the service's name in JSON lines.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     form = form or ("console" if sys.stderr.isatty() else "json")
     shared = _shared_processors(Redaction(secrets, names))
+    rendering = [JsonLines((service, version(SERVICE)))] if form == "json" else console()
     structlog.configure(
-        processors=[*shared, _renderer(form)],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_NamedLogger,
         cache_logger_on_first_use=True,
     )
-    _route_standard_logging(threshold, shared, form)
+    _route_standard_logging(threshold, shared, rendering)
 
 
 class _NamedLogger:
@@ -59,9 +66,11 @@ class _NamedLogger:
 
     def msg(self, line: str) -> None:
         """Write one line, in one piece."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
 
     debug = info = warning = warn = error = critical = fatal = exception = log = failure = msg
 
@@ -81,36 +90,37 @@ class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generi
 
 
 def _shared_processors(redaction: Redaction) -> list[Processor]:
+    """Return what both kinds of lines pass; each costs every line something, so there are no more."""
     return [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
         # Before the redaction, so that a traceback is text by then.
-        structlog.processors.format_exc_info,
+        _add_tracebacks,
         redaction,
+        add_trace,
     ]
 
 
-def _renderer(form: LogFormat) -> Processor:
-    if form == "json":
-        return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+def _add_tracebacks(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Turn what an event says of a stack or an exception into text; most say nothing."""
+    if "stack_info" in event:
+        event = _stack_as_text(logger, method, event)
+    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
 
 
-def _route_standard_logging(threshold: int, shared: list[Processor], form: LogFormat) -> None:
+_stack_as_text = structlog.processors.StackInfoRenderer()
+
+
+def _route_standard_logging(threshold: int, shared: list[Processor], rendering: Sequence[Processor]) -> None:
     """Send every library's lines through the same processors."""
     handler = _StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared[:-1],
+            foreign_pre_chain=shared[:-2],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                shared[-1],
-                _renderer(form),
+                *shared[-2:],
+                *rendering,
             ],
         )
     )

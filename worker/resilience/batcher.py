@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -87,7 +88,8 @@ class Batcher(Generic[K, V]):
             # Whoever has gone (a job that was cancelled) is not asked for.
             wanted = [(key, asker) for key, asker in entries if not asker.answer.done()]
             if wanted:
-                question = asyncio.create_task(self._question(wanted))
+                # It is no one caller's: what is logged on its way must not name the trace of one.
+                question = asyncio.create_task(self._question(wanted), context=Context())
                 self._questions.add(question)
                 question.add_done_callback(self._ended)
 

@@ -4,12 +4,16 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from contextvars import copy_context
+from datetime import datetime, timedelta
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 import structlog
 
 from tests.support.restored_logs import restored_logs
+from worker.domain.trace import TRACEPARENT
 from worker.logs import configure_logs
 
 SECRET = "s3cret-password"
@@ -42,8 +46,42 @@ class TestJson:
         configure_logs(form="json")
         structlog.get_logger("worker.x").info("job.completed", recipients=2)
         (line,) = _lines(capsys)
-        assert line.pop("timestamp").endswith("Z")
-        assert line == {"event": "job.completed", "level": "info", "logger": "worker.x", "recipients": 2}
+        moment = datetime.strptime(line.pop("timestamp"), "%Y-%m-%dT%H:%M:%S.%f%z")
+        assert timedelta(0) == moment.utcoffset()
+        assert line == {
+            "event": "job.completed",
+            "level": "info",
+            "logger": "worker.x",
+            "service.name": "iton-worker",
+            "service.version": version("iton-worker"),
+            "recipients": 2,
+        }
+
+    def test_lines_of_a_traced_job_name_its_trace(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Those of libraries too; other lines have no such keys."""
+        configure_logs(form="json")
+        structlog.get_logger("a").info("x")
+        context = copy_context()
+        context.run(TRACEPARENT.set, f"00-{'a' * 32}-{'1' * 16}-01")
+        context.run(structlog.get_logger("a").info, "y")
+        context.run(logging.getLogger("b").warning, "z")
+        untraced, *traced = _lines(capsys)
+        assert "trace_id" not in untraced
+        assert [("a" * 32, "1" * 16)] * 2 == [(line["trace_id"], line["span_id"]) for line in traced]
+
+    def test_any_value_makes_a_line_of_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Odd types, quotes, line breaks, characters that are no characters."""
+        configure_logs(form="json")
+        values = {"a": ValueError('"'), "b": "\ud800\n", "c": {1: {2, 3}}, "d": b"\x00", "e": [None, True]}
+        structlog.get_logger("a").info("x", **values)
+        (line,) = _lines(capsys)
+        assert {
+            "a": "ValueError('\"')",
+            "b": "\ud800\n",
+            "c": {"1": [2, 3]},
+            "d": "b'\\x00'",
+            "e": [None, True],
+        } == {name: line[name] for name in values}
 
     def test_lines_of_libraries_look_the_same(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The standard logging goes through the same processors."""
