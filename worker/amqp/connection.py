@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.connection import make_url
@@ -41,6 +42,12 @@ class Timing:
     probe_limit: float = 5.0
     heartbeat: int = 10
     backoff: float = 5.0
+
+
+def place_of(url: str) -> str:
+    """Return ``HOST:PORT`` of a broker's URL, and nothing of its credentials."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
 
 
 class RawConnection:

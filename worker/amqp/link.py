@@ -10,7 +10,7 @@ from aiormq.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from worker.amqp.calls import bounded, describe
-from worker.amqp.connection import RawConnection, Timing, open_connection
+from worker.amqp.connection import RawConnection, Timing, open_connection, place_of
 from worker.domain.errors import WorkerError
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class Link:
     """Keeps one connection up.
 
     Args:
-        url: of the broker; never logged.
+        url: of the broker; of it only host and port are logged.
         name: of the connection, and of the link in the log.
         set_up: called on each new connection; what it raises ends the connection.
         probe: called every few seconds; raises, or does not return, when the connection is of no use.
@@ -56,6 +56,7 @@ class Link:
         timing: Timing | None = None,
     ) -> None:
         self._url = url
+        self._place = place_of(url)
         self._name = name
         self._set_up = set_up
         self._probe = probe
@@ -146,7 +147,7 @@ class Link:
         self._reason = reason
         if reason != self._logged:
             self._logged = reason
-            log.warning("broker.unavailable", connection=self._name, reason=reason)
+            log.warning("broker.unavailable", connection=self._name, broker=self._place, reason=reason)
 
     async def _watch(self, connection: RawConnection) -> str:
         """Return why the connection is of no use any more."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 
 from worker.amqp.calls import describe
-from worker.amqp.connection import RawConnection, open_connection
+from worker.amqp.connection import RawConnection, open_connection, place_of
 from worker.amqp.declare import declare
 from worker.amqp.topology import Topology
 from worker.domain.errors import BrokerUnavailableError
@@ -74,12 +74,13 @@ def _code(error: BrokerUnavailableError) -> str:
 
 def _plainly(error: BrokerUnavailableError, url: str) -> str:
     """Say for people why there is no connection; of *url* only host, port and virtual host are shown."""
-    parts = urlsplit(url)
-    place = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
+    place = place_of(url)
     if _code(error) == "login_refused":
         return f"the broker at {place} refuses user or password"
     if "Connection.Close" in error.detail:
-        return f"the broker at {place} has no virtual host {parts.path[1:] or '/'}, or not for this user"
+        return (
+            f"the broker at {place} has no virtual host {urlsplit(url).path[1:] or '/'}, or not for this user"
+        )
     return f"the broker at {place} cannot be reached: {_reason(error.detail)}"
 
 
