@@ -45,6 +45,7 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@printf '\n\033[1m== Generated files\033[0m\n' && $(MAKE) --no-print-directory check-schemas
 	@$(BIN)/python -m scripts.settings_table check && echo "the README's settings are current"
 	@$(BIN)/python -m scripts.chart check && echo "the chart's files are current"
+	@$(BIN)/python -m scripts.metrics_table check && echo "the list of metrics is current"
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
@@ -84,8 +85,9 @@ format: setup ## Let ruff write what it can decide
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: schemas
-schemas: setup ## Write the JSON Schemas, the AsyncAPI document and the README's settings anew
+schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the README's settings and the metrics anew
 	@$(BIN)/python -m schemas write && $(BIN)/python -m scripts.settings_table write
+	@$(BIN)/python -m scripts.metrics_table write
 
 .PHONY: check-schemas
 check-schemas: setup ## Tell whether they are what the models say

@@ -15,8 +15,13 @@ PROOFS = {
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
     "amqp-tools": Path("/usr/bin/amqp-publish"),
+    "prometheus": Path("/usr/bin/promtool"),
 }
-SERVICES = {"rabbitmq-server": "rabbitmq-server.service", "redis-server": "redis-server.service"}
+SERVICES = {
+    "rabbitmq-server": "rabbitmq-server.service",
+    "redis-server": "redis-server.service",
+    "prometheus": "prometheus.service",
+}
 
 
 class PackagesMissingError(Exception):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
+from worker.domain.messages import Delivery, JobSummary, PartMessage, ResultMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Observer(Protocol):
         """A delivery is about to be handled."""
         ...
 
-    def job_ended(self, summary: JobSummary, *, lane: Lane, seconds: float) -> None:
+    def job_ended(self, delivery: Delivery, summary: JobSummary, *, seconds: float) -> None:
         """A delivery was decided on, *seconds* after it was taken."""
         ...
 

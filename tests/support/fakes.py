@@ -320,9 +320,9 @@ class FakeObserver:
         """Remember it."""
         self.taken.append(delivery)
 
-    def job_ended(self, summary: JobSummary, *, lane: Lane, seconds: float) -> None:
+    def job_ended(self, delivery: Delivery, summary: JobSummary, *, seconds: float) -> None:
         """Remember it."""
-        self.ended.append((summary, lane, seconds))
+        self.ended.append((summary, delivery.lane, seconds))
 
     def retried(self, command: Command) -> None:
         """Remember it."""

@@ -1,6 +1,7 @@
 """Takes deliveries from every lane, has them handled, and settles them. Survives the loss of the broker."""
 
 import asyncio
+import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -130,6 +131,12 @@ class Consumer:
     def in_flight_by_lane(self) -> Mapping[Lane, int]:
         """The same, for each lane that has any."""
         return Counter(received.delivery.lane for received in self._tasks.values())
+
+    @property
+    def oldest(self) -> float:
+        """Seconds since the oldest delivery in flight arrived; 0 while there is none."""
+        first = next(iter(self._tasks.values()), None)
+        return time.monotonic() - first.taken if first else 0.0
 
     async def run(self) -> None:
         """Keep the connection up and the lanes consumed, until cancelled."""

@@ -23,6 +23,7 @@ from worker.amqp.codec import (
 from worker.amqp.confirms import ConfirmChannel, UnroutableError
 from worker.amqp.connection import RawConnection, Timing
 from worker.amqp.declare import prepare
+from worker.amqp.depths import QueueDepths
 from worker.amqp.link import Link, LinkState
 from worker.amqp.received import Received
 from worker.amqp.topology import Topology
@@ -64,6 +65,9 @@ class BrokerPublisher:
 
     An alarm of the broker blocks connections that publish: acknowledgements must not wait behind it.
     A publish that loses its connection is repeated with the same message id.
+
+    Attributes:
+        depths: how many messages wait where.
     """
 
     def __init__(self, url: str, topology: Topology, options: PublisherOptions | None = None) -> None:
@@ -73,6 +77,7 @@ class BrokerPublisher:
         # Replies go where others say: what the broker refuses there must not close our own channels.
         self._results, self._replies, self._copies = (ConfirmChannel(limit) for _ in range(3))
         self._connection: RawConnection | None = None
+        self.depths = QueueDepths(topology, limit=self._options.timing.probe_limit)
         self._blocked = False
         self._repairing = asyncio.Lock()
         self._link = Link(
@@ -227,6 +232,7 @@ class BrokerPublisher:
     def _detach(self) -> None:
         self._connection = None
         self._blocked = False
+        self.depths.forget()
         for channel in (self._results, self._replies, self._copies):
             channel.detach()
 
@@ -239,6 +245,7 @@ class BrokerPublisher:
         channel = await bounded(connection.library.channel(), limit)
         await bounded(channel.declare_exchange(self._topology.result_exchange("send"), passive=True), limit)
         await bounded(channel.close(), limit)
+        await self.depths.probed(connection)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """A message that came from a work queue and is not settled yet."""
 
+import time
 from typing import Protocol
 
 import structlog
@@ -34,15 +35,17 @@ class Received:
     Attributes:
         delivery: what the handlers see.
         properties: all that came with it, unchanged.
+        taken: when it arrived, by the monotonic clock.
         started: a handler works on it.
         settled: an ack or a nack was tried; there is no second one.
     """
 
-    __slots__ = ("_channel", "_tag", "delivery", "properties", "settled", "started")
+    __slots__ = ("_channel", "_tag", "delivery", "properties", "settled", "started", "taken")
 
     def __init__(self, delivery: Delivery, properties: Properties, channel: Settles, tag: int) -> None:
         self.delivery = delivery
         self.properties = properties
+        self.taken = time.monotonic()
         self.started = False
         self.settled = False
         self._channel = channel

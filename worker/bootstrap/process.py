@@ -19,7 +19,15 @@ from worker.domain.messages import Delivery, Disposition, Lane
 from worker.http.health import HealthServer, Readiness
 from worker.iton.client import Observers
 from worker.metrics import Metrics
-from worker.observing import MeasuredGateway, MeasuredLedger, MeasuredPublisher, MetricsObserver
+from worker.observing import (
+    LedgerSizeWatch,
+    LoopWatch,
+    MeasuredCopies,
+    MeasuredGateway,
+    MeasuredLedger,
+    MeasuredPublisher,
+    MetricsObserver,
+)
 from worker.probes import Probes
 from worker.resilience.gate import Gate
 from worker.runtime import Parts, StopSignals, serve
@@ -60,11 +68,12 @@ async def _run(settings: Settings) -> int:
 def assemble(settings: Settings) -> Parts:
     """Build a worker; nothing is connected yet."""
     metrics = Metrics(version("iton-worker"))
+    metrics.credits_low_below(settings.credits.low)
     clock = SystemClock()
     observer = MetricsObserver(metrics, clock)
     gateway = gateway_of(settings, Observers(on_call=metrics.call_ended, on_unasked=metrics.unasked))
     store = ledger_of(settings)
-    ledger = MeasuredLedger(store, metrics.ledger_took)
+    ledger = MeasuredLedger(store, metrics)
     limiter = limiter_of(settings, store, clock)
     gate = Doors(settings, Probes(gateway, ledger), metrics, clock, limiter).gate()
     publisher = publisher_of(settings)
@@ -73,7 +82,11 @@ def assemble(settings: Settings) -> Parts:
     dispatch = crew.dispatch()
 
     async def handle(delivery: Delivery) -> Disposition:
-        disposition = await dispatch(delivery)
+        try:
+            disposition = await dispatch(delivery)
+        except Exception:
+            metrics.crashed()
+            raise
         observer.disposed(disposition)
         return disposition
 
@@ -82,17 +95,18 @@ def assemble(settings: Settings) -> Parts:
         topology_of(settings),
         prefetch=_prefetch(settings),
         handle=handle,
-        settlement=Settlement(publisher),
+        settlement=Settlement(MeasuredCopies(publisher, metrics)),
         options=ConsumerOptions(declare=settings.broker.declare, timing=Timing()),
     )
+    ready = partial(_readiness, consumer, publisher, gate)
     health = HealthServer(
         settings.process.health_port,
-        readiness=lambda: _readiness(consumer, publisher, gate),
+        readiness=ready,
         metrics_text=metrics.text,
     )
 
-    for lane in Lane:
-        metrics.consumers_up_from(lane.value, partial(consumer.consumes, lane))
+    _show(metrics, consumer, publisher)
+    metrics.ready_from(lambda: ready().ready)
 
     async def share_the_rate() -> None:
         while True:
@@ -106,14 +120,39 @@ def assemble(settings: Settings) -> Parts:
     async def stop_probes() -> None:
         gate.close()
 
+    def begin_drain() -> None:
+        metrics.drains()
+        gate.stop()
+
     return Parts(
         consumer=consumer,
         start=(started,),
-        services=(publisher.run, crew.credits_watch().run, share_the_rate),
+        services=(
+            publisher.run,
+            crew.credits_watch().run,
+            share_the_rate,
+            LedgerSizeWatch(store, metrics, clock).run,
+            LoopWatch(metrics, clock).run,
+        ),
         closers=(stop_probes, gateway.aclose, ledger.close, health.stop),
         drain_timeout=settings.process.drain_timeout,
-        before_drain=gate.stop,
+        before_drain=begin_drain,
     )
+
+
+def _show(metrics: Metrics, consumer: Consumer, publisher: BrokerPublisher) -> None:
+    """Have a scrape ask for what changes all the time."""
+    for lane in Lane:
+        metrics.consumers_up_from(lane.value, partial(consumer.consumes, lane))
+        metrics.jobs_in_flight_from(lane.value, partial(_in_flight, consumer, lane))
+    metrics.oldest_job_from(lambda: consumer.oldest)
+    metrics.publisher_up_from(lambda: publisher.state.up)
+    for name in publisher.depths.names:
+        metrics.queue_messages_from(name, partial(publisher.depths.of, name))
+
+
+def _in_flight(consumer: Consumer, lane: Lane) -> int:
+    return consumer.in_flight_by_lane.get(lane, 0)
 
 
 def _prefetch(settings: Settings) -> dict[Lane, int]:

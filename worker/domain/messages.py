@@ -140,9 +140,15 @@ Disposition = Done | DeadLetter | Delay | Requeue
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """What the canonical log line and the metrics tell of a job. Never a number, a text or a credential."""
+    """What the canonical log line and the metrics tell of a job. Never a number, a text or a credential.
+
+    Attributes:
+        calls: sendSMS requests that went out for the job, or may have, by whatever worker; None of a job
+            that makes none, or whose end is still open.
+    """
 
     kind: str
     result: str
     job_id: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    calls: int | None = None

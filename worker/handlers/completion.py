@@ -73,7 +73,9 @@ class Completion:
             # A replay of this one may reach somebody twice: it must look different from one that is safe.
             disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
         counts = {outcome.value: count for outcome, count in result.counts.items()}
-        return Handled(disposition, JobSummary("send", result.status.value, part.brief.job_id, counts))
+        calls = sum(call.attempts for call in run.held.entry.part.calls)
+        summary = JobSummary("send", result.status.value, part.brief.job_id, counts, calls)
+        return Handled(disposition, summary)
 
     async def _publish(self, message: ResultMessage, *, alone: bool) -> None:
         """Publish; where no delivery is left that would bring another worker to do it, until it works."""

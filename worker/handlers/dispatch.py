@@ -55,7 +55,7 @@ class Dispatch:
         started = self.clock.elapsed()
         handled = await self._handled(delivery)
         seconds = self.clock.elapsed() - started
-        self.observer.job_ended(handled.summary, lane=delivery.lane, seconds=seconds)
+        self.observer.job_ended(delivery, handled.summary, seconds=seconds)
         _tell(handled, seconds)
         return handled.disposition
 

@@ -1,33 +1,58 @@
 """The closed sets of label values. What is in none of them counts as ``other``: no label can grow."""
 
-from schemas.channels import JobKind, ResultKind
+from collections.abc import Mapping
+from itertools import product
+
+from schemas.channels import RESULT_KIND_OF_JOB, JobKind
 from schemas.failures import FailureCode
 from schemas.outcomes import Outcome
 
 OTHER = "other"
 
-KINDS = frozenset(kind.value for kind in JobKind)
-# The statuses of results, and what became of a job without one.
-RESULTS = frozenset(
-    {
-        *(status for kind in ResultKind for status in kind.statuses),
-        *("split", "delayed", "returned", "forgotten"),
-    }
-)
-OUTCOMES = frozenset(outcome.value for outcome in Outcome)
-COMMANDS = frozenset({"sendSMS", "account", "message_status", "check_DNDnumber"})
-CALL_CLASSES = frozenset({"ok", "permanent", "transient", "uncertain", "account", "cancelled"})
-LANES = frozenset({"send", "send.urgent", "send.parts", "send.urgent.parts", "status", "account"})
-RETRIES = frozenset({"call", "delay", "requeue"})
-PAUSES = frozenset({"credentials", "credits", "ledger"})
-EXCHANGES = frozenset({"send", "delivery", "account", "parts"})
-PUBLISH_RESULTS = frozenset({"confirmed", "failed"})
-LEDGER_OPERATIONS = frozenset({"load", "swap"})
-CACHE_RESULTS = frozenset({"hit", "miss"})
-DND_ANSWERS = frozenset({"listed", "clear", "silent"})
-DEAD_REASONS = frozenset(code.value for code in FailureCode)
+Values = tuple[str, ...]
+
+_UNSETTLED = ("delayed", "returned")
+_UNASKED_RESULTS = {"low"}  # a result that no job has
+
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+COMMANDS = ("sendSMS", "check_DNDnumber", "message_status", "account")
+KEYED_COMMANDS = COMMANDS[:3]
+CALL_CLASSES = ("ok", "permanent", "transient", "uncertain", "account", "cancelled")
+LANES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "account")
+QUEUES = (*LANES, "delay", "dead", "results.unrouted")
+RETRIES = ("call", "delay", "requeue")
+PAUSES = ("credentials", "credits", "ledger")
+EXCHANGES = ("send", "delivery", "account", "parts", "dead", "delay")
+PUBLISH_RESULTS = ("confirmed", "returned", "failed")
+LEDGER_OPERATIONS = ("load", "swap")
+CACHE_RESULTS = ("hit", "miss")
+DND_ANSWERS = ("listed", "clear", "silent")
+DEAD_REASONS = tuple(code.value for code in FailureCode)
 
 
-def closed(value: str, allowed: frozenset[str]) -> str:
-    """Return *value* if it is one of *allowed*, else ``other``."""
-    return value if value in allowed else OTHER
+def _results(kind: JobKind) -> Values:
+    """Every end of a job of *kind*: the statuses of its results, and what there is without one."""
+    statuses = [word for word in RESULT_KIND_OF_JOB[kind].statuses if word not in _UNASKED_RESULTS]
+    return (*statuses, *(("split", "forgotten") if kind is JobKind.SEND else ()), *_UNSETTLED)
+
+
+JOBS = tuple((kind.value, result) for kind in JobKind for result in _results(kind))
+
+
+def every(**labels: Values) -> "Labels":
+    """Labels of which every combination may occur."""
+    return Labels(tuple(labels), tuple(product(*labels.values())))
+
+
+class Labels:
+    """The names of a metric's labels, and every combination of values that may occur."""
+
+    def __init__(self, names: Values = (), combinations: tuple[Values, ...] = ()) -> None:
+        self.names = names
+        self.combinations = combinations
+
+    @property
+    def values(self) -> Mapping[str, Values]:
+        """The values of each label, in the order in which they first occur."""
+        columns = zip(*self.combinations, strict=True)
+        return {name: tuple(dict.fromkeys(column)) for name, column in zip(self.names, columns, strict=False)}

@@ -1,10 +1,13 @@
 """The metrics as a scraper reads them."""
 
+import math
 from decimal import Decimal
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.channels import RESULT_KIND_OF_JOB, JobKind
+from tests.support.scraped import Scrape
+from worker.domain.messages import Lane
 from worker.metrics import Metrics
 
 
@@ -15,11 +18,7 @@ def metrics() -> Metrics:
 
 
 def _value(metrics: Metrics, name: str, **wanted: str) -> float | None:
-    for family in text_string_to_metric_families(metrics.text().decode()):
-        for sample in family.samples:
-            if sample.name == name and sample.labels == wanted:
-                return float(sample.value)
-    return None
+    return Scrape(metrics.text().decode()).value(name, **wanted)
 
 
 class TestMetrics:
@@ -110,6 +109,25 @@ class TestMetrics:
         metrics.dead_lettered("919876543210")
         assert _value(metrics, "iton_worker_dead_letters_total", reason="other") == 1
         assert b"919876543210" not in metrics.text()
+
+    def test_every_series_of_a_closed_set_is_there_from_the_start(self, metrics: Metrics) -> None:
+        """A rate over the first event is not zero, and no alert waits for a series that never was."""
+        scrape = Scrape(metrics.text().decode())
+        jobs = scrape.series("iton_worker_jobs_total")
+        results = {
+            (kind, word) for kind in JobKind for word in RESULT_KIND_OF_JOB[kind].statuses if word != "low"
+        }
+        assert all(jobs[frozenset({("kind", kind), ("result", word)})] == 0 for kind, word in results)
+        assert 0 == scrape.value(
+            "iton_worker_gateway_calls_total", command="sendSMS", **{"class": "uncertain"}
+        )
+        waits = scrape.series("iton_worker_queue_wait_seconds_count")
+        assert {frozenset({("lane", lane.value)}) for lane in Lane} == set(waits)
+
+    def test_what_nobody_has_looked_at_is_not_zero(self, metrics: Metrics) -> None:
+        """A balance of 0 would wake somebody at each start."""
+        for name, labels in (("credits_remaining", {}), ("queue_messages", {"queue": "send"})):
+            assert math.isnan(_value(metrics, f"iton_worker_{name}", **labels) or 0)
 
     def test_two_instances_do_not_share(self, metrics: Metrics) -> None:
         """Each has a registry of its own, with the version that runs."""

@@ -1,0 +1,148 @@
+"""The ports once more, with what passes them counted and timed."""
+
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
+
+from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
+from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
+from worker.metrics import Metrics
+from worker.ports import Command, Gateway, Ledger, MessageReport, Publisher, Stored, TextMessage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredGateway:
+    """A `Gateway` whose calls' fill and DND answers are counted."""
+
+    gateway: Gateway
+    metrics: Metrics
+
+    def pack(self, message: TextMessage, recipients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """As the port says."""
+        return self.gateway.pack(message, recipients)
+
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+        """As the port says."""
+        self.metrics.call_filled(Command.SEND.value, len(recipients))
+        return await self.gateway.send(message, recipients)
+
+    async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:
+        """As the port says."""
+        self.metrics.call_filled(Command.DND.value, len(recipients))
+        answers = await self.gateway.check_dnd(recipients)
+        listed = sum(answers.values())
+        self.metrics.dnd_answered(
+            listed=listed, clear=len(answers) - listed, silent=len(recipients) - len(answers)
+        )
+        return answers
+
+    def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """As the port says."""
+        return self.gateway.pack_ids(message_ids)
+
+    async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
+        """As the port says."""
+        self.metrics.call_filled(Command.STATUS.value, len(message_ids))
+        return await self.gateway.message_status(message_ids)
+
+    async def account(self) -> Decimal:
+        """As the port says."""
+        return await self.gateway.account()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPublisher:
+    """A `Publisher` whose confirms are counted and timed."""
+
+    publisher: Publisher
+    metrics: Metrics
+
+    async def publish_result(self, result: ResultMessage) -> None:
+        """As the port says."""
+        await _measured(self.metrics, result.exchange, self.publisher.publish_result(result))
+
+    async def publish_part(self, part: PartMessage) -> None:
+        """As the port says."""
+        await _measured(self.metrics, "parts", self.publisher.publish_part(part))
+
+
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class Copying(Protocol[R_contra]):
+    """Puts copies of deliveries elsewhere, confirmed, or raises BrokerUnavailableError."""
+
+    async def publish_dead(self, received: R_contra, why: DeadLetter) -> None:
+        """Copy it to the dead-letter exchange."""
+        ...
+
+    async def publish_delay(self, received: R_contra, wait: Delay) -> None:
+        """Copy it to a delay queue."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCopies(Generic[R_contra]):
+    """A publisher of copies whose confirms are counted and timed, and what they are copies for."""
+
+    copying: Copying[R_contra]
+    metrics: Metrics
+
+    async def publish_dead(self, received: R_contra, why: DeadLetter) -> None:
+        """As the publisher does."""
+        await _measured(self.metrics, "dead", self.copying.publish_dead(received, why))
+        self.metrics.dead_lettered(why.reason)
+
+    async def publish_delay(self, received: R_contra, wait: Delay) -> None:
+        """As the publisher does."""
+        await _measured(self.metrics, "delay", self.copying.publish_delay(received, wait))
+        self.metrics.retried("delay")
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLedger:
+    """A `Ledger` whose operations are timed, and its failures counted."""
+
+    ledger: Ledger
+    metrics: Metrics
+
+    async def load(self, key: str) -> Stored | None:
+        """As the port says."""
+        return await self._measured("load", self.ledger.load(key))
+
+    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+        """As the port says."""
+        return await self._measured("swap", self.ledger.swap(key, expected=expected, new=new))
+
+    async def check(self) -> None:
+        """As the port says."""
+        await self.ledger.check()
+
+    async def close(self) -> None:
+        """As the port says."""
+        await self.ledger.close()
+
+    async def _measured(self, operation: str, work: Awaitable[T]) -> T:
+        started = time.perf_counter()
+        try:
+            return await work
+        except LedgerUnavailableError:
+            self.metrics.ledger_failed(operation)
+            raise
+        finally:
+            self.metrics.ledger_took(operation, time.perf_counter() - started)
+
+
+async def _measured(metrics: Metrics, exchange: str, publishing: Awaitable[None]) -> None:
+    started = time.perf_counter()
+    try:
+        await publishing
+    except BrokerUnavailableError as error:
+        metrics.published(exchange, "returned" if error.code == "unroutable" else "failed")
+        raise
+    metrics.published(exchange, "confirmed")
+    metrics.confirm_took(time.perf_counter() - started)
