@@ -9,7 +9,7 @@ from worker.metrics import Metrics
 from worker.ports import Clock, Command
 
 _COMES_BACK = frozenset({"delayed", "returned"})
-_WITHOUT_RESULT = frozenset({"split", *_COMES_BACK})  # a large job's results are its parts'
+_WITHOUT_RESULT = frozenset({"split", "forgotten", *_COMES_BACK})  # a large job's are those of its parts
 
 
 @dataclass(frozen=True, slots=True)
