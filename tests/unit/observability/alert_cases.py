@@ -1,0 +1,257 @@
+"""For each alert, series that make it fire and series beside them that do not.
+
+Values are in promtool's notation, one a step: ``0+5x30`` begins at 0 and rises by 5 thirty times.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Series = Mapping[str, str]
+
+_WHERE = 'namespace="sms",job="worker"'
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One alert.
+
+    Attributes:
+        fires: series, by name and labels, with which it fires after *steps*.
+        quiet: series with which it does not, each set for a reason of its own.
+        step: minutes.
+    """
+
+    alert: str
+    fires: Series
+    quiet: tuple[Series, ...]
+    steps: int = 40
+    step: int = 1
+
+
+def one(name: str, values: str, **labels: str) -> Series:
+    """A series of one worker; ``class_`` stands for the label that Python reserves."""
+    pairs = "".join(f',{label.rstrip("_")}="{value}"' for label, value in labels.items())
+    return {f'iton_worker_{name}{{{_WHERE},instance="a:8080"{pairs}}}': values}
+
+
+def flat(value: float) -> str:
+    """The same all the time."""
+    return f"{value:g}+0x150"
+
+
+def rising(step: float) -> str:
+    """A counter that rises by *step* a minute."""
+    return f"0+{step:g}x150"
+
+
+def histogram(name: str, slow: float, fast: float, *, bound: str, **labels: str) -> Series:
+    """Observations a minute: *fast* ones below *bound* and *slow* ones in the next bucket, up to 60."""
+    return {
+        **one(f"{name}_bucket", rising(fast), le=bound, **labels),
+        **one(f"{name}_bucket", rising(fast + slow), le="60", **labels),
+        **one(f"{name}_bucket", rising(fast + slow), le="+Inf", **labels),
+    }
+
+
+def paused(alert: str, reason: str) -> Case:
+    """An alert on one reason of the pause."""
+    other = "ledger" if reason != "ledger" else "credits"
+    blip = "0+0x39 1 0+0x10"
+    return Case(
+        alert,
+        one("intake_paused", flat(1), reason=reason),
+        (one("intake_paused", flat(1), reason=other), one("intake_paused", blip, reason=reason)),
+    )
+
+
+def uncertain(alert: str, few: float, many: float) -> Case:
+    """An alert on the share of uncertain recipients among a hundred a minute."""
+    accepted = one("recipients_total", rising(100), outcome="accepted")
+    return Case(
+        alert,
+        {**accepted, **one("recipients_total", rising(many), outcome="uncertain")},
+        (
+            {**accepted, **one("recipients_total", rising(few), outcome="uncertain")},
+            one("recipients_total", flat(0), outcome="uncertain"),
+        ),
+    )
+
+
+_WAITING = one("queue_messages", flat(12), queue="send.urgent")
+
+CASES = (
+    Case(
+        "ItonWorkerStuck",
+        {
+            **_WAITING,
+            **one("job_seconds_count", flat(7), lane="send.urgent"),
+            **one("job_seconds_count", rising(9), lane="send"),
+        },
+        (
+            {**_WAITING, **one("job_seconds_count", rising(1), lane="send.urgent")},
+            {
+                **one("queue_messages", flat(0), queue="send"),
+                **one("job_seconds_count", flat(7), lane="send"),
+            },
+            {
+                **one("queue_messages", flat(5), queue="dead"),
+                **one("job_seconds_count", flat(7), lane="send"),
+            },
+            {
+                **one("queue_messages", "NaN+0x100", queue="send"),
+                **one("job_seconds_count", flat(7), lane="send"),
+            },
+        ),
+    ),
+    Case(
+        "ItonWorkerJobHangs", one("oldest_job_seconds", "0+60x100"), (one("oldest_job_seconds", flat(1500)),)
+    ),
+    paused("ItonWorkerCredentialsRefused", "credentials"),
+    paused("ItonWorkerCreditsExhausted", "credits"),
+    paused("ItonWorkerLedgerAway", "ledger"),
+    Case(
+        "ItonWorkerBreakerOpen",
+        one("breaker_open", flat(1), command="sendSMS"),
+        (
+            one("breaker_open", flat(0), command="sendSMS"),
+            one("breaker_open", "0+0x39 1+0x9", command="account"),
+        ),
+    ),
+    Case(
+        "ItonWorkerUrgentSlow",
+        histogram("end_to_end_seconds", 10, 90, bound="15", lane="send.urgent"),
+        (
+            histogram("end_to_end_seconds", 1, 99, bound="15", lane="send.urgent"),
+            histogram("end_to_end_seconds", 10, 90, bound="15", lane="send"),
+        ),
+    ),
+    uncertain("ItonWorkerUncertain", few=0.5, many=2),
+    uncertain("ItonWorkerUncertainMany", few=5, many=20),
+    Case(
+        "ItonWorkerDeadLettersGrow",
+        one("dead_letters_total", "0+0x35 1+0x10", reason="not_json"),
+        (
+            one("dead_letters_total", flat(12), reason="not_json"),
+            one("dead_letters_total", "0 1+0x60", reason="not_json"),
+        ),
+    ),
+    Case(
+        "ItonWorkerDeadLettersKept",
+        one("queue_messages", flat(3), queue="dead"),
+        (
+            one("queue_messages", flat(0), queue="dead"),
+            one("queue_messages", "0+0x10 3+0x150", queue="dead"),
+        ),
+        steps=50,
+        step=30,
+    ),
+    Case(
+        "ItonWorkerUnroutedResults",
+        one("queue_messages", flat(1), queue="results.unrouted"),
+        (
+            one("queue_messages", flat(0), queue="results.unrouted"),
+            one("queue_messages", flat(9), queue="dead"),
+        ),
+    ),
+    Case("ItonWorkerCrashes", one("crashes_total", "0+0x35 2+0x10"), (one("crashes_total", flat(2)),)),
+    Case(
+        "ItonWorkerGatewayErrors",
+        {
+            **one("gateway_calls_total", rising(90), command="sendSMS", class_="ok"),
+            **one("gateway_calls_total", rising(10), command="sendSMS", class_="permanent"),
+        },
+        (
+            {
+                **one("gateway_calls_total", rising(90), command="sendSMS", class_="ok"),
+                **one("gateway_calls_total", rising(1), command="sendSMS", class_="permanent"),
+            },
+            {
+                **one("gateway_calls_total", rising(90), command="sendSMS", class_="ok"),
+                **one("gateway_calls_total", rising(20), command="sendSMS", class_="cancelled"),
+            },
+        ),
+    ),
+    Case(
+        "ItonWorkerGatewaySlow",
+        histogram("gateway_call_seconds", 10, 90, bound="10", command="sendSMS"),
+        (histogram("gateway_call_seconds", 1, 99, bound="10", command="sendSMS"),),
+    ),
+    Case(
+        "ItonWorkerCreditsLow",
+        {**one("credits_remaining", flat(99)), **one("credits_low_threshold", flat(100))},
+        (
+            {**one("credits_remaining", flat(100)), **one("credits_low_threshold", flat(100))},
+            {**one("credits_remaining", flat(0)), **one("credits_low_threshold", flat(0))},
+            {**one("credits_remaining", "NaN+0x100"), **one("credits_low_threshold", flat(100))},
+        ),
+    ),
+    Case(
+        "ItonWorkerCreditsRunOut",
+        one("credits_remaining", "5000-20x200"),
+        (
+            one("credits_remaining", "50000-20x200"),
+            one("credits_remaining", flat(0)),
+            one("credits_remaining", "1000+20x200"),
+        ),
+        steps=120,
+    ),
+    Case("ItonWorkerGone", one("ready", "1+0x20 stale"), (one("ready", flat(0)), one("ready", flat(1)))),
+    Case(
+        "ItonWorkerConsumerDown",
+        one("consumer_up", flat(0), lane="send"),
+        (
+            one("consumer_up", flat(1), lane="send"),
+            {
+                **one("consumer_up", flat(0), lane="send"),
+                f'iton_worker_consumer_up{{{_WHERE},instance="b:8080",lane="send"}}': flat(1),
+            },
+        ),
+    ),
+    Case("ItonWorkerPublishingDown", one("publisher_up", flat(0)), (one("publisher_up", flat(1)),)),
+    Case(
+        "ItonWorkerPublishesFail",
+        one("publishes_total", rising(1), exchange="send", result="returned"),
+        (
+            one("publishes_total", rising(1), exchange="send", result="confirmed"),
+            one("publishes_total", flat(8), exchange="send", result="failed"),
+        ),
+    ),
+    Case(
+        "ItonWorkerNotReady",
+        {**one("ready", flat(0)), **one("draining", flat(0))},
+        (
+            {**one("ready", flat(1)), **one("draining", flat(0))},
+            {**one("ready", flat(0)), **one("draining", flat(1))},
+        ),
+    ),
+    Case(
+        "ItonWorkerLedgerSlow",
+        histogram("ledger_seconds", 10, 90, bound="0.25", operation="swap"),
+        (histogram("ledger_seconds", 1, 99, bound="0.25", operation="swap"),),
+    ),
+    Case(
+        "ItonWorkerStarved",
+        histogram("loop_lag_seconds", 20, 40, bound="0.25"),
+        (histogram("loop_lag_seconds", 2, 58, bound="0.25"),),
+    ),
+    Case(
+        "ItonWorkerFilesRunOut",
+        {
+            f'process_open_fds{{{_WHERE},instance="a:8080"}}': flat(900),
+            f'process_max_fds{{{_WHERE},instance="a:8080"}}': flat(1024),
+            **one("build_info", flat(1), version="1"),
+        },
+        (
+            {
+                f'process_open_fds{{{_WHERE},instance="a:8080"}}': flat(100),
+                f'process_max_fds{{{_WHERE},instance="a:8080"}}': flat(1024),
+                **one("build_info", flat(1), version="1"),
+            },
+            {
+                'process_open_fds{job="somebody-else",instance="c:1"}': flat(900),
+                'process_max_fds{job="somebody-else",instance="c:1"}': flat(1024),
+                **one("build_info", flat(1), version="1"),
+            },
+        ),
+    ),
+)

@@ -1,0 +1,120 @@
+"""The alert rules, read by Prometheus's own tool: each fires when it should, stays quiet when it should."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts import debian
+from tests.unit.observability.alert_cases import CASES, Case, Series
+from worker.metrics.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parents[3]
+RULES = ROOT / "helm" / "files" / "alerts.yaml"
+PAGE = ROOT / "docs" / "alerts.md"
+SEVERITIES = {"critical", "warning", "info"}
+_METRIC = re.compile(r"\b(?:iton_worker|process)_\w+")
+_PLACE = re.compile(r"\$labels\.(\w+)")
+
+
+def rules() -> list[dict[str, Any]]:
+    """Return every rule."""
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it."""
+    program = str(debian.PROOFS["prometheus"])
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+
+def _test(case: Case, series: Series, *, firing: int) -> dict[str, Any]:
+    """One test in promtool's form: how many of the alert fire."""
+    alerts = f'ALERTS{{alertname="{case.alert}",alertstate="firing"}}'
+    samples = [{"labels": "{}", "value": firing}] if firing else []
+    return {
+        "name": f"{case.alert} {'fires' if firing else 'is quiet'}",
+        "interval": f"{case.step}m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": f"count({alerts})", "eval_time": f"{case.steps * case.step}m", "exp_samples": samples}
+        ],
+    }
+
+
+def _file(step: int) -> str:
+    """The tests of all cases with this step, as promtool reads them."""
+    cases = [case for case in CASES if case.step == step]
+    fires = [_test(case, case.fires, firing=1) for case in cases]
+    quiet = [_test(case, series, firing=0) for case in cases for series in case.quiet]
+    return yaml.safe_dump(
+        {"rule_files": [str(RULES)], "evaluation_interval": f"{step}m", "tests": fires + quiet}
+    )
+
+
+class TestRules:
+    """``helm/files/alerts.yaml``."""
+
+    def test_promtool_takes_them(self) -> None:
+        """It knows the form, the expressions and the templates."""
+        done = promtool("check", "rules", str(RULES))
+        assert (0, f"SUCCESS: {len(rules())} rules found") == (
+            done.returncode,
+            done.stdout.strip().splitlines()[-1].strip(),
+        ), done.stderr
+
+    @pytest.mark.parametrize("step", sorted({case.step for case in CASES}))
+    def test_each_fires_when_it_should_and_not_otherwise(self, tmp_path: Path, step: int) -> None:
+        """Over the series of `alert_cases`, by promtool's clock."""
+        file = tmp_path / "tests.yaml"
+        file.write_text(_file(step))
+        done = promtool("test", "rules", str(file))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_every_rule_has_a_case(self) -> None:
+        """With at least one set of series that leaves it quiet."""
+        assert [rule["alert"] for rule in rules()] == [case.alert for case in CASES]
+        assert all(case.quiet for case in CASES)
+
+    @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+    def test_each_tells_what_happened_and_what_to_do(self, rule: dict[str, Any]) -> None:
+        """A severity, a summary, a description, the section of the page; labels that the expression keeps."""
+        notes = rule["annotations"]
+        assert rule["labels"]["severity"] in SEVERITIES
+        assert {"summary", "description", "runbook"} == set(notes)
+        assert len(notes["description"]) > len(notes["summary"]) > 15
+        kept = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", rule["expr"]))))
+        named = set(_PLACE.findall(notes["summary"] + notes["description"]))
+        assert named <= kept | ({"instance"} if "process_" in rule["expr"] else set())
+
+    def test_they_ask_for_metrics_that_exist(self) -> None:
+        """Those of the catalogue, or a histogram's parts."""
+        known = {"process_open_fds", "process_max_fds"}
+        for spec in CATALOGUE:
+            parts = ("_bucket", "_count", "_sum") if spec.buckets else ("",)
+            known |= {spec.full_name + part for part in parts}
+        asked = {name for rule in rules() for name in _METRIC.findall(rule["expr"])}
+        assert set() == asked - known
+
+
+class TestPage:
+    """``docs/alerts.md``."""
+
+    @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+    def test_each_alert_has_its_section(self, rule: dict[str, Any]) -> None:
+        """What it means, what to look at, what to do; under the anchor that the alert names."""
+        sections = dict(
+            re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        )
+        assert f"docs/alerts.md#{rule['alert'].lower()}" == rule["annotations"]["runbook"]
+        words = sections[rule["alert"]]
+        assert rule["labels"]["severity"] in words.splitlines()[0]
+        assert all(f"**{part}**" in words for part in ("Means", "Look at", "Do"))
+
+    def test_there_is_no_section_without_an_alert(self) -> None:
+        """A renamed alert takes its section along."""
+        sections = re.findall(r"^## (\w+)$", PAGE.read_text(), re.MULTILINE)
+        assert [rule["alert"] for rule in rules()] == sections
