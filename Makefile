@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Most of the time goes by in waiting for processes; more than two at once, and two cores miss deadlines.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 export UV_PYTHON_DOWNLOADS := never
 # The steps of a target are its prerequisites in their order, also with -j.
 .NOTPARALLEL:
@@ -50,9 +51,9 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 .PHONY: unit-and-more
 unit-and-more: setup packages
 	@printf '\n\033[1m== Tests inside one process, their coverage gated (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --ignore=tests/e2e $(ARGS)
-	@printf '\n\033[1m== Tests of the real process, killed and cut off (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --ignore=tests/e2e --ignore=tests/image $(ARGS)
+	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image (pytest)\033[0m\n'
+	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e tests/image $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them
@@ -69,6 +70,12 @@ fleet: setup packages ## Four workers on one broker and one Redis: spread, rate 
 .PHONY: test-versions
 test-versions: setup packages ## The worker on RabbitMQ 3.10, 4.0, 4.3 and a cluster of three nodes; needs root
 	@$(BIN)/pytest tests/versions $(ARGS)
+
+.PHONY: image
+image: ## Build the container image iton-worker:VERSION; needs Docker
+	@command -v docker >/dev/null || { echo "docker is not installed. Type: sudo apt-get install docker.io" >&2; exit 1; }
+	@DOCKER_BUILDKIT=1 docker build --tag iton-worker:$(VERSION) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 2>/dev/null || echo unknown) $(ARGS) .
 
 .PHONY: bench
 bench: setup packages ## Measure the worker against what people would write instead; make bench ARGS=--quick

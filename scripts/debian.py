@@ -17,10 +17,12 @@ PROOFS = {
     "amqp-tools": Path("/usr/bin/amqp-publish"),
     "prometheus": Path("/usr/bin/promtool"),
 }
+# What such a package would start by itself.
 SERVICES = {
-    "rabbitmq-server": "rabbitmq-server.service",
-    "redis-server": "redis-server.service",
-    "prometheus": "prometheus.service",
+    "rabbitmq-server": ("rabbitmq-server.service",),
+    "redis-server": ("redis-server.service",),
+    "prometheus": ("prometheus.service",),
+    "docker.io": ("docker.service", "docker.socket", "containerd.service"),
 }
 
 
@@ -66,9 +68,8 @@ def _apt_get() -> list[str] | None:
 
 def _install(apt: Sequence[str], packages: Sequence[str]) -> int:
     """Install without starting services: nothing is to listen on this machine because of a demo."""
-    services = [
-        SERVICES[name] for name in packages if name in SERVICES and Path("/run/systemd/system").is_dir()
-    ]
+    has_systemd = Path("/run/systemd/system").is_dir()
+    services = [service for name in packages if has_systemd for service in SERVICES.get(name, ())]
     systemctl = [*apt[:-1], "systemctl"]
     if services:
         _run([*systemctl, "mask", "--runtime", *services])

@@ -1,6 +1,6 @@
 """The broker, for every test that asks for one, and how properties are searched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +12,22 @@ from tests.support.broker import breakable_broker, own_prefix, shared_broker
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests counted, also where they ran in processes of their own."""
+    reports = (one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind))
+    lines = [f"{name}: {words}" for one in reports for name, words in one.user_properties]
+    if lines:
+        terminalreporter.section("counted")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """Provide a function that has a line of figures shown at the end: its name, and what was counted."""
+    return lambda name, counted: record_property(name, str(counted))
 
 
 @pytest.fixture(scope="session")

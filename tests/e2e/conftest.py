@@ -27,22 +27,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what tests counted, also where they ran in processes of their own."""
-    reports = (one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind))
-    lines = [f"{name}: {words}" for one in reports for name, words in one.user_properties]
-    if lines:
-        terminalreporter.section("counted")
-        for line in lines:
-            terminalreporter.line(line)
-
-
-@pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
-    """Provide a function that has a line of figures shown at the end: its name, and what was counted."""
-    return lambda name, counted: record_property(name, str(counted))
-
-
 @pytest.fixture(scope="session")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
     """Provide the one simulator of the run."""
