@@ -38,9 +38,9 @@ class TestRate:
     """`ITON_RATE_LIMIT` is the fleet's, however many workers there are."""
 
     def test_four_workers_keep_to_it(self, stage: Stage, figures: Report) -> None:
-        """Within 5 % of it once the burst of one second's worth is over, and in no window beyond it."""
+        """At most 5 % over it once the burst of one second is over, in no window beyond it, not far below."""
         found = trials.rate(stage, "rate", workers=WORKERS, limit=30, seconds=8)
         figures(f"rate limit over {WORKERS} workers", found)
         assert {} == found.reckoning.faults
-        assert pytest.approx(30, rel=0.05) == found.sustained
+        assert 0.9 * 30 <= found.sustained <= 1.05 * 30, found
         assert found.beyond <= 1.05

@@ -136,7 +136,10 @@ TRIALS: dict[str, Trial] = {
 def _spread(found: trials.Spread) -> str:
     calls = ", ".join(f"{count:,}" for count in found.calls)
     each = 1000 * found.cpu / sum(found.calls)
-    return f"calls by worker {calls}; {found.seconds:.1f} s; {each:.1f} ms of processor a call"
+    return (
+        f"calls by worker {calls}; {found.seconds:.1f} s; {each:.1f} ms of processor a call, "
+        f"{found.memory:.0f} MiB the largest worker"
+    )
 
 
 def _table(rows: list[Row]) -> str:

@@ -86,6 +86,11 @@ class Fleet:
         """Return the seconds of processor that the living workers have taken so far, by their /metrics."""
         return sum(sample(worker, "process_cpu_seconds_total") for worker in self.living)
 
+    def memory(self) -> float:
+        """Return the MiB that the largest living worker has in memory, by its /metrics."""
+        found = (sample(worker, "process_resident_memory_bytes") for worker in self.living)
+        return max(found) / 2**20
+
 
 def calls_made(worker: WorkerProcess, command: str) -> int:
     """Return how many calls of *command* ended well, as the worker's /metrics have it."""
