@@ -59,7 +59,7 @@ class PartOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    v: int = _FORM
+    v: int = 1
     brief: Brief
     number: int
     parts: int
@@ -71,6 +71,7 @@ class PartOrder(BaseModel):
     def of(cls, brief: Brief, job: Entry, split: Split, number: int) -> Self:
         """Describe part *number* of the *split* in the entry of *job*."""
         return cls(
+            v=_FORM,
             brief=brief,
             number=number,
             parts=len(split.parts),
