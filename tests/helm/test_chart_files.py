@@ -1,6 +1,7 @@
 """The chart's own files: versions that belong together, and those that are made of others."""
 
 import json
+import re
 import tomllib
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 
 from scripts.chart import settings_schema, values_table, worker_facts
 from scripts.chart.__main__ import fresh_files, stale
-from tests.support.chart import CHART, run_helm
+from tests.support.chart import CHART, objects, pod_spec, run_helm, worker_container
 from worker.settings import settings_table
 
 
@@ -30,6 +31,16 @@ class TestFiles:
         chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
         project = tomllib.loads((CHART.parent / "pyproject.toml").read_text())["project"]
         assert (chart["version"], chart["appVersion"]) == (project["version"], project["version"])
+
+    def test_the_pods_run_as_the_images_user(self) -> None:
+        """By number, so that Kubernetes sees that it is not root; its directory is the ledger's volume."""
+        text = (CHART.parent / "Dockerfile").read_text()
+        image = dict(re.findall(r"^(USER|WORKDIR) (.+)$", text, re.MULTILINE))
+        rendered = objects({})
+        pod = pod_spec(rendered)["securityContext"]
+        (ledger,) = [each for each in worker_container(rendered)["volumeMounts"] if each["name"] == "ledger"]
+        assert image["USER"] == f"{pod['runAsUser']}:{pod['runAsGroup']}"
+        assert image["WORKDIR"] == ledger["mountPath"]
 
     def test_generated_files_are_current(self) -> None:
         """``python -m scripts.chart write`` makes them so."""
