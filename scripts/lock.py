@@ -13,7 +13,7 @@ from pathlib import Path
 from scripts.uv_tool import ROOT, SetUpError, run, uv
 
 FOLDER = ROOT / "requirements"
-EXTRAS = {"run": (), "dev": ("--extra", "dev")}
+EXTRAS = {"run": (), "otel": ("--extra", "otel"), "dev": ("--extra", "dev", "--extra", "otel")}
 OPTIONS = (
     "--quiet",
     "--universal",

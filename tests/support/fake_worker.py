@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.support.fakes import FakeClock, FakeGate, FakeGateway, FakeLedger, FakeObserver, FakePublisher
+from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import Delivery, Lane, PartMessage, ResultMessage
 from worker.domain.recipients import NumberingPlan
@@ -21,7 +22,7 @@ from worker.handlers.parts import PartHandler
 from worker.handlers.send import SendHandler
 from worker.handlers.send_tools import SendTools
 from worker.handlers.status import StatusHandler
-from worker.ports import Command
+from worker.ports import Command, Publisher
 from worker.resilience.keyed_lock import KeyedLock
 from worker.resilience.number_memory import NumberMemory
 from worker.resilience.retry import RetryAttempts
@@ -87,6 +88,7 @@ class FakeWorker:
     numbering: NumberingPlan = INDIA
     dnd_memory: float = 0.0
     coalesce: bool = False
+    tracing: Tracing = field(default_factory=Tracing)
     joint: JointSends | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -105,7 +107,7 @@ class FakeWorker:
             book=LedgerBook(self.world.ledger, self.world.token),
             gateway=self.world.gateway,
             gate=self.gate,
-            retry=self.retry(Command.SEND),
+            retry=self.tracing.sending(self.retry(Command.SEND)),
             clock=self.world.clock,
             observer=self.observer,
             lease=LEASE,
@@ -115,14 +117,14 @@ class FakeWorker:
     @property
     def completion(self) -> Completion:
         """Completes parts."""
-        return Completion(self.tools, self.world.publisher, self.policy, self.resends)
+        return Completion(self.tools, self.publisher, self.policy, self.resends)
 
     @property
     def lookups(self) -> Lookups:
         """Asks the gateway."""
         retry = {command: self.retry(command) for command in Command}
         memory = NumberMemory(self.dnd_memory, self.world.clock, shelves=1024)
-        return Lookups(self.world.gateway, self.gate, retry, memory=memory)
+        return self.tracing.lookups(self.world.gateway, self.gate, retry, memory=memory)
 
     def retry(self, command: Command) -> RetryAttempts:
         """Retries without jitter worth a thought."""
@@ -136,15 +138,20 @@ class FakeWorker:
         """What the operator allows."""
         return Acceptance(max_body_bytes=MAX_BODY, max_segments=10, allowed_params=self.allowed_params)
 
+    @property
+    def publisher(self) -> Publisher:
+        """The world's, with a span around it where there are spans."""
+        return self.tracing.publisher(self.world.publisher)
+
     def dispatch(self) -> Dispatch:
         """The entrance for deliveries, with locks of its own."""
         locks = KeyedLock()
         send = SendHandler(self.acceptance, self.numbering, self.lookups, self.completion, locks)
         parts = PartHandler(self.completion, locks)
         world = self.world
-        status = StatusHandler(self.lookups, world.publisher, self.policy, world.clock, MAX_BODY)
+        status = StatusHandler(self.lookups, self.publisher, self.policy, world.clock, MAX_BODY)
         account = AccountHandler(
-            self.lookups, world.publisher, self.policy, world.clock, self.observer, MAX_BODY
+            self.lookups, self.publisher, self.policy, world.clock, self.observer, MAX_BODY
         )
         return Dispatch(
             handlers={
@@ -155,9 +162,9 @@ class FakeWorker:
                 Lane.STATUS: status,
                 Lane.ACCOUNT: account,
             },
-            publisher=world.publisher,
+            publisher=self.publisher,
             gate=self.gate,
-            observer=self.observer,
+            observer=self.tracing.observer(self.observer),
             clock=world.clock,
         )
 

@@ -22,6 +22,8 @@ EXPIRATION: Final = "x-iton-expiration"
 REPLAY: Final = "x-iton-replay"
 REPLAY_FORCE: Final = "x-iton-replay-force"
 REPLAY_KNOWN_UNTIL: Final = "x-iton-replay-known-until"
+# What an earlier round of ours was traced as; the producer's own header stays as it came.
+TRACE: Final = "x-iton-traceparent"
 USER_ID: Final = "x-iton-user-id"
 
 # W3C Trace Context, "traceparent header": version ff and all-zero ids are invalid.
@@ -100,8 +102,11 @@ def _first_key(properties: Properties) -> str | None:
 
 
 def _traceparent(properties: Properties) -> str | None:
-    value = _header_text(properties, TRACEPARENT_HEADER)
-    return value if value and _TRACEPARENT.fullmatch(value) else None
+    for name in (TRACE, TRACEPARENT_HEADER) if properties.headers else ():
+        value = _header_text(properties, name)
+        if value and _TRACEPARENT.fullmatch(value):
+            return value
+    return None
 
 
 def _attempts(properties: Properties) -> int:
@@ -159,6 +164,10 @@ def _trace_headers(traceparent: str | None) -> dict[str, FieldValue]:
     return {TRACEPARENT_HEADER: traceparent} if traceparent else {}
 
 
+def _round_trace(traceparent: str | None) -> dict[str, FieldValue]:
+    return {TRACE: traceparent} if traceparent else {}
+
+
 def dead_letter_copy(
     topology: Topology, delivery: Delivery, properties: Properties, why: DeadLetter, *, now: datetime
 ) -> Outgoing:
@@ -170,6 +179,7 @@ def dead_letter_copy(
         DeadHeader.ATTEMPTS.value: delivery.attempts,
         DeadHeader.QUEUE.value: topology.work_queue(delivery.lane),
         DeadHeader.TIME.value: spell_time(now),
+        **_round_trace(why.traceparent),
     }
     # After a delay the deaths are those in our own delay queue; before it they are the producer's affair.
     deaths = DEATHS if delivery.attempts else ()
@@ -186,6 +196,7 @@ def delay_copy(
         DeadHeader.ATTEMPTS.value: delivery.attempts + 1,
         FIRST_SEEN: spell_time(delivery.first_seen or now),
         ROUTING_KEY: delivery.routing_key,
+        **_round_trace(wait.traceparent),
     }
     key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
     copied = copyable(properties, said).without_headers((), starting=DEATHS)

@@ -1,7 +1,7 @@
 """The handlers and their collaborators."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
 from itertools import count
@@ -9,6 +9,7 @@ from random import Random
 from secrets import token_hex
 from typing import TypeVar
 
+from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import Lane
 from worker.domain.recipients import NumberingPlan
@@ -48,6 +49,7 @@ class Crew:
     ledger: Ledger
     gate: CallGate
     publisher: Publisher
+    tracing: Tracing = field(default_factory=Tracing)
 
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
@@ -86,7 +88,7 @@ class Crew:
             book=LedgerBook(self.ledger, _tokens()),
             gateway=self.gateway,
             gate=self.gate,
-            retry=self._retry(Command.SEND),
+            retry=self.tracing.sending(self._retry(Command.SEND)),
             clock=self.clock,
             observer=self.observer,
             lease=self.settings.gateway.timeout + _LEASE_MARGIN,
@@ -105,7 +107,9 @@ class Crew:
     def _lookups(self) -> Lookups:
         """The one place through which all jobs ask, so that they can ask together."""
         retry = {command: self._retry(command) for command in Command}
-        return Lookups(self.gateway, self.gate, retry, memory=self._memory(), pooling=self._pooled)
+        return self.tracing.lookups(
+            self.gateway, self.gate, retry, memory=self._memory(), pooling=self._pooled
+        )
 
     def _memory(self) -> NumberMemory:
         def recalled(known: int, unknown: int) -> None:

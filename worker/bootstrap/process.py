@@ -14,6 +14,7 @@ from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.crew import Crew
 from worker.bootstrap.doors import Doors
+from worker.bootstrap.tracing import LastSpans, tracing_of
 from worker.clock import SystemClock
 from worker.domain.messages import Delivery, Disposition, Lane
 from worker.http.health import HealthServer, Readiness
@@ -67,6 +68,7 @@ async def _run(settings: Settings) -> int:
 
 def assemble(settings: Settings) -> Parts:
     """Build a worker; nothing is connected yet."""
+    tracing = tracing_of(settings)
     metrics = Metrics(version("iton-worker"))
     metrics.credits_low_below(settings.credits.low)
     clock = SystemClock()
@@ -77,8 +79,17 @@ def assemble(settings: Settings) -> Parts:
     limiter = limiter_of(settings, store, clock)
     gate = Doors(settings, Probes(gateway, ledger), metrics, clock, limiter).gate()
     publisher = publisher_of(settings)
-    measured = MeasuredPublisher(publisher, metrics)
-    crew = Crew(settings, clock, observer, MeasuredGateway(gateway, metrics), ledger, gate, measured)
+    crew = Crew(
+        settings,
+        clock,
+        tracing.observer(observer),
+        MeasuredGateway(gateway, metrics),
+        ledger,
+        gate,
+        tracing.publisher(MeasuredPublisher(publisher, metrics)),
+        tracing,
+    )
+    last_spans = LastSpans(tracing, clock, settings.process.drain_timeout)
     dispatch = crew.dispatch()
 
     async def handle(delivery: Delivery) -> Disposition:
@@ -94,7 +105,7 @@ def assemble(settings: Settings) -> Parts:
         settings.broker.url.get_secret_value(),
         topology_of(settings),
         prefetch=_prefetch(settings),
-        handle=handle,
+        handle=tracing.jobs(handle),
         settlement=Settlement(MeasuredCopies(publisher, metrics)),
         options=ConsumerOptions(declare=settings.broker.declare, timing=Timing()),
     )
@@ -121,6 +132,7 @@ def assemble(settings: Settings) -> Parts:
         gate.close()
 
     def begin_drain() -> None:
+        last_spans.stop_began()
         metrics.drains()
         gate.stop()
 
@@ -134,7 +146,7 @@ def assemble(settings: Settings) -> Parts:
             LedgerSizeWatch(store, metrics, clock).run,
             LoopWatch(metrics, clock).run,
         ),
-        closers=(stop_probes, gateway.aclose, ledger.close, health.stop),
+        closers=(stop_probes, gateway.aclose, ledger.close, health.stop, last_spans.send),
         drain_timeout=settings.process.drain_timeout,
         before_drain=begin_drain,
     )

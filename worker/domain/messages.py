@@ -114,18 +114,25 @@ class DeadLetter:
     Attributes:
         reason: a code, for ``x-iton-reason``.
         detail: a sentence, for ``x-iton-detail``.
+        traceparent: what a replay continues; None: as it came.
     """
 
     reason: str
     detail: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Copy the delivery to the delay queue of *seconds* with its attempt count raised, then acknowledge."""
+    """Copy the delivery to the delay queue of *seconds* with its attempt count raised, then acknowledge.
+
+    Attributes:
+        traceparent: what the next round continues; None: as it came.
+    """
 
     seconds: int
     reason: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -132,7 +133,8 @@ class JointSends:
             if len(line.calls) >= self._at_once and left < joint.MOST:
                 break
             line.boarding += 1
-            call = asyncio.create_task(self._make(line))
+            # No one job's: what is logged on its way must not name the trace of whoever came first.
+            call = asyncio.create_task(self._make(line), context=Context())
             line.calls.add(call)
             call.add_done_callback(lambda done: self._ended(key, line, done))
         if not line.waiting and not line.calls:

@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError as SourceError
 from worker.settings.dotenv import read_dotenv
 from worker.settings.errors import SettingsError
 from worker.settings.gateway import GatewaySettings
+from worker.settings.otlp import otlp_secrets
 from worker.settings.section import Section
 from worker.settings.sections import (
     SECTIONS,
@@ -45,10 +46,14 @@ class Settings:
     process: ProcessSettings
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what no output may hold: the account's password and token, the passwords of the URLs."""
+        """Return what no output may hold: the account's password and token, the passwords of the URLs.
+
+        And what OpenTelemetry's exporter sends as headers, which are a collector's credentials.
+        """
         given = (self.gateway.password, self.gateway.api_token)
         plain = [secret.get_secret_value() for secret in given if secret]
-        return tuple(filter(None, [*plain, *map(_password_of, (self.broker.url, self.ledger.url))]))
+        urls = map(_password_of, (self.broker.url, self.ledger.url))
+        return tuple(filter(None, [*plain, *urls, *otlp_secrets(os.environ)]))
 
     def names(self) -> tuple[str, ...]:
         """Return what no output may hold as a word of its own: the account's user name."""

@@ -200,6 +200,12 @@ class ProcessSettings(Section):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(checks.lower)] = Field(
         "info", validation_alias="LOG_LEVEL", description="debug, info, warning or error"
     )
+    tracing: bool = Field(
+        default=False,
+        validation_alias="WORKER_TRACING",
+        description="true: a span for each job and step, to an OTLP collector; needs the extra `otel`. The "
+        "standard OTEL_* variables do the rest",
+    )
     drain_timeout: float = Field(
         25,
         ge=0,

@@ -119,6 +119,21 @@ class TestCopies:
         assert read(second.properties).first_seen == NOW
         assert read(second.properties).attempts == 2
 
+    def test_a_round_is_continued_by_the_next_and_the_producers_trace_stays(self) -> None:
+        """A later worker goes on from the round before; a dead letter has the header that it came with."""
+        given, ours = with_headers(traceparent=TRACE), f"00-{'c' * 32}-{'d' * 16}-01"
+        waited = codec.delay_copy(TOPOLOGY, read(given), given, Delay(5, "", ours), now=NOW).properties
+        assert (read(waited).traceparent, waited.header("traceparent")) == (ours, TRACE)
+        last = ours.replace("d", "e")
+        why = DeadLetter("r", "d", last)
+        dead = codec.dead_letter_copy(TOPOLOGY, read(waited), waited, why, now=NOW).properties
+        assert (read(dead).traceparent, dead.header("traceparent")) == (last, TRACE)
+
+    @pytest.mark.parametrize("trace", ["nonsense", 5, None])
+    def test_an_odd_trace_of_a_round_is_ignored(self, trace: FieldValue) -> None:
+        """The producer's is there still."""
+        assert read(with_headers(x_iton_traceparent=trace, traceparent=TRACE)).traceparent == TRACE
+
     def test_the_brokers_headers_are_not_republished(self) -> None:
         """Older brokers drop messages that seem to go round in circles."""
         given = with_headers(
