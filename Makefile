@@ -6,6 +6,9 @@ BIN := .venv/bin
 # Most of the time goes by in waiting for processes; more than two at once, and two cores miss deadlines.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+# Together all of pyproject.toml's test paths: pytest would overrule an --ignore of one of them.
+IN_PROCESS := tests/unit tests/contract tests/model tests/integration tests/helm
+REAL_PROCESS := tests/e2e tests/image
 export UV_PYTHON_DOWNLOADS := never
 # The steps of a target are its prerequisites in their order, also with -j.
 .NOTPARALLEL:
@@ -51,9 +54,9 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 .PHONY: unit-and-more
 unit-and-more: setup packages
 	@printf '\n\033[1m== Tests inside one process, their coverage gated (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --ignore=tests/e2e --ignore=tests/image $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
 	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) tests/e2e tests/image $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them

@@ -124,6 +124,16 @@ class TestConnection:
         check_whole(scene, job)
         worker.wait_ready(RECOVERY)
 
+    @pytest.mark.parametrize("mark", [b"recipients", b"send.accepted"], ids=["delivery", "result"])
+    def test_cut_in_the_middle_of_a_frame(self, scene: Scene, gate: FaultGate, mark: bytes) -> None:
+        """Half a delivery is none: it comes again. Half a result neither: it is published again."""
+        worker = scene.ready(AMQP_URL=gate.url)
+        gate.cut_within(mark)
+        job = scene.send()
+        wait_until(lambda: gate.has_cut_within, "the frame comes by")
+        check_whole(scene, job)
+        worker.wait_ready(RECOVERY)
+
     def test_hang(self, scene: Scene, gate: FaultGate) -> None:
         """No byte passes and nobody closes: the worker notices, and is well within 30 s of the end."""
         worker = scene.ready(AMQP_URL=gate.url)

@@ -15,11 +15,13 @@ import pytest
 from scripts.local_broker import PrivateBroker
 
 ROOT = Path(__file__).parents[2]
+# Whoever is started in the background of a shell script ignores SIGINT, and so does what it starts.
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from scripts.local_broker import private_broker
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with private_broker(Path(sys.argv[1])):
     print("up", flush=True)
     time.sleep(600)

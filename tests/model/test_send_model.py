@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from structlog.testing import capture_logs
 
 from tests.support.fake_fleet import Fleet, Process
@@ -134,6 +134,23 @@ class SendModel(RuleBasedStateMachine):
         self._workers[number] = self._new()
 
     @rule(number=WORKER)
+    def stop(self, number: int) -> None:
+        """A worker is told to stop and has no time left for what is under way."""
+        self._runner.run(self._workers[number].stop())
+        self._workers[number] = self._new()
+
+    @rule(number=WORKER, unconfirmed=st.integers(0, 2))
+    def overtake(self, number: int, unconfirmed: int) -> None:
+        """A worker freezes in its call for a whole lease, another one ends the job, then it goes on."""
+        self.take(number, 0)
+        self.go_on_until_the_call(number, gone_out=True)
+        self.cut_off(number)
+        self.wait(LEASE + 1)
+        self.work_alone((number + 1) % WORKERS)
+        self._fleet.publish_faults += ["before"] * unconfirmed
+        self.go_on(number, 40)
+
+    @rule(number=WORKER)
     def cut_off(self, number: int) -> None:
         """A worker loses the broker and does not know."""
         self._fleet.give_back(self._workers[number].number)
@@ -154,6 +171,16 @@ class SendModel(RuleBasedStateMachine):
         self._fleet.ledger_faults.append(when)
 
     @rule(when=st.sampled_from(["before", "after"]))
+    def claim_fault(self, when: str) -> None:
+        """The ledger fails right at a claim, done or not."""
+        self._fleet.claim_faults.append(when)
+
+    @invariant()
+    def no_claim_is_left_behind(self) -> None:
+        """Who lives on and does not call takes its claim back: nobody shall take its reply for lost."""
+        assert set() == self._fleet.left_behind
+
+    @rule(when=st.sampled_from(["before", "after"]))
     def publish_fault(self, when: str) -> None:
         """The next publication is not confirmed, done or not."""
         self._fleet.publish_faults.append(when)
@@ -167,7 +194,8 @@ class SendModel(RuleBasedStateMachine):
             self._runner.close()
 
     async def _to_the_end(self) -> None:
-        for faults in (self._fleet.gateway_faults, self._fleet.ledger_faults, self._fleet.publish_faults):
+        fleet = self._fleet
+        for faults in (fleet.gateway_faults, fleet.ledger_faults, fleet.claim_faults, fleet.publish_faults):
             faults.clear()
         alive = [process for process in self._everybody if not process.dead]
         for _ in range(3000):
@@ -225,14 +253,19 @@ class SendModel(RuleBasedStateMachine):
         for number, text, name, message_id in self._fleet.handed:
             job = self._whose[text, name]
             given.setdefault((job, name), set()).add(message_id)
-            if not self._everybody[number].dead:
-                assert message_id in _ids_of(outcomes[job, name]), "an id was not published"
+            process, published = self._everybody[number], message_id in _ids_of(outcomes[job, name])
+            if process.stopped:
+                # A late one whose result is not confirmed when its worker must end stays in the ledger.
+                assert published or self._fleet.remembers(message_id), "an id was lost"
+            elif not process.dead:
+                assert published, "an id was not published"
         for key, one in outcomes.items():
             assert _ids_of(one) <= given.get(key, set())
 
     def _doubt_has_a_reason(self, outcomes: dict[tuple[str, str], dict[str, Any]]) -> None:
-        """Without a kill, a lost reply or a freeze of a whole lease nothing is uncertain."""
-        if any(process.dead for process in self._everybody) or self._fleet.slow or self._fleet.lost:
+        """Without a kill, a stop in a call, a lost reply or a freeze of a lease nothing is uncertain."""
+        harmed = any(process.dead or process.left for process in self._everybody)
+        if harmed or self._fleet.slow or self._fleet.lost:
             return
         assert "uncertain" not in {one["outcome"] for one in outcomes.values()}
 

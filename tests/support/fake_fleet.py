@@ -13,6 +13,8 @@ from itertools import count
 
 from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, part_delivery
 from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, settled
+from worker.domain.entry import CallState, Part
+from worker.domain.entry_codec import decode
 from worker.domain.errors import (
     BrokerUnavailableError,
     LedgerUnavailableError,
@@ -43,7 +45,10 @@ class Fleet:
         handed: (process, recipient, id) of each id that a worker was given.
         slow: calls that took longer than a lease, or were about to begin for that long.
         lost: replies that were lost.
+        claims: who has an entry's call under way, by the entry's key.
+        left_behind: keys of claims of workers that lived on and did not call.
         ledger_faults, publish_faults, gateway_faults: of the next operations; None for none.
+        claim_faults: of the next swaps that claim a call.
     """
 
     coalesce: bool = False
@@ -54,7 +59,10 @@ class Fleet:
     handed: list[tuple[int, str, str, str]] = field(default_factory=list)
     slow: int = 0
     lost: int = 0
+    claims: dict[str, "Process"] = field(default_factory=dict)
+    left_behind: set[str] = field(default_factory=set)
     ledger_faults: deque[str] = field(default_factory=deque)
+    claim_faults: deque[str] = field(default_factory=deque)
     publish_faults: deque[str] = field(default_factory=deque)
     gateway_faults: deque[tuple[WorkerError, bool]] = field(default_factory=deque)
     hand_outs: "count[int]" = field(default_factory=count)
@@ -75,6 +83,10 @@ class Fleet:
                 kept.held_by = None
                 kept.delivery = replace(kept.delivery, redelivered=True)
 
+    def remembers(self, message_id: str) -> bool:
+        """Whether the ledger has an id."""
+        return any(f'"{message_id}"'.encode() in entry.stored.state for entry in self.store._entries.values())
+
     @property
     def waiting(self) -> list[Kept]:
         """Messages that nobody holds."""
@@ -85,14 +97,18 @@ class Process:
     """One worker process of a fleet.
 
     Attributes:
-        in_call: requests to the gateway that are under way.
+        calls: texts of the requests to the gateway that are under way.
+        left: jobs whose call was under way when it stopped.
     """
 
     def __init__(self, fleet: Fleet, number: int) -> None:
         self.fleet = fleet
         self.number = number
         self.dead = False
-        self.in_call = 0
+        self.stopped = False
+        self.calls: list[str] = []
+        self.left: set[str] = set()
+        self._bodies: list[bytes] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self._steps: deque[asyncio.Future[None]] = deque()
         world = World(clock=fleet.world.clock, tokens=fleet.world.tokens)
@@ -107,6 +123,11 @@ class Process:
         while self._steps and self._steps[0].done():  # cancelled with the operation that it was part of
             self._steps.popleft()
         return not self.dead and bool(self._steps)
+
+    @property
+    def in_call(self) -> bool:
+        """Whether it waits for the gateway."""
+        return bool(self.calls)
 
     @property
     def idle(self) -> bool:
@@ -140,7 +161,39 @@ class Process:
         self.dead = True
         self.fleet.give_back(self.number)
 
+    async def stop(self) -> None:
+        """Be told to stop, cancel what is under way, and end after what must not be cut in two."""
+        self.stopped = True
+        self.left.update(self.calls)
+        tasks = set(self.tasks)
+        for task in tasks:
+            task.cancel()
+        while not all(task.done() for task in tasks):
+            # What waits for a ledger that is away goes on with the clock.
+            await (self.go_on(1) if self.busy else self.fleet.world.clock.advance(0.5))
+        self.fleet.give_back(self.number)
+        # Joint calls are nobody's own: those that are still under way end with the process.
+        self.dead = self.fleet.coalesce
+
     async def _work(self, kept: Kept, held_by: tuple[int, int], taken: Delivery) -> None:
+        self._bodies.append(taken.body)
+        try:
+            await self._handle(kept, held_by, taken)
+        finally:
+            self._bodies.remove(taken.body)
+            if not self.fleet.coalesce:
+                self._note_claims_left()
+
+    def _works_on(self, job: str) -> bool:
+        return any(job.encode() in body for body in self._bodies)
+
+    def _note_claims_left(self) -> None:
+        for key, process in self.fleet.claims.items():
+            job = key.split("/")[0]
+            if process is self and job not in self.left and not self._works_on(job):
+                self.fleet.left_behind.add(key)
+
+    async def _handle(self, kept: Kept, held_by: tuple[int, int], taken: Delivery) -> None:
         disposition = await self._dispatch(taken)
         await self.step()
         if kept.held_by != held_by:
@@ -172,10 +225,15 @@ class _Ledger:
 
     async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
         await self._process.step()
-        fault = self._fault()
+        claims = _has_call(new) and key not in self._fleet.claims
+        fault = self._fleet.claim_faults.popleft() if claims and self._fleet.claim_faults else self._fault()
         if fault == "before":
             raise LedgerUnavailableError("ledger_away", "made to fail")
         stands = await self._fleet.store.swap(key, expected=expected, new=new)
+        if stands and claims:
+            self._fleet.claims[key] = self._process
+        elif stands and not _has_call(new):
+            self._fleet.claims.pop(key, None)
         await self._process.step()
         if fault == "after":
             raise LedgerUnavailableError("ledger_away", "made to fail")
@@ -183,6 +241,11 @@ class _Ledger:
 
     def _fault(self) -> str:
         return self._fleet.ledger_faults.popleft() if self._fleet.ledger_faults else "none"
+
+
+def _has_call(stored: Stored) -> bool:
+    plan = decode(stored.state).plan
+    return isinstance(plan, Part) and any(call.state is CallState.CALLING for call in plan.calls)
 
 
 class _Publisher:
@@ -214,13 +277,15 @@ class _Gateway(FakeGateway):
     async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
         fleet, clock = self._process.fleet, self.clock
         at = clock.elapsed()
-        self._process.in_call += 1
-        await self._process.step()
-        error, goes_out = fleet.gateway_faults.popleft() if fleet.gateway_faults else (None, True)
-        if goes_out:
-            fleet.sends += [(message.text, name) for name in recipients]
-        await self._process.step()
-        self._process.in_call -= 1
+        self._process.calls.append(message.text)
+        try:
+            await self._process.step()
+            error, goes_out = fleet.gateway_faults.popleft() if fleet.gateway_faults else (None, True)
+            if goes_out:
+                fleet.sends += [(message.text, name) for name in recipients]
+            await self._process.step()
+        finally:
+            self._process.calls.remove(message.text)
         fleet.slow += clock.elapsed() - at >= LEASE - 0.01
         fleet.lost += isinstance(error, OutcomeUncertainError)
         if error:

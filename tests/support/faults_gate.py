@@ -49,6 +49,15 @@ class FaultGate:
         """Pass on again; what hung is cut."""
         self._do(self._gate.heal)
 
+    def cut_within(self, mark: bytes) -> None:
+        """Reset all connections in the middle of the next *mark* that passes."""
+        self._do(lambda: self._gate.cut_within(mark))
+
+    @property
+    def has_cut_within(self) -> bool:
+        """Whether the mark has come by."""
+        return self._gate.has_cut_within
+
     def _do(self, action: Callable[[], None]) -> None:
         async def act() -> None:
             action()

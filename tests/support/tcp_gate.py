@@ -18,6 +18,7 @@ class TcpGate:
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._mark: bytes | None = None
         self.port = 0
 
     @asynccontextmanager
@@ -49,6 +50,15 @@ class TcpGate:
             writer.transport.abort()
         self._writers.clear()
 
+    def cut_within(self, mark: bytes) -> None:
+        """Reset all connections in the middle of the next *mark* that passes, either way."""
+        self._mark = mark
+
+    @property
+    def has_cut_within(self) -> bool:
+        """Whether the mark has come by."""
+        return self._mark is None
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._open.wait()
         there_reader, there_writer = await asyncio.open_connection(*self._target)
@@ -62,6 +72,17 @@ class TcpGate:
         with suppress(ConnectionError):
             while chunk := await source.read(65_536):
                 await self._open.wait()
+                if self._mark and self._mark in chunk:
+                    target.write(chunk[: chunk.index(self._mark) + len(self._mark) // 2])
+                    await self._cut_behind(target)
+                    return
                 target.write(chunk)
                 await target.drain()
         target.close()
+
+    async def _cut_behind(self, target: asyncio.StreamWriter) -> None:
+        """Reset all connections once what was written last is on its way."""
+        self._mark = None
+        while target.transport.get_write_buffer_size():  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
+        self.cut()
