@@ -1,7 +1,7 @@
 """Consuming from a real broker, through everything that a broker does to its consumers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -42,7 +42,13 @@ def peer(amqp_url: str) -> Peer:
 
 @asynccontextmanager
 async def consuming(
-    url: str, topology: Topology, handler: RememberingHandler, *, prefetch: int = 10, declare: bool = True
+    url: str,
+    topology: Topology,
+    handler: RememberingHandler,
+    *,
+    prefetch: int = 10,
+    declare: bool = True,
+    on_workers: Callable[[int], None] = lambda _: None,
 ) -> AsyncIterator[Consumer]:
     """A consumer of every lane, and the publisher that its settlement needs."""
     publisher = BrokerPublisher(url, topology, PublisherOptions(timing=QUICK, declare=declare))
@@ -52,7 +58,7 @@ async def consuming(
         prefetch=dict.fromkeys(Lane, prefetch),
         handle=handler,
         settlement=Settlement(publisher, requeue_pause=0.05),
-        options=ConsumerOptions(timing=QUICK, declare=declare, crash_attempts=2),
+        options=ConsumerOptions(timing=QUICK, declare=declare, crash_attempts=2, on_workers=on_workers),
     )
     async with running(publisher, consumer):
         yield consumer
@@ -351,3 +357,33 @@ class TestStopping:
             assert consumer.in_flight == 1
             await eventually(lambda: peer.count(topology.work_queue(Lane.SEND)) == 1, "given back")
             handler.gate.set()
+
+
+class TestFleet:
+    """Several consumers know of each other."""
+
+    async def test_one_counts_the_others_before_its_first_job(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """The newcomer before anything, the one that was there when it counts; also when one has left."""
+        told, newcomer_told = list[int](), list[tuple[int, int]]()
+        handler, newcomer = RememberingHandler(), RememberingHandler()
+        async with consuming(amqp_url, topology, handler, on_workers=told.append) as old:
+            await until(lambda: old.state.up)
+            handler.gate.clear()
+            for _ in range(20):
+                peer.publish(topology.jobs, "send", b"job")
+            await handled(handler, 10)
+
+            def counted(workers: int) -> None:
+                newcomer_told.append((workers, len(newcomer.seen)))
+
+            async with consuming(amqp_url, topology, newcomer, on_workers=counted):
+                await handled(newcomer, 10)
+                await old.count_workers()
+                assert [1, 2] == told
+            handler.gate.set()
+            async with asyncio.timeout(10):
+                while told[-1] == 2:
+                    await old.count_workers()
+        assert [(2, 0)] == newcomer_told

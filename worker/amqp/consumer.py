@@ -5,6 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -38,12 +39,15 @@ class ConsumerOptions:
         declare: whether the topology is declared, or only checked.
         crash_attempts: rounds that a job gets which makes the handler crash, before it is a dead letter.
         timing: limits of the connection.
+        on_workers: told how many workers take bulk jobs, this one included: before it takes its first
+            one on a new connection, and whenever they are counted.
     """
 
     name: str = "iton-worker consuming"
     declare: bool = True
     crash_attempts: int = 5
     timing: Timing = field(default_factory=Timing)
+    on_workers: Callable[[int], None] = lambda _: None
 
 
 class Consumer:
@@ -118,11 +122,6 @@ class Consumer:
         return self._link.state.up and self._intakes[lane].registered
 
     @property
-    def workers(self) -> int:
-        """How many workers take jobs, this one included, by the consumers of the bulk queue."""
-        return max(1, self._intakes[Lane.SEND].consumers)
-
-    @property
     def in_flight(self) -> int:
         """Deliveries that are being handled or wait for their turn."""
         return len(self._tasks)
@@ -141,6 +140,13 @@ class Consumer:
     async def run(self) -> None:
         """Keep the connection up and the lanes consumed, until cancelled."""
         await self._link.run()
+
+    async def count_workers(self) -> None:
+        """Count who takes bulk jobs, and tell; without a connection nothing is told."""
+        bulk = self._intakes[Lane.SEND]
+        with suppress(WorkerError, AMQPError):
+            await bulk.look()
+            self._options.on_workers(max(1, bulk.consumers))
 
     async def pause(self, reason: str, *lanes: Lane) -> None:
         """Take no more from *lanes* (none given: from all); jobs stay in their queues."""
@@ -192,6 +198,9 @@ class Consumer:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
         for intake in self._intakes.values():
             await intake.open(connection)
+        if bulk := self._intakes.get(Lane.SEND):
+            await bulk.look()
+            self._options.on_workers(bulk.consumers + 1)
         # All channels are there before the first job is: behind full queues the broker's answers would come
         # late. Urgent lanes first.
         for lane in sorted(self._intakes, key=lambda lane: "urgent" not in lane.value):

@@ -125,19 +125,28 @@ class LaneIntake:
         A broker may also lose a consumer without a word. One that is *idle* while its queue has jobs, look
         after look, is given up.
         """
+        waiting = await self.look()
+        silent = idle and self.registered and not self._has_arrivals()
+        self.silence = self.silence + 1 if silent else 0
+        passed_over = silent and bool(waiting)
+        self._passed_over = self._passed_over + 1 if passed_over else 0
+        if self._passed_over >= _MOST_PASSED_OVER:
+            self._passed_over = 0
+            self._on_lost(f"the broker keeps the jobs of queue {self._queue} to itself")
+
+    async def look(self) -> int:
+        """Count the queue's consumers; return how many jobs wait in it.
+
+        Raises:
+            BrokerUnavailableError, AMQPError: as `adjust`.
+        """
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("connection_lost", f"no channel for queue {self._queue}")
         underlay = await channel.get_underlay_channel()
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         self.consumers = int(answer.consumer_count or 0)
-        silent = idle and self.registered and not self._has_arrivals()
-        self.silence = self.silence + 1 if silent else 0
-        passed_over = silent and bool(answer.message_count)
-        self._passed_over = self._passed_over + 1 if passed_over else 0
-        if self._passed_over >= _MOST_PASSED_OVER:
-            self._passed_over = 0
-            self._on_lost(f"the broker keeps the jobs of queue {self._queue} to itself")
+        return int(answer.message_count or 0)
 
     def _has_arrivals(self) -> bool:
         """Tell whether anything came since the last look."""

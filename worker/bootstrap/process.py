@@ -36,7 +36,7 @@ from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_RATE_SHARE_EVERY = 5.0  # seconds; as often as the consumer looks at its queues
+_RATE_SHARE_EVERY = 1.0  # seconds; for so long a fleet without a common bucket may pass its rate limit
 _URGENT_LANES = (Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS)
 _PAUSE_WORDS = {
     "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
@@ -107,7 +107,9 @@ def assemble(settings: Settings) -> Parts:
         prefetch=_prefetch(settings),
         handle=tracing.jobs(handle),
         settlement=Settlement(MeasuredCopies(publisher, metrics)),
-        options=ConsumerOptions(declare=settings.broker.declare, timing=Timing()),
+        options=ConsumerOptions(
+            declare=settings.broker.declare, timing=Timing(), on_workers=limiter.share_with
+        ),
     )
     ready = partial(_readiness, consumer, publisher, gate)
     health = HealthServer(
@@ -121,8 +123,8 @@ def assemble(settings: Settings) -> Parts:
 
     async def share_the_rate() -> None:
         while True:
-            limiter.share_with(consumer.workers)
             await clock.sleep(_RATE_SHARE_EVERY)
+            await consumer.count_workers()
 
     async def started() -> None:
         await health.start()
@@ -142,7 +144,7 @@ def assemble(settings: Settings) -> Parts:
         services=(
             publisher.run,
             crew.credits_watch().run,
-            share_the_rate,
+            *((share_the_rate,) if limiter.shares else ()),
             LedgerSizeWatch(store, metrics, clock).run,
             LoopWatch(metrics, clock).run,
         ),

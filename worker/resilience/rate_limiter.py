@@ -29,6 +29,7 @@ class RateLimiter:
         self._line: list[tuple[bool, int, asyncio.Future[None]]] = []
         self._numbers = count()
         self._spare = 0
+        self._alone = True
         self._pump: asyncio.Task[None] | None = None
 
     @property
@@ -40,11 +41,20 @@ class RateLimiter:
         """Whether there is a limit at all."""
         return self._whole_rate > 0
 
+    @property
+    def shares(self) -> bool:
+        """Whether each worker keeps to a share of the limit, for want of a bucket of the whole fleet."""
+        return self.limits and self._shared is None
+
     def share_with(self, workers: int) -> None:
-        """Take an equal share of the rate among *workers* (this one included)."""
+        """Take an equal share of the rate among *workers* (this one included).
+
+        Who joins others brings no burst: theirs may have been spent just now.
+        """
         self._fill()
+        joins, self._alone = self._alone and workers > 1, workers <= 1
         self._rate = self._whole_rate / max(workers, 1)
-        self._tokens = min(self._tokens, self._size)
+        self._tokens = 0.0 if joins else min(self._tokens, self._size)
 
     async def take(self, *, urgent: bool) -> None:
         """Wait for the leave to make one call."""

@@ -88,13 +88,31 @@ class TestRateLimiter:
         limiter.close()
 
     async def test_a_share_is_slower(self) -> None:
-        """Two workers, half the rate each."""
+        """Two workers, half the rate each, and no burst for the one that joins."""
         clock = FakeClock()
         limiter = RateLimiter(10.0, clock)
         limiter.share_with(2)
         start = clock.elapsed()
         await clock.run(asyncio.gather(*(limiter.take(urgent=False) for _ in range(15))))
-        assert 2.0 == round(clock.elapsed() - start, 2)
+        assert 3.0 == round(clock.elapsed() - start, 2)
+
+    async def test_a_share_has_a_burst_of_its_own_once_it_was_saved(self) -> None:
+        """Among others for a second, a worker has a second's worth of its share, and no more."""
+        clock = FakeClock()
+        limiter = RateLimiter(10.0, clock)
+        limiter.share_with(2)
+        await clock.advance(5)
+        limiter.share_with(3)
+        limiter.share_with(2)
+        start = clock.elapsed()
+        await clock.run(asyncio.gather(*(limiter.take(urgent=False) for _ in range(3))))
+        assert 0.0 == clock.elapsed() - start
+
+    def test_whether_there_are_shares(self) -> None:
+        """Not without a limit."""
+        clock = FakeClock()
+        limited = [RateLimiter(rate, clock).shares for rate in (0, 10.0)]
+        assert [False, True] == limited
 
     async def test_no_limit(self) -> None:
         """Zero is none."""
