@@ -119,7 +119,7 @@ def rate(stage: Stage, text: str, *, workers: int, limit: int, seconds: int, **s
     with open_fleet(stage, workers, ITON_RATE_LIMIT=limit, **settings) as fleet:
         campaign = fleet.campaign(text)
         campaign.publish(limit * (seconds + 1))
-        campaign.wait_done(10 * seconds + 60)
+        campaign.wait_done(2 * seconds + 40)
         return Rate(limit, campaign.arrivals(), fleet.sends(), campaign.reckoning(fleet.queues))
 
 

@@ -12,7 +12,7 @@ import pika
 
 from tests.support.results_side import Collector, Producer, Queues, Result, numbers
 from tests.support.simulator_process import SimulatorProcess
-from tests.support.worker_process import wait_until
+from tests.support.worker_process import NotInTimeError, wait_until
 
 WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts")
 
@@ -143,7 +143,17 @@ class Campaign:
 
     def wait_done(self, within: float = 60.0) -> None:
         """Wait until every job has all its results."""
-        wait_until(self._done, f"every outcome of {len(self.wanted)} jobs", within)
+        try:
+            wait_until(self._done, f"every outcome of {len(self.wanted)} jobs", within)
+        except NotInTimeError as error:
+            raise NotInTimeError(f"{error}; {self._progress()}") from None
+
+    def _progress(self) -> str:
+        results = self._results()
+        queues = Queues(self.producer)
+        waiting = {name: queues.count(name) for name in (*WORK_QUEUES, "dead")}
+        missing = sorted(self.wanted.keys() - {one.job_id for one in results})
+        return f"{self.sent()} calls, {len(results)} results, in queues {waiting}, missing {missing[:5]}"
 
     def _done(self) -> bool:
         results = self._results()
