@@ -8,6 +8,7 @@ import structlog
 from worker.metrics import Metrics
 from worker.ports import Clock, Command
 from worker.probes import Probes
+from worker.resilience.call_limit import CallLimit
 from worker.resilience.call_slots import CallSlots
 from worker.resilience.circuit_breaker import BreakerPolicy, CircuitBreaker, CircuitState
 from worker.resilience.gate import Gate
@@ -32,8 +33,11 @@ class Doors:
 
     def gate(self) -> Gate:
         """Return the one door that every call passes."""
-        slots = CallSlots(self.settings.gateway.max_calls, self.settings.gateway.urgent_calls)
+        gateway = self.settings.gateway
+        limit = CallLimit(gateway.min_calls, gateway.max_calls, self.clock)
+        slots = CallSlots(gateway.max_calls, gateway.urgent_calls, limit)
         self.metrics.calls_in_flight_from(lambda: slots.in_use)
+        self.metrics.calls_limit_from(lambda: slots.limit)
 
         async def answers() -> bool:
             return await self.probes.gateway_answers(gate.account_failed)

@@ -73,7 +73,12 @@ def assemble(settings: Settings) -> Parts:
     metrics.credits_low_below(settings.credits.low)
     clock = SystemClock()
     observer = MetricsObserver(metrics, clock)
-    gateway = gateway_of(settings, Observers(on_call=metrics.call_ended, on_unasked=metrics.unasked))
+
+    def called(command: str, outcome: str, seconds: float) -> None:
+        metrics.call_ended(command, outcome, seconds)
+        gate.answered(command, outcome, seconds)
+
+    gateway = gateway_of(settings, Observers(on_call=called, on_unasked=metrics.unasked))
     store = ledger_of(settings)
     ledger = MeasuredLedger(store, metrics)
     limiter = limiter_of(settings, store, clock)

@@ -31,7 +31,8 @@ class WorkerError(Exception):
     Attributes:
         code: a constant in snake_case that programs can compare.
         detail: a sentence for people.
-        on_trial: the call tested whether an outage is over; its failure says nothing about the job.
+        on_trial: the call tested whether an outage is over, or whether the gateway takes one more at a time;
+            its failure says nothing about the job.
     """
 
     def __init__(self, code: str, detail: str) -> None:

@@ -122,6 +122,12 @@ CATALOGUE = (
     Spec(_G, "gateway_calls_in_flight", "gauge", "Calls under way"),
     Spec(
         _G,
+        "gateway_calls_limit",
+        "gauge",
+        "Calls that may be under way at present, as the gateway takes them",
+    ),
+    Spec(
+        _G,
         "gateway_call_keys",
         "histogram",
         "Fill of calls: numbers or ids in one, of at most 100",

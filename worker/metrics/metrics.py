@@ -48,6 +48,7 @@ class Metrics:
         self._calls = families.counter("gateway_calls_total")
         self._call_seconds = families.histogram("gateway_call_seconds")
         self._calls_in_flight = families.gauge("gateway_calls_in_flight")
+        self._calls_limit = families.gauge("gateway_calls_limit")
         self._call_keys = families.histogram("gateway_call_keys")
         self._call_jobs = families.histogram("gateway_call_jobs")
         self._unasked = families.counter("unasked_total")
@@ -134,6 +135,10 @@ class Metrics:
     def calls_in_flight_from(self, count: Callable[[], int]) -> None:
         """Ask *count* for the calls under way, at each scrape."""
         self._calls_in_flight.at().set_function(count)
+
+    def calls_limit_from(self, limit: Callable[[], int]) -> None:
+        """Ask *limit* how many calls may be under way, at each scrape."""
+        self._calls_limit.at().set_function(limit)
 
     def call_filled(self, command: str, keys: int) -> None:
         """Measure how many numbers or ids a call holds, of at most 100."""

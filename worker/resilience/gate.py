@@ -125,8 +125,15 @@ class Gate:
             self._slots.give_back(urgent=urgent)
         if permit.made:
             breaker.succeeded()
+            if permit.on_trial:
+                self._slots.restart()
         else:
             breaker.abandoned(on_trial=permit.on_trial)
+
+    def answered(self, command: str, outcome: str, seconds: float) -> None:
+        """Learn from each call how long the gateway took."""
+        if outcome == "ok":
+            self._slots.served(command, seconds)
 
     async def _entered(self, breaker: CircuitBreaker, *, urgent: bool) -> bool:
         """Take a slot; tell if the call is a trial."""
@@ -179,6 +186,10 @@ class Gate:
         if isinstance(error, AccountError):
             breaker.abandoned(on_trial=on_trial)
             self.account_failed(error)
+        elif isinstance(error, TransientError) and not on_trial and self._slots.refused(command.value):
+            # One call too many: it waits until there is room for it, which is not this job's fault.
+            error.on_trial = True
+            breaker.abandoned(on_trial=False)
         elif isinstance(error, TransientError | OutcomeUncertainError):
             retry_after = error.retry_after if isinstance(error, TransientError) else None
             breaker.failed(on_trial=on_trial, retry_after=retry_after)

@@ -88,11 +88,18 @@ class GatewaySettings(Section):
         description="true: jobs with the same text, sender and params share calls. See docs/guarantees.md",
     )
     max_calls: int = Field(
-        100,
+        500,  # a gateway that takes half a second for each is kept as busy as one process can
         ge=1,
         le=10_000,
         validation_alias="WORKER_MAX_CALLS",
-        description="calls to the gateway in flight at once",
+        description="calls to the gateway in flight at the most; fewer where it refuses or slows down",
+    )
+    min_calls: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        validation_alias="WORKER_MIN_CALLS",
+        description="calls; their number is not lowered below this. The same as WORKER_MAX_CALLS: fixed",
     )
     urgent_calls: int = Field(
         20,
@@ -108,6 +115,12 @@ class GatewaySettings(Section):
             raise ValueError(
                 "WORKER_URGENT_CALLS must be less than WORKER_MAX_CALLS, or bulk jobs never get one; lower it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keep_the_bounds_in_order(self) -> Self:
+        if self.min_calls > self.max_calls:
+            raise ValueError("WORKER_MIN_CALLS must not be more than WORKER_MAX_CALLS; lower it")
         return self
 
     @model_validator(mode="after")

@@ -31,7 +31,9 @@ class BrokerSettings(Section):
         description="true: declare the topology at start; false: only check that it is there",
     )
     prefetch: Prefetch = Field(
-        200,
+        # Fixed: a quorum queue takes a new one for new consumers only, and replacing them for it would hand
+        # out every job in flight again. Twice the calls: the lookups of jobs share theirs.
+        1_000,
         validation_alias="WORKER_PREFETCH",
         description="messages; taken at once from each queue of bulk work. A crash hands them all out again",
     )

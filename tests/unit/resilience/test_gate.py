@@ -16,6 +16,7 @@ from worker.domain.errors import (
     WorkerError,
 )
 from worker.ports import Command
+from worker.resilience.call_limit import CallLimit
 from worker.resilience.call_slots import CallSlots
 from worker.resilience.circuit_breaker import BreakerPolicy, CircuitBreaker, CircuitState
 from worker.resilience.gate import Gate
@@ -36,14 +37,15 @@ class Door:
         self.breakers = {command: CircuitBreaker(policy, self.clock) for command in Command}
         self.gate = Gate(
             breakers=self.breakers,
-            account=Pause(self._answer, self.clock),
-            ledger=Pause(self._answer, self.clock, interval=2.0),
-            slots=CallSlots(slots, 1),
+            account=Pause(self.answer, self.clock),
+            ledger=Pause(self.answer, self.clock, interval=2.0),
+            slots=CallSlots(slots, 1, CallLimit(1, slots, self.clock)),
             limiter=RateLimiter(0, self.clock),
             hold_limit=hold_limit,
         )
 
-    async def _answer(self) -> bool:
+    async def answer(self) -> bool:
+        """Say whether things work."""
         return self.works
 
     async def call(self, command: Command = Command.SEND, error: WorkerError | None = None) -> None:
@@ -133,7 +135,7 @@ class TestLessons:
         assert CircuitState.OPEN is door.breakers[Command.SEND].state
         assert CircuitState.CLOSED is door.breakers[Command.DND].state
 
-    async def test_refusals_are_answers(self) -> None:
+    async def test_refusals_areanswers(self) -> None:
         """They start the count anew."""
         door = Door()
         for error in (AWAY, AWAY, PermanentError("text_refused", "x"), AWAY, AWAY):
@@ -176,6 +178,72 @@ class TestLessons:
         assert isinstance(crashing.exception(), RuntimeError)
         await door.call()
         assert CircuitState.CLOSED is door.breakers[Command.SEND].state
+
+
+class TestRoom:
+    """A gateway that serves some calls and turns others away."""
+
+    async def test_one_too_many_is_not_an_outage(self) -> None:
+        """While others are served the circuit stays closed, and the failure says nothing about the job."""
+        door = Door(slots=9)
+        door.gate.answered("sendSMS", "ok", 0.1)
+        errors = [TransientError("gateway_busy", "429", retry_after=30) for _ in range(5)]
+        for error in errors:
+            await door.fail(error)
+        assert CircuitState.CLOSED is door.breakers[Command.SEND].state
+        assert {True} == {error.on_trial for error in errors}
+        await asyncio.wait_for(door.call(), 1)
+
+    async def test_without_one_that_is_served_it_is(self) -> None:
+        """Also where another command is."""
+        door = Door(slots=9)
+        door.gate.answered("check_DNDnumber", "ok", 0.1)
+        for _ in range(3):
+            await door.fail(AWAY)
+        assert CircuitState.OPEN is door.breakers[Command.SEND].state
+
+    def test_an_outage_ends_with_few_calls(self) -> None:
+        """A gateway that comes back is not met by everything that waited."""
+        limit = CallLimit(1, 9, FakeClock())
+        for _ in range(20):
+            limit.served("sendSMS", 0.1, in_use=9)
+        slots = CallSlots(9, 1, limit)
+        assert 9 == slots.limit
+        slots.restart()
+        assert 8 == slots.limit
+
+
+class TestUrgent:
+    """One-time passwords behind a campaign."""
+
+    async def test_it_gets_the_next_call_of_a_rate_limit(self) -> None:
+        """Of a hundred that wait it is the first, a tenth of a second later."""
+        clock = FakeClock()
+        door = Door(slots=50)
+        gate = Gate(
+            breakers={command: CircuitBreaker(BreakerPolicy(), clock) for command in Command},
+            account=Pause(door.answer, clock),
+            ledger=Pause(door.answer, clock),
+            slots=CallSlots(50, 5, CallLimit(1, 50, clock)),
+            limiter=RateLimiter(10, clock),
+            hold_limit=600,
+        )
+        made: list[bool] = []
+
+        async def call(*, urgent: bool) -> None:
+            async with gate.admit(Command.SEND, urgent=urgent):
+                made.append(urgent)
+                await clock.sleep(1)
+
+        tasks = [asyncio.ensure_future(call(urgent=False)) for _ in range(100)]
+        await clock.advance(3)
+        before = len(made)
+        tasks.append(asyncio.ensure_future(call(urgent=True)))
+        await clock.advance(0.11)
+        assert True in made[before : before + 1]
+        for task in tasks:
+            task.cancel()
+        gate.close()
 
 
 class TestSlots:

@@ -1,0 +1,45 @@
+"""A gateway that takes only so many calls at once, and a worker that was not told."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.line import Line
+from tests.support.results_side import numbers
+from tests.support.worker_process import wait_until
+
+MOST = 10
+JOBS = 400
+
+
+def metric(line: Line, name: str, labels: str = "") -> float:
+    """A metric's value; 0 where it is not there yet."""
+    _, text = line.worker.get("/metrics")
+    found = re.search(rf"^{name}{re.escape(labels)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+class TestCallLimit:
+    """Ten calls at once, a tenth of a second each."""
+
+    @pytest.mark.parametrize("over_limit", ["refuse", "queue"])
+    def test_every_job_is_sent_once_and_the_gateway_is_not_hammered(
+        self, own_line: Callable[..., Line], over_limit: str
+    ) -> None:
+        """None fails, none is put off to a delay queue; few are turned away."""
+        line = own_line(LOG_LEVEL="info")
+        line.gateway.change(max_in_flight=MOST, over_limit=over_limit, latency=0.1)
+        names = numbers(JOBS)
+        for name in names:
+            line.producer.send([name], f"hello {name}", category="service")
+        wait_until(lambda: len(line.collector.all) >= JOBS, "all results", 60)
+        assert {"send.accepted"} == {result.key for result in line.collector.all}
+        times = (line.gateway.times(f"hello {name}") for name in names)
+        assert [1] * JOBS == [count for one in times for count in one.values()]
+        turned_away = metric(line, "iton_worker_gateway_calls_total", '{class="transient",command="sendSMS"}')
+        assert turned_away < JOBS / 10
+        assert 0 == metric(line, "iton_worker_retries_total", '{kind="delay"}')
+        assert 0 == metric(line, "iton_worker_breaker_open", '{command="sendSMS"}')
+        if over_limit == "refuse":
+            assert MOST - 2 <= metric(line, "iton_worker_gateway_calls_limit") <= MOST + 6
