@@ -1,0 +1,178 @@
+"""The permissions of ``docs/rabbitmq-permissions.md``: with just these, everything works."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pika
+import pytest
+from pika.exceptions import ChannelClosedByBroker
+
+from scripts.local_broker import PrivateBroker
+from tests.support.line import Line, line_on
+from tests.support.results_side import new_job_id, numbers, open_channel, wait_message
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.worker_process import PROGRAM, Workshop
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "rabbitmq-permissions.md"
+USER, PASSWORD = "limited", "limited-4711"
+Rights = tuple[str, str, str]
+Grant = Callable[[Rights], None]
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a table's row; a pipe inside of one is escaped."""
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def _worker_rights(mode: str) -> Rights:
+    """Return configure, write and read of the section whose heading names *mode*."""
+    section = next(part for part in DOCUMENT.read_text().split("\n## ") if mode in part.partition("\n")[0])
+    rows = dict(_cells(line) for line in section.splitlines() if line.startswith("| ") and "`" in line)
+    return (rows["configure"].strip("`"), rows["write"].strip("`"), rows["read"].strip("`"))
+
+
+def _other_rights(who: str) -> Rights:
+    """Return the rights of the row that starts with *who*."""
+    (row,) = [line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| {who}")]
+    _, configure, write, read = (cell.strip("`") for cell in _cells(row))
+    return (configure, write, read)
+
+
+@pytest.fixture(scope="module")
+def user(own_broker_node: PrivateBroker) -> str:
+    """Provide a user who may nothing yet, and who may use the default virtual host."""
+    own_broker_node.start()
+    own_broker_node.rabbitmqctl("add_user", USER, PASSWORD)
+    return USER
+
+
+@pytest.fixture
+def grant(own_broker: PrivateBroker, own_broker_prefix: str, user: str) -> Grant:
+    """Provide a function that gives the user rights, written for the default prefix, on the test's."""
+
+    def give(rights: Rights) -> None:
+        prefixed = (right.replace("iton", re.escape(own_broker_prefix)) for right in rights)
+        own_broker.rabbitmqctl("set_permissions", user, *prefixed)
+
+    return give
+
+
+@pytest.fixture
+def limited_url(own_broker: PrivateBroker) -> str:
+    """Return the URL by which the user logs in."""
+    return own_broker.url.replace("guest:guest", f"{USER}:{PASSWORD}")
+
+
+@pytest.fixture
+def shop(
+    own_broker: PrivateBroker, own_broker_prefix: str, gateway: SimulatorProcess, tmp_path: Path
+) -> Iterator[Workshop]:
+    """Provide a start of workers on the private node; by default they are administrators."""
+    workshop = Workshop(
+        amqp_url=own_broker.url, prefix=own_broker_prefix, gateway_url=gateway.url, folder=tmp_path
+    )
+    yield workshop
+    workshop.close()
+
+
+def _everything_works(line: Line, gateway: SimulatorProcess) -> None:
+    """Publish on every exchange that the worker publishes on, and take from all of its queues."""
+    whole = line.producer.send(numbers(150), "parts, over the default exchange")
+    urgent = line.producer.send(numbers(101, 2), "parts again", urgent=True)
+    rejected, status, account = new_job_id(), new_job_id(), new_job_id()
+    line.producer.publish({"job_id": rejected, "recipents": ["1"]})
+    gateway.fault(command="message_status", status=503, times=1)
+    line.producer.publish({"job_id": status, "message_ids": ["f" * 24]}, "status")
+    line.producer.publish({"job_id": account}, "account")
+    for job_id in (whole, urgent):
+        assert {part.body["status"] for part in line.collector.whole(job_id)} == {"accepted"}
+    assert line.collector.one(rejected).key == "send.rejected"
+    assert line.collector.one(status).key == "delivery.pending"
+    assert line.collector.one(account).key == "account.balance"
+    line.queues.wait_dead(lambda _properties, body: rejected.encode() in body)
+    # A refused publish ends its channel; the job would be delivered again and end well.
+    assert "access_refused" not in line.worker.output().lower()
+
+
+class TestWorker:
+    """The worker's own user."""
+
+    @pytest.mark.parametrize("declare", ["true", "false"])
+    def test_it_works_with_the_least(
+        self, declare: str, grant: Grant, limited_url: str, shop: Workshop, gateway: SimulatorProcess
+    ) -> None:
+        """Parts, retries over a delay queue, results of every kind and a dead letter."""
+        grant(_worker_rights(f"AMQP_DECLARE={declare}"))
+        settings = {"AMQP_URL": limited_url, "WORKER_RETRY_DELAYS": "1", "WORKER_RETRY_ATTEMPTS": "1"}
+        if declare == "false":
+            _topology(shop, WORKER_RETRY_DELAYS="1")
+        with ExitStack() as stack:
+            shop.ready(AMQP_DECLARE=declare, **settings)
+            _everything_works(line_on(stack, shop, gateway), gateway)
+
+    def test_the_lesser_rights_do_not_suffice_to_declare(
+        self, grant: Grant, limited_url: str, shop: Workshop
+    ) -> None:
+        """It says which right is missing, and does not get ready."""
+        grant(_worker_rights("AMQP_DECLARE=false"))
+        reason = shop.start(AMQP_URL=limited_url).wait_not_ready()
+        assert "may not declare" in reason or "not connected" in reason
+
+
+def _program(env: dict[str, str], folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [PROGRAM, *arguments], env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def _topology(shop: Workshop, **settings: object) -> None:
+    done = _program(shop.environment(**settings), shop.folder, "topology", "--declare")
+    assert done.returncode == 0, done.stderr
+
+
+class TestOthers:
+    """Those around the worker."""
+
+    def test_a_producer_publishes_and_no_more(
+        self, grant: Grant, limited_url: str, shop: Workshop, own_broker_prefix: str
+    ) -> None:
+        """Jobs; but it cannot read anybody's results."""
+        _topology(shop)
+        grant(_other_rights("a producer"))
+        with open_channel(limited_url) as channel:
+            channel.basic_publish(f"{own_broker_prefix}.jobs", "send", b"{}", mandatory=True)
+        with (
+            open_channel(limited_url) as channel,
+            pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"),
+        ):
+            channel.basic_get(f"{own_broker_prefix}.results.unrouted")
+
+    def test_a_consumer_binds_its_queue(
+        self, grant: Grant, limited_url: str, shop: Workshop, own_broker_prefix: str
+    ) -> None:
+        """And gets the results it asked for."""
+        _topology(shop)
+        grant(_other_rights("a consumer"))
+        exchange = f"{own_broker_prefix}.results.send"
+        with open_channel(limited_url) as channel, open_channel(shop.amqp_url) as worker:
+            channel.queue_declare("shop.sms", durable=True)
+            channel.queue_bind("shop.sms", exchange, "#")
+            worker.basic_publish(exchange, "send.accepted", b"{}", pika.BasicProperties(), mandatory=True)
+            assert wait_message(channel, "shop.sms")[2] == b"{}"
+            worker.queue_delete("shop.sms")
+
+    def test_an_operator_replays_dead_letters(self, grant: Grant, limited_url: str, shop: Workshop) -> None:
+        """List, and put back into the work queue."""
+        _topology(shop)
+        with open_channel(shop.amqp_url) as channel:
+            channel.basic_publish(f"{shop.prefix}.dead", "send", b'{"job_id": "a"}', mandatory=True)
+        grant(_other_rights("`iton-worker dead`"))
+        env = shop.environment(AMQP_URL=limited_url, AMQP_DECLARE="false")
+        for command in (["list"], ["replay", "--all", "--yes", "--force"]):
+            done = _program(env, shop.folder, "dead", *command)
+            assert done.returncode == 0, done.stdout + done.stderr
+        with open_channel(shop.amqp_url) as channel:
+            assert wait_message(channel, f"{shop.prefix}.send")[2] == b'{"job_id": "a"}'
