@@ -13,11 +13,11 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/uv \
     && /opt/uv/bin/pip install --quiet --require-hashes -r requirements/uv.txt
 
-# What changes seldom comes first: a new line of ours downloads nothing again.
-COPY requirements/run.txt requirements/
+# What changes seldom comes first: a new line of ours downloads nothing again. With what tracing needs.
+COPY requirements/otel.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/uv \
     /opt/uv/bin/uv venv --quiet --python "$(command -v python3)" /opt/iton-worker \
-    && /opt/uv/bin/uv pip sync --quiet --python /opt/iton-worker --require-hashes --no-build requirements/run.txt
+    && /opt/uv/bin/uv pip sync --quiet --python /opt/iton-worker --require-hashes --no-build requirements/otel.txt
 
 COPY LICENSE README.md pyproject.toml ./
 COPY requirements/dev.txt requirements/

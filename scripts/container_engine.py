@@ -43,31 +43,37 @@ class Engine:
     Attributes:
         client: the program to ask it with.
         env: what the client needs in its environment, the engine's address among it.
+        client_folder: of the client's settings and plug-ins where the engine is ours alone, else None.
     """
 
     client: Path
     env: Mapping[str, str] = field(repr=False)
+    client_folder: Path | None = None
 
-    def __call__(self, *arguments: str | Path, timeout: float = 120) -> str:
+    def __call__(self, *arguments: str | Path, timeout: float = 120, given: str = "") -> str:
         """Run one command of the client; return what it printed on stdout, without the last line end.
+
+        It reads *given* from stdin.
 
         Raises:
             EngineFailedError: it failed.
             subprocess.TimeoutExpired: it took longer than *timeout* seconds.
         """
-        done = self.attempt(*arguments, timeout=timeout)
+        done = self.attempt(*arguments, timeout=timeout, given=given)
         if done.returncode:
             said = (done.stdout + done.stderr).strip()[-4000:]
             raise EngineFailedError(f"docker {arguments[0]} ended with {done.returncode}:\n{said}")
         return done.stdout.rstrip("\n")
 
-    def attempt(self, *arguments: str | Path, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+    def attempt(
+        self, *arguments: str | Path, timeout: float = 120, given: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
         """Run one command of the client, whatever its exit code."""
         return subprocess.run(
             [self.client, *arguments],
             env=self.env,
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             check=False,
@@ -123,7 +129,14 @@ def _running(images: Path) -> Iterator[Engine]:
     place = Path("/tmp") / f"iton-docker-{hashlib.sha256(bytes(images)).hexdigest()[:12]}"  # noqa: S108 - ours alone: mode 700, made by root
     place.mkdir(mode=0o700, exist_ok=True)
     host = f"unix://{place}/engine.sock"
-    engine = Engine(CLIENT, os.environ | {"DOCKER_HOST": host, "DOCKER_BUILDKIT": "1", "DOCKER_CONTEXT": ""})
+    client_folder = images / "client"
+    ours = {
+        "DOCKER_HOST": host,
+        "DOCKER_CONFIG": str(client_folder),
+        "DOCKER_BUILDKIT": "1",
+        "DOCKER_CONTEXT": "",
+    }
+    engine = Engine(CLIENT, os.environ | ours, client_folder)
     log = images / "dockerd.log"
     log.unlink(missing_ok=True)
     _unmount_below(place, images)

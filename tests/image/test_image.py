@@ -3,12 +3,13 @@
 import json
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+import yaml
 
 from scripts.base_image import default_base
 from scripts.container_engine import ROOT, Engine
@@ -17,6 +18,7 @@ from scripts.local_broker import free_ports
 from tests.support.containers import CANARY, SHELLS, Dock
 from tests.support.results_side import Collector, Producer, numbers
 from tests.support.simulator_process import SimulatorProcess
+from tests.support.trial import Trial, trial_on
 from tests.support.worker_process import PASSWORD, USERNAME, wait_until
 
 pytestmark = [
@@ -26,6 +28,7 @@ pytestmark = [
 MB = 1_000_000
 OURS_AT_MOST = 140 * MB
 DRAIN_TIMEOUT = 25  # seconds, the default of WORKER_DRAIN_TIMEOUT
+JOBS_OF_THE_CAMPAIGN = 3  # in examples/campaign.csv: one for each text and category
 Figures = Callable[[str, object], None]
 TOOLS = ("pip", "pip3", "uv", "uvx", "gcc", "cc", "make", "git")
 _STATUS = "print(open('/proc/1/status').read())"
@@ -78,7 +81,7 @@ class TestTheImage:
 
     def test_it_holds_the_locked_packages_and_no_other(self, engine: Engine, image: str) -> None:
         """Nothing of the development's, nothing that was resolved in passing."""
-        lock = (ROOT / "requirements" / "run.txt").read_text().splitlines()
+        lock = (ROOT / "requirements" / "otel.txt").read_text().splitlines()
         locked = {line.split(" ")[0].rstrip("\\").lower() for line in lock if "==" in line}
         listed = python_in(
             engine,
@@ -211,3 +214,35 @@ class TestTheContainer:
             again = results.wait_for(lambda result: result.job_id == job, "the second answer", count=2)
         assert ids == again[1].ids
         assert {number: 1} == gateway.times("Once only")
+
+
+class TestTheTrial:
+    """compose.yaml, on a network of its own."""
+
+    @pytest.fixture
+    def trial(self, engine: Engine, image: str) -> Iterator[Trial]:
+        """Provide it; nothing is started yet."""
+        assert engine.has(image)
+        with trial_on(engine) as trial:
+            yield trial
+
+    def test_it_works_as_the_readme_says(self, trial: Trial, figures: Figures) -> None:
+        """All become healthy, a campaign goes out, Prometheus counts it and finds each of three workers."""
+        trial.up("worker", "prometheus")
+        assert {"ok"} == {line.split()[0] for line in trial.worker("check").splitlines()}
+        campaign = (ROOT / "examples" / "campaign.csv").read_text()
+        trial.worker("submit", "--csv", "-", "--campaign", "sale", given=campaign)
+        done = "sum(iton_worker_job_seconds_count)"
+        wait_until(lambda: trial.value(done) == JOBS_OF_THE_CAMPAIGN, "Prometheus counts the jobs", 60)
+        sent = trial.sent()
+        assert sent > 0
+        assert sent == trial.value('sum(iton_worker_recipients_total{outcome="accepted"})')
+        rules = yaml.safe_load((ROOT / "helm" / "files" / "alerts.yaml").read_text())
+        loaded = {group["name"] for group in trial.ask_prometheus("rules")["groups"]}
+        assert {group["name"] for group in rules["groups"]} == loaded
+        trial.up("worker", workers=3)
+        working = 'sum(up{job="iton-worker"})'
+        wait_until(lambda: trial.value(working) == 3, "Prometheus scrapes three workers", 60)
+        trial("stop", "worker")
+        assert [0, 0, 0] == trial.exit_codes("worker")
+        figures("trial", f"{sent} texts sent and counted by Prometheus; three workers, all stopped with 0")
