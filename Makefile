@@ -50,6 +50,7 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@$(BIN)/python -m scripts.settings_table check && echo "the README's settings are current"
 	@$(BIN)/python -m scripts.chart check && echo "the chart's files are current"
 	@$(BIN)/python -m scripts.metrics_table check && echo "the list of metrics is current"
+	@$(BIN)/python -m scripts.dashboard check && echo "the dashboard is current"
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
@@ -97,7 +98,7 @@ format: setup ## Let ruff write what it can decide
 .PHONY: schemas
 schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the README's settings and the metrics anew
 	@$(BIN)/python -m schemas write && $(BIN)/python -m scripts.settings_table write
-	@$(BIN)/python -m scripts.metrics_table write
+	@$(BIN)/python -m scripts.metrics_table write && $(BIN)/python -m scripts.dashboard write
 
 .PHONY: check-schemas
 check-schemas: setup ## Tell whether they are what the models say

@@ -9,20 +9,13 @@ import pytest
 import yaml
 
 from scripts import debian
+from tests.support.dashboard import RULES, metrics_of, rules
 from tests.unit.observability.alert_cases import CASES, Case, Series
 from worker.metrics.catalogue import CATALOGUE
 
-ROOT = Path(__file__).parents[3]
-RULES = ROOT / "helm" / "files" / "alerts.yaml"
-PAGE = ROOT / "docs" / "alerts.md"
+PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
 SEVERITIES = {"critical", "warning", "info"}
-_METRIC = re.compile(r"\b(?:iton_worker|process)_\w+")
 _PLACE = re.compile(r"\$labels\.(\w+)")
-
-
-def rules() -> list[dict[str, Any]]:
-    """Return every rule."""
-    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -96,7 +89,7 @@ class TestRules:
         for spec in CATALOGUE:
             parts = ("_bucket", "_count", "_sum") if spec.buckets else ("",)
             known |= {spec.full_name + part for part in parts}
-        asked = {name for rule in rules() for name in _METRIC.findall(rule["expr"])}
+        asked = set().union(*(metrics_of(rule["expr"]) for rule in rules()))
         assert set() == asked - known
 
 

@@ -1,0 +1,46 @@
+"""The dashboard's file and the alert rules, as a test reads them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_FILES = Path(__file__).parents[2] / "helm" / "files"
+RULES = _FILES / "alerts.yaml"
+DASHBOARD = _FILES / "dashboard.json"
+_METRIC = re.compile(r"\b(?:iton_worker|process)_\w+")
+
+
+def rules() -> list[dict[str, Any]]:
+    """Return every alert rule."""
+    return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    """Return every panel and every row's heading."""
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
+
+
+def queries() -> list[tuple[str, str]]:
+    """Return each expression, as Grafana would send it for the last minute, behind its panel's title."""
+    return [
+        (panel["title"], filled_in(target["expr"]))
+        for panel in panels()
+        for target in panel.get("targets", ())
+    ]
+
+
+def filled_in(expr: str) -> str:
+    """Put values in the place of Grafana's variables."""
+    values = {"$__rate_interval": "1m", "$__range": "5m", "$namespace": ".*", "$job": ".*"}
+    for name, value in values.items():
+        expr = expr.replace(name, value)
+    return expr
+
+
+def metrics_of(expr: str) -> set[str]:
+    """Return the metrics that an expression asks for."""
+    return set(_METRIC.findall(expr))
