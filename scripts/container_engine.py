@@ -146,6 +146,7 @@ def _running(images: Path) -> Iterator[Engine]:
         engine.remove_containers()
         yield engine
         engine.remove_containers()
+        engine("image", "prune", "--force")  # what an earlier build has left without a name
     finally:
         child.stop()
         _unmount_below(place, images)
