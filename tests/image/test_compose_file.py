@@ -13,7 +13,7 @@ from worker.settings import settings_table
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "examples" / "compose"
-SERVICES = ("worker", "gateway", "broker", "ledger", "prometheus")
+SERVICES = ("worker", "gateway", "broker", "ledger", "prometheus", "grafana")
 _PINNED = re.compile(r"[a-z/]+:v?\d+\.\d+\.\d+(-[a-z]+)?")
 _OURS = "iton-worker:trial"
 
@@ -112,7 +112,7 @@ class TestTheWorkerOfTheTrial:
 
 
 class TestTheEyesOfTheTrial:
-    """Prometheus looks where something is."""
+    """Prometheus and Grafana look where something is."""
 
     def test_prometheus_scrapes_every_worker(self) -> None:
         """By the name of the service, at the port of its metrics."""
@@ -126,3 +126,16 @@ class TestTheEyesOfTheTrial:
         (rules,) = read(COMPOSE / "prometheus.yaml")["rule_files"]
         mounts = compose["services"]["prometheus"]["volumes"]
         assert f"./helm/files/alerts.yaml:/etc/prometheus/{rules}:ro" in mounts
+
+    def test_grafana_asks_prometheus(self) -> None:
+        """Its only source of figures, so that the dashboard finds it."""
+        (source,) = read(COMPOSE / "grafana" / "datasources.yaml")["datasources"]
+        assert ("http://prometheus:9090", True) == (source["url"], source["isDefault"])
+
+    def test_grafana_opens_with_the_dashboard(self, compose: dict[str, Any]) -> None:
+        """From the folder that it loads dashboards from."""
+        grafana = compose["services"]["grafana"]
+        home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+        (provider,) = read(COMPOSE / "grafana" / "dashboards.yaml")["providers"]
+        assert str(home.parent) == provider["options"]["path"]
+        assert f"./helm/files/dashboard.json:{home}:ro" in grafana["volumes"]

@@ -217,7 +217,7 @@ class TestTheContainer:
 
 
 class TestTheTrial:
-    """compose.yaml, on a network of its own."""
+    """compose.yaml: every service but Grafana, on a network of its own."""
 
     @pytest.fixture
     def trial(self, engine: Engine, image: str) -> Iterator[Trial]:
