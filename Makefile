@@ -114,4 +114,4 @@ lock-check: python ## Tell whether requirements/ belongs to pyproject.toml
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	@rm -rf .venv .local dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
