@@ -1,4 +1,4 @@
-"""Alerts: the file of ``helm/files``, unchanged, as an object of the cluster."""
+"""Alerts and dashboard: the files of ``helm/files``, unchanged, as objects of the cluster."""
 
 import json
 
@@ -22,6 +22,18 @@ class TestAlerts:
         rendered = objects(VALUE_SETS["everything"])
         for kind in ("PrometheusRule", "ServiceMonitor"):
             assert one(rendered, kind)["metadata"]["labels"]["release"] == "prometheus"
+
+
+class TestDashboard:
+    """The ConfigMap for Grafana's sidecar."""
+
+    def test_it_holds_the_dashboard_of_the_file(self) -> None:
+        """As JSON, under the label that the sidecar looks for."""
+        found = one(objects(VALUE_SETS["everything"]), "ConfigMap", "sms-dashboard")
+        dashboard = json.loads((CHART / "files" / "dashboard.json").read_text())
+        assert json.loads(found["data"]["iton-worker.json"]) == dashboard
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert found["metadata"]["annotations"] == {"grafana_folder": "SMS"}
 
 
 class TestByDefault:
