@@ -45,10 +45,11 @@ GATEWAY = Row(
         ),
         Panel(
             "Calls in flight, calls per job",
-            "Calls under way, and how many sendSMS calls a send job took until its result.",
+            "Calls under way and how many may be, and the sendSMS calls that a send job took in all.",
             "short",
             (
                 Query("sum(iton_worker_gateway_calls_in_flight)", "in flight"),
+                Query("sum(iton_worker_gateway_calls_limit)", "may be in flight"),
                 Query(
                     "sum(rate(iton_worker_send_calls_sum[$__rate_interval]))"
                     " / sum(rate(iton_worker_send_calls_count[$__rate_interval]))",
