@@ -44,7 +44,7 @@ def decoded(content: bytes) -> Body:
     """Decode *content*; any bytes give a body."""
     text = content.decode("utf-8-sig", errors="replace").strip()
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+        value = _JSON.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         return Body(text, None)
     if isinstance(value, str):
@@ -77,3 +77,7 @@ def _strings(value: object, depth: int) -> Iterator[str]:
 def _refuse(constant: str) -> NoReturn:
     """NaN and Infinity are no JSON (RFC 8259, 6)."""
     raise ValueError(constant)
+
+
+# json.loads would make one for every reply.
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)

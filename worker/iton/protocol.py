@@ -5,8 +5,9 @@ Commas between numbers and ids stay bare: they cost one byte instead of three, a
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote
 
 import httpx
@@ -65,7 +66,8 @@ class Requests:
         self._account = (
             f"{_field('username', credentials.username)}&{_field('password', credentials.password)}"
         )
-        self._token = credentials.token
+        token = credentials.token
+        self._headers = {"Authorization": f"ITON {token}"} if token else {}
 
     def __repr__(self) -> str:
         return f"Requests({self._address!r})"
@@ -78,11 +80,11 @@ class Requests:
             ValueError: a number is not made of digits, or there are none or too many.
         """
         _check_numbers(recipients)
-        taken = _TAKEN | {self._dialect.text_parameter.lower()}
-        for name in message.params:
-            if name.lower() in taken:
+        if message.params:
+            taken = _TAKEN | {self._dialect.text_parameter.lower()}
+            if any(name.lower() in taken for name in message.params):
                 raise PermanentError("reserved_param", "params name what the worker fills itself")
-        return self._request(Command.SEND, f"to={','.join(recipients)}", *self._message_fields(message))
+        return self._request(Command.SEND, f"to={','.join(recipients)}", self._message_form(message))
 
     def check_dnd(self, recipients: Sequence[str]) -> Request:
         """Build a check_DNDnumber for 1 to 100 numbers (digits with country code)."""
@@ -106,7 +108,7 @@ class Requests:
         Raises:
             PermanentError: the text is no valid Unicode.
         """
-        return _packed(recipients, self._room(Command.SEND, "to=", *self._message_fields(message)))
+        return _packed(recipients, self._room(Command.SEND, "to=", self._message_form(message)))
 
     def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Cut *message_ids* likewise into message_status calls."""
@@ -116,25 +118,39 @@ class Requests:
         """Return the bytes that the listed items may take, each with a comma before it."""
         if self._dialect.method == "POST":
             return math.inf
-        empty = self._request(command, *fields)
-        return self._dialect.url_limit - len(empty.url)
+        return self._dialect.url_limit - len(self._address) - len("?") - len(self._form(command, *fields))
 
-    def _message_fields(self, message: TextMessage) -> Iterator[str]:
-        yield _field("uniCode", "2" if message.unicode else "0")
+    def _message_form(self, message: TextMessage) -> str:
         sender = message.sender if message.sender is not None else self._dialect.default_sender
-        if sender is not None:
-            yield _field("sender", sender)
-        yield _field(self._dialect.text_parameter, message.text)
-        for name, value in message.params.items():
-            yield _field(name, value)
+        return _message_form(
+            self._dialect.text_parameter, message.text, message.unicode, sender, tuple(message.params.items())
+        )
+
+    def _form(self, command: Command, *fields: str) -> str:
+        return "&".join((self._account, f"cmd={command.value}", *fields))
 
     def _request(self, command: Command, *fields: str) -> Request:
-        form = "&".join((self._account, f"cmd={command.value}", *fields))
-        headers = {"Authorization": f"ITON {self._token}"} if self._token else {}
+        form = self._form(command, *fields)
         if self._dialect.method == "GET":
-            return Request(command, "GET", self._address, form, headers, None)
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+            return Request(command, "GET", self._address, form, self._headers, None)
+        headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
         return Request(command, "POST", self._address, None, headers, form.encode())
+
+
+@lru_cache(maxsize=256)
+def _message_form(
+    text_parameter: str,
+    text: str,
+    unicode: bool,  # noqa: FBT001 - what the job says
+    sender: str | None,
+    params: tuple[tuple[str, str], ...],
+) -> str:
+    """Write what a sendSMS says apart from its numbers; a text is measured, then sent, often to many."""
+    fields = [_field("uniCode", "2" if unicode else "0")]
+    if sender is not None:
+        fields.append(_field("sender", sender))
+    fields.append(_field(text_parameter, text))
+    return "&".join(fields + [_field(name, value) for name, value in params])
 
 
 def nameable_ids(message_ids: Iterable[str]) -> tuple[str, ...]:

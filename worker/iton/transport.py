@@ -9,6 +9,7 @@ import math
 import os
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -86,8 +87,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def _outcome(self, request: httpx.Request) -> httpx.Response | httpx.RequestError:
         seconds = request.extensions.get("timeout", {})
         try:
-            async with asyncio.timeout(seconds.get("pool")):
-                await self._free.acquire()
+            await self._take_room(seconds.get("pool"))
         except TimeoutError:
             return httpx.PoolTimeout("no connection became free")
         try:
@@ -99,17 +99,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         finally:
             self._free.release()
 
+    async def _take_room(self, seconds: float | None) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once, as nearly always: no timer
+            return
+        async with asyncio.timeout(seconds):
+            await self._free.acquire()
+
     async def _exchanged(self, request: httpx.Request, seconds: dict[str, float | None]) -> httpx.Response:
-        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
         response = await self._opened().request(
             request.method,
             _whole_url(request),
             data=await request.aread() or None,
-            headers=headers,
+            headers=_headers(tuple(request.headers.raw)),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                connect=seconds.get("connect"), sock_read=seconds.get("read"), ceil_threshold=math.inf
-            ),
+            timeout=_timeout(seconds.get("connect"), seconds.get("read")),
         )
         try:
             content = await self._body(response)
@@ -217,6 +221,16 @@ def _translated(exc: Exception) -> httpx.RequestError:
     if isinstance(exc, aiohttp.ClientResponseError):
         return httpx.RemoteProtocolError("the reply is no HTTP")
     return httpx.ReadError(str(exc) if isinstance(exc, _LostError) else _kind(exc))
+
+
+@lru_cache(maxsize=16)
+def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
+    return [(name.decode("ascii"), value.decode("latin-1")) for name, value in raw]
+
+
+@lru_cache(maxsize=16)
+def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=connect, sock_read=read, ceil_threshold=math.inf)
 
 
 def _whole_url(request: httpx.Request) -> URL:
