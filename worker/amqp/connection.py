@@ -75,6 +75,7 @@ class RawConnection:
 
     async def close(self, limit: float) -> None:
         """Say goodbye for at most *limit* seconds, then cut the socket. Never raises."""
+        self._transport.flush()
         closing = asyncio.ensure_future(self.library.close())
         closing.add_done_callback(_forget)
         try:
