@@ -5,6 +5,7 @@ that a worker keeps for itself (parts, delays) are not part of the contract and 
 """
 
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 DEFAULT_PREFIX: Final = "iton"
@@ -91,6 +92,7 @@ def results_exchange(kind: ResultKind, prefix: str = DEFAULT_PREFIX) -> str:
     return f"{prefix}.results.{kind.value}"
 
 
+@cache
 def result_key(kind: ResultKind, status: str) -> str:
     """The routing key of a result: ``send.partial``.
 

@@ -35,7 +35,8 @@ class Acceptance:
         size = text.measure(job.text, unicode=job.unicode)
         if errors := [*self._params_errors(job), *self._text_errors(job, size), *_track_errors(job)]:
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
-        return job, Brief(
+        # Made of what is validated: to check it again would cost as much as the job itself did.
+        return job, Brief.model_construct(
             job_id=read.job_id,
             fingerprint=read.fingerprint,
             text=job.text,
@@ -50,6 +51,8 @@ class Acceptance:
         )
 
     def _params_errors(self, job: SendJob) -> list[JobError]:
+        if not job.params:
+            return []
         words = "`{}` is not among the params that the worker's setting ITON_ALLOWED_PARAMS lists ({})"
         listed = ", ".join(sorted(self.allowed_params)) or "none"
         return [

@@ -1,26 +1,26 @@
 """Results as messages."""
 
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from schemas import (
     AccountRejected,
     AnyResult,
     DeliveryRejected,
-    Failure,
     JobKind,
     JobRejectedError,
     Outcome,
-    RecipientResult,
     ResultKind,
     SendRejected,
-    SendResult,
     rejection_message_id,
     result_key,
     result_message_id,
+    writing,
 )
 from worker.domain.entry import Entry, Settled
 from worker.domain.messages import Delivery, ResultMessage
 from worker.handlers.brief import Brief
+from worker.ports import MessageReport
 
 _REJECTED = {
     JobKind.SEND: (ResultKind.SEND, SendRejected),
@@ -31,12 +31,20 @@ _REJECTED = {
 
 def result_message(kind: ResultKind, result: AnyResult, message_id: str, delivery: Delivery) -> ResultMessage:
     """Address *result* to whoever asked by *delivery*."""
+    written = (str(result.status), result.to_json())
+    return _addressed(kind, written, message_id, result.job_id, delivery)
+
+
+def _addressed(
+    kind: ResultKind, written: tuple[str, bytes], message_id: str, job_id: str | None, delivery: Delivery
+) -> ResultMessage:
+    status, body = written
     return ResultMessage(
         exchange=kind.value,
-        routing_key=result_key(kind, str(result.status)),
-        body=result.to_json(),
+        routing_key=result_key(kind, status),
+        body=body,
         message_id=message_id,
-        correlation_id=delivery.correlation_id or result.job_id,
+        correlation_id=delivery.correlation_id or job_id,
         reply_to=delivery.reply_to,
         traceparent=delivery.traceparent,
     )
@@ -52,29 +60,52 @@ def rejected_message(kind: JobKind, error: JobRejectedError, delivery: Delivery)
 
 def send_message(
     brief: Brief, entry: Entry, number: int, parts: int, delivery: Delivery
-) -> tuple[SendResult, ResultMessage]:
+) -> tuple[writing.WrittenSend, ResultMessage]:
     """The result of part *number*, which is complete; the same for every repetition of its job."""
-    result = SendResult.of(
-        brief.job_id,
-        (_recipient(one) for one in entry.part.outcomes()),
-        part=number,
-        parts=parts,
-        revision=entry.revision if entry.revision > 1 else None,
-        encoding=brief.encoding,
-        segments=brief.segments,
-        metadata=brief.metadata,
+    head: writing.Row = {"job_id": brief.job_id, "part": number, "parts": parts}
+    if entry.revision > 1:
+        head["revision"] = entry.revision
+    tail = {"encoding": brief.encoding, "segments": brief.segments, "metadata": brief.metadata}
+    result = writing.send_result(head, [_recipient(one) for one in entry.part.outcomes()], tail)
+    written, message_id = (result.status.value, result.body), result_message_id(brief.job_id, number)
+    return result, _addressed(ResultKind.SEND, written, message_id, brief.job_id, delivery)
+
+
+def delivery_message(
+    job_id: str,
+    numbered: tuple[int, int],
+    rows: Sequence[writing.Row],
+    metadata: Mapping[str, object],
+    delivery: Delivery,
+) -> tuple[str, ResultMessage]:
+    """The result of a part of a status job, and its status.
+
+    Args:
+        job_id: of the job.
+        numbered: which part it is, from 1, and of how many.
+        rows: a message each.
+        metadata: the job's.
+        delivery: that asked.
+    """
+    number, parts = numbered
+    result = writing.delivery_result({"job_id": job_id, "part": number, "parts": parts}, rows, metadata)
+    written, message_id = (result.status.value, result.body), result_message_id(job_id, number)
+    return result.status.value, _addressed(ResultKind.DELIVERY, written, message_id, job_id, delivery)
+
+
+def message_of(message_id: str, report: MessageReport | None) -> writing.Row:
+    """What a delivery result says of a message."""
+    if report is None:
+        return writing.unknown_message_row(message_id)
+    recipients = [(one.recipient, one.status, one.raw_status) for one in report.recipients]
+    return writing.message_row(
+        message_id, recipients, sender=report.sender, sent_at=report.sent_at, text=report.text
     )
-    message_id = result_message_id(brief.job_id, number)
-    return result, result_message(ResultKind.SEND, result, message_id, delivery)
 
 
-def _recipient(one: Settled) -> RecipientResult:
+def _recipient(one: Settled) -> writing.Row:
     if one.outcome is Outcome.ACCEPTED:
-        return RecipientResult(
-            recipient=one.recipient,
-            outcome=one.outcome,
-            message_id=one.message_id,
-            earlier_message_ids=one.earlier_ids or None,
+        return writing.recipient_row(
+            one.recipient, one.outcome, message_id=one.message_id, earlier_message_ids=one.earlier_ids
         )
-    error = Failure(code=one.code, detail=one.detail or "") if one.code else None
-    return RecipientResult(recipient=one.recipient, outcome=one.outcome, error=error)
+    return writing.recipient_row(one.recipient, one.outcome, code=one.code, detail=one.detail or "")

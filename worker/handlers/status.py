@@ -1,15 +1,11 @@
 """Status jobs: look the ids up, a result for each hundred."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas import (
     DeliveryFailed,
-    DeliveryResult,
     Failure,
     JobKind,
-    MessageStatus,
-    RecipientDeliveryStatus,
     ResultKind,
     StatusJob,
     read_job,
@@ -22,8 +18,8 @@ from worker.domain.plan import PART_SIZE, batches
 from worker.handlers import parallel
 from worker.handlers.handled import Handled
 from worker.handlers.lookups import Lookups
-from worker.handlers.publication import result_message
-from worker.ports import Clock, MessageReport, Publisher
+from worker.handlers.publication import delivery_message, message_of, result_message
+from worker.ports import Clock, Publisher
 
 _PARTS_AT_ONCE = 4
 
@@ -84,17 +80,11 @@ class _StatusWork:
         async def publish(numbered: tuple[int, tuple[str, ...]]) -> str:
             number, ids = numbered
             reports = await self.handler.lookups.status(ids)
-            result = DeliveryResult.of(
-                self.job_id,
-                (_message(message_id, reports) for message_id in ids),
-                part=number,
-                parts=len(parts),
-                metadata=self.job.metadata,
-            )
-            message_id = result_message_id(self.job_id, number)
-            message = result_message(ResultKind.DELIVERY, result, message_id, self.delivery)
+            rows = [message_of(message_id, reports.get(message_id)) for message_id in ids]
+            numbers = (number, len(parts))
+            status, message = delivery_message(self.job_id, numbers, rows, self.job.metadata, self.delivery)
             await self.handler.publisher.publish_result(message)
-            return result.status.value
+            return status
 
         return await parallel.each(publish, enumerate(parts, start=1), limit=_PARTS_AT_ONCE)
 
@@ -105,21 +95,3 @@ class _StatusWork:
         message_id = result_message_id(self.job_id, 1)
         message = result_message(ResultKind.DELIVERY, result, message_id, self.delivery)
         await self.handler.publisher.publish_result(message)
-
-
-def _message(message_id: str, reports: Mapping[str, MessageReport]) -> MessageStatus:
-    report = reports.get(message_id)
-    if report is None:
-        return MessageStatus(message_id=message_id, found=False)
-    recipients = tuple(
-        RecipientDeliveryStatus(recipient=one.recipient, status=one.status, raw_status=one.raw_status)
-        for one in report.recipients
-    )
-    return MessageStatus(
-        message_id=message_id,
-        found=True,
-        sender=report.sender,
-        sent_at=report.sent_at,
-        text=report.text,
-        recipients=recipients,
-    )

@@ -1,27 +1,56 @@
 """One at a time for each key."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio import Future, get_running_loop
+from collections import deque
+from types import TracebackType
+
+
+class _Hold:
+    """A key, held for the block."""
+
+    __slots__ = ("_key", "_lines")
+
+    def __init__(self, lines: "dict[str, deque[Future[None]]]", key: str) -> None:
+        self._lines = lines
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        line = self._lines.get(self._key)
+        if line is None:
+            # Nobody has it, as nearly always.
+            self._lines[self._key] = deque()
+            return
+        turn: Future[None] = get_running_loop().create_future()
+        line.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the key to the first in line that still waits."""
+        line = self._lines[self._key]
+        while line:
+            turn = line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._lines[self._key]
 
 
 class KeyedLock:
-    """Locks by key that vanish when nobody holds or awaits them."""
+    """Locks by key that vanish when nobody holds or awaits them; first come, first served."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._lines: dict[str, deque[Future[None]]] = {}
 
-    @asynccontextmanager
-    async def holding(self, key: str) -> AsyncIterator[None]:
+    def holding(self, key: str) -> _Hold:
         """Hold the key's lock for the block."""
-        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
-        self._locks[key] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks[key]
-            if users == 1:
-                del self._locks[key]
-            else:
-                self._locks[key] = (lock, users - 1)
+        return _Hold(self._lines, key)

@@ -143,4 +143,4 @@ class TestKeyedLock:
         await asyncio.wait({first, second})
         with pytest.raises(RuntimeError):
             first.result()
-        assert {} == locks._locks
+        assert {} == locks._lines

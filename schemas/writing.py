@@ -1,0 +1,129 @@
+"""Results as bytes at once, without a model for each recipient: most of what a busy worker writes.
+
+The models of `schemas.results` say what a result looks like; the tests hold every byte against them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from schemas.outcomes import (
+    DeliveryResultStatus,
+    DeliveryStatus,
+    Outcome,
+    SendStatus,
+    count_outcomes,
+    delivery_status,
+    part_status,
+)
+
+Row = dict[str, Any]
+
+_ENCODE: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
+
+
+class WrittenSend(NamedTuple):
+    """A send result, and what the worker itself needs of it."""
+
+    status: SendStatus
+    counts: dict[Outcome, int]
+    body: bytes
+
+
+class WrittenDelivery(NamedTuple):
+    """A delivery result, and its status."""
+
+    status: DeliveryResultStatus
+    body: bytes
+
+
+def recipient_row(
+    recipient: str,
+    outcome: Outcome,
+    *,
+    message_id: str | None = None,
+    earlier_message_ids: Sequence[str] = (),
+    code: str | None = None,
+    detail: str = "",
+) -> Row:
+    """A recipient of a send result, as `RecipientResult`; a *code* makes its error."""
+    row: Row = {"recipient": recipient, "outcome": outcome}
+    if message_id is not None:
+        row["message_id"] = message_id
+    if earlier_message_ids:
+        row["earlier_message_ids"] = earlier_message_ids
+    if code is not None:
+        row["error"] = {"code": code, "detail": detail}
+    return row
+
+
+def send_result(head: Row, recipients: Sequence[Row], tail: Row) -> WrittenSend:
+    """Write a `SendResult`.
+
+    Args:
+        head: ``job_id``, ``part``, ``parts``, and ``revision`` where it has one.
+        recipients: 1 to 100, as `recipient_row` makes them.
+        tail: ``encoding``, ``segments``, ``metadata``.
+    """
+    outcomes = [row["outcome"] for row in recipients]
+    status, counts = part_status(outcomes), count_outcomes(outcomes)
+    body = _written({**head, "status": status, "recipients": recipients, "counts": counts, **tail})
+    return WrittenSend(status, counts, body)
+
+
+def delivery_result(head: Row, messages: Sequence[Row], metadata: Mapping[str, Any]) -> WrittenDelivery:
+    """Write a `DeliveryResult`.
+
+    Args:
+        head: ``job_id``, ``part``, ``parts``.
+        messages: 1 to 100, as `message_row` makes them.
+        metadata: the job's.
+    """
+    status = delivery_status(
+        (row["found"], [DeliveryStatus(to["status"]) for to in row["recipients"]]) for row in messages
+    )
+    body = _written({**head, "status": status, "messages": messages, "metadata": metadata})
+    return WrittenDelivery(status, body)
+
+
+def message_row(
+    message_id: str,
+    recipients: Sequence[tuple[str, str, str]],
+    *,
+    sender: str | None = None,
+    sent_at: datetime | None = None,
+    text: str | None = None,
+) -> Row:
+    """A message that the gateway knows, as `MessageStatus`.
+
+    Args:
+        message_id: ITON's.
+        recipients: each the number, its status, and ITON's own word for it.
+        sender: None leaves it out, as the next two.
+        sent_at: with offset.
+        text: as it was sent.
+    """
+    row: Row = {"message_id": message_id, "found": True}
+    if sender is not None:
+        row["sender"] = sender
+    if sent_at is not None:
+        row["sent_at"] = sent_at.isoformat().replace("+00:00", "Z")
+    if text is not None:
+        row["text"] = text
+    row["recipients"] = [
+        {"recipient": number, "status": status, "raw_status": raw} for number, status, raw in recipients
+    ]
+    return row
+
+
+def unknown_message_row(message_id: str) -> Row:
+    """A message that the gateway does not know."""
+    return {"message_id": message_id, "found": False, "recipients": []}
+
+
+def _written(row: Row) -> bytes:
+    # The gateway's words may hold half of a surrogate pair, which no UTF-8 can say.
+    return _ENCODE(row).encode(errors="replace")
