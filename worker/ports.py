@@ -123,6 +123,10 @@ class CallGate(Protocol):
         """Wait until nothing pauses the intake of sends."""
         ...
 
+    def passes(self, command: Command) -> bool:
+        """Tell whether nothing but other calls stands in the way of a call: no outage, no pause, no stop."""
+        ...
+
     def admit(self, command: Command, *, urgent: bool) -> AbstractAsyncContextManager[Permit]:
         """Wait for leave to make one call and make it inside the block.
 

@@ -304,6 +304,10 @@ class _Gate(FakeGate):
         super().__init__()
         self._process = process
 
+    def passes(self, command: Command) -> bool:  # noqa: ARG002 - no command is held here
+        """Nothing stands in the way."""
+        return True
+
     async def clear(self) -> None:
         await self._process.step()
 

@@ -376,6 +376,10 @@ class FakeGate:
     on_clear: Callable[[], Awaitable[None]] | None = None
     on_admit: Callable[[], Awaitable[None]] | None = None
 
+    def passes(self, command: Command) -> bool:  # noqa: ARG002 - no command is held here
+        """Nothing stands in the way."""
+        return True
+
     async def clear(self) -> None:
         """Let pass."""
         if self.on_clear:

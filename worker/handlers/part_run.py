@@ -59,6 +59,7 @@ class PartRun:
         Raises:
             TransientError, OutcomeUncertainError: the attempts of this round are used up.
             UnavailableError: the ledger or the gateway is away; the job must wait.
+            LostRaceError: the part was new to this worker, and what another has written is no plan for it.
         """
         while (index := self._next()) is not None or self._unwritten:
             if index is None:
@@ -91,8 +92,11 @@ class PartRun:
             await step
         except LostRaceError:
             reload = partial(self._tools.book.reload, self.held.key)
-            self.held = await (self._patiently(reload) if self.late else reload())
-            self._unwritten = False
+            held = await (self._patiently(reload) if self.late else reload())
+            if not isinstance(held.entry.plan, Part) or held.entry.fingerprint != self.held.entry.fingerprint:
+                # Not this part's any more, or not planned yet: whoever planned it must look again.
+                raise
+            self.held, self._unwritten = held, False
 
     async def _call_with_retries(self, index: int) -> None:
         await self._tools.retry(lambda: self._attempt(index))

@@ -16,7 +16,7 @@ from worker.handlers.completion import Completion, Planned, is_urgent
 from worker.handlers.handled import Handled, forgotten
 from worker.handlers.ledger_book import Held, LostRaceError
 from worker.handlers.lookups import Lookups
-from worker.ports import Locks
+from worker.ports import Command, Locks
 
 _MANY = 1_000  # recipients; normalising more would hold up the event loop for milliseconds
 _PARTS_AT_ONCE = 50  # part messages that await their confirms together
@@ -41,10 +41,25 @@ class SendHandler:
         """
         job, brief = self.acceptance.send_job(delivery)
         async with self.locks.holding(brief.job_id):
-            return await self._work(job, brief, delivery)
+            seems_new = self._seems_new(delivery)
+            while True:
+                try:
+                    return await self._work(job, brief, delivery, seems_new=seems_new)
+                except LostRaceError:
+                    # It was not new: another worker has it, or another job has its id.
+                    seems_new = False
 
-    async def _work(self, job: SendJob, brief: Brief, delivery: Delivery) -> Handled:
-        held = await self._found(brief, delivery)
+    def _seems_new(self, delivery: Delivery) -> bool:
+        """Tell whether the job's first entry may be the one with its plan: a write less for nearly every job.
+
+        Not while the lookups wait: the id is the first job's, however long it takes to plan that.
+        """
+        seen = delivery.redelivered or delivery.attempts or delivery.replay
+        return not seen and self.completion.tools.gate.passes(Command.DND)
+
+    async def _work(self, job: SendJob, brief: Brief, delivery: Delivery, *, seems_new: bool) -> Handled:
+        new = Held(brief.job_id, None, Entry(brief.fingerprint))
+        held = new if seems_new else await self._found(brief, delivery)
         if held is None:
             return forgotten(brief.job_id)
         if delivery.replay:
@@ -64,16 +79,14 @@ class SendHandler:
             held = await tools.book.load(brief.job_id)
         else:
             held = await self._opened(brief)
-        if held and held.entry.fingerprint != brief.fingerprint:
-            raise conflict(brief)
-        return held
+        return _own(brief, held) if held else None
 
     async def _opened(self, brief: Brief) -> Held:
         book = self.completion.tools.book
         try:
             return await book.write(Held(brief.job_id, None, Entry("")), Entry(brief.fingerprint))
         except LostRaceError:
-            return await book.reload(brief.job_id)
+            return _own(brief, await book.reload(brief.job_id))
 
     async def _planned(self, job: SendJob, brief: Brief, delivery: Delivery) -> Part | Split:
         """Decide who is sent to, in which calls."""
@@ -108,6 +121,9 @@ class SendHandler:
         """Wait for another round; after the last one, nobody is sent to."""
         disposition = self.completion.after(error, delivery)
         if isinstance(disposition, Delay):
+            if held.token is None:
+                # The id is this job's from now on, whatever comes while it waits.
+                await self._opened(brief)
             return Handled(disposition, JobSummary("send", "delayed", brief.job_id))
         recipients = await self._distinct(job)
         words = f"the DND endpoint gave no answer: {error.detail}"
@@ -120,15 +136,15 @@ class SendHandler:
         self, planned: Part | Split, brief: Brief, held: Held, delivery: Delivery
     ) -> Handled:
         """Put the plan on the entry; a large job's is recorded before anything follows from it."""
-        opened = held
-        held = replace(held, entry=replace(held.entry, plan=planned))
         if isinstance(planned, Part):
+            held = replace(held, entry=replace(held.entry, plan=planned))
             return await self._carry_out(brief, held, delivery, unwritten=True)
         book = self.completion.tools.book
-        try:
-            held = await book.write(opened, held.entry)
-        except LostRaceError:
-            held = await book.reload(brief.job_id)
+        while held.entry.plan is None:
+            try:
+                held = await book.write(held, replace(held.entry, plan=planned))
+            except LostRaceError:
+                held = _own(brief, await book.reload(brief.job_id))
         return await self._carry_out(brief, held, delivery, unwritten=False)
 
     async def _carry_out(self, brief: Brief, held: Held, delivery: Delivery, *, unwritten: bool) -> Handled:
@@ -151,6 +167,17 @@ class SendHandler:
 
     def _expired(self, brief: Brief) -> bool:
         return brief.expires_at is not None and self.completion.tools.clock.now() >= brief.expires_at
+
+
+def _own(brief: Brief, held: Held) -> Held:
+    """Return the entry if it is this job's.
+
+    Raises:
+        JobRejectedError: the id belongs to another.
+    """
+    if held.entry.fingerprint != brief.fingerprint:
+        raise conflict(brief)
+    return held
 
 
 def _is_filtered(job: SendJob) -> bool:

@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import TypeVar
 
 import httpx
@@ -20,19 +18,20 @@ from worker.domain.errors import (
 )
 from worker.iton.bodies import Body, decoded
 from worker.iton.dialect import Credentials, Dialect
+from worker.iton.exchange import exchange_of
 from worker.iton.http_logs import quiet_http_logs
 from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
 from worker.iton.replies import Reply, error_of, rule_for, seconds_of
 from worker.iton.rules import Verdict
 from worker.iton.time_limit import time_limit
-from worker.iton.transport import QUERY, AiohttpTransport, Pool
+from worker.iton.transport import AiohttpTransport, Outgoing, Patience, Pool
 from worker.iton.words import Quotes
 from worker.ports import Command, MessageReport, TextMessage
 
 T = TypeVar("T")
 
-_HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "iton-worker"}
+_HEADERS = [("Accept-Encoding", "gzip"), ("User-Agent", "iton-worker")]
 
 # The first that fits. Only what happens before the request is written is safe to try again; the words of
 # these three are the transport's own, those of any other may hold the URL.
@@ -60,10 +59,10 @@ class TimeLimits:
     call: float = 30.0
     connect: float = 5.0
 
-    def for_httpx(self) -> httpx.Timeout:
-        """Return them as httpx wants them; the limit of the whole call is kept around it."""
+    def patience(self) -> Patience:
+        """Return them as the transport wants them; the limit of the whole call is kept around it."""
         start = min(self.connect, self.call / 3)
-        return httpx.Timeout(None, connect=start, pool=start)
+        return Patience(connect=start, room=start)
 
 
 def _ignore_call(_command: str, _outcome: str, _seconds: float) -> None:
@@ -99,7 +98,8 @@ class ItonGateway:
         dialect: how requests are written and replies read.
         limits: of each call.
         observers: for metrics.
-        transport: None for connections of its own, as :class:`Pool` describes them by default.
+        transport: None for connections of its own, as :class:`Pool` describes them by default. Any transport
+            of httpx will do, as long as it never sends a request twice.
 
     Raises:
         ValueError: *base_url* is no address of a gateway.
@@ -113,7 +113,7 @@ class ItonGateway:
         *,
         limits: TimeLimits | None = None,
         observers: Observers | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: AiohttpTransport | httpx.AsyncBaseTransport | None = None,
     ) -> None:
         quiet_http_logs()
         self._dialect = dialect or Dialect()
@@ -124,7 +124,8 @@ class ItonGateway:
         # No AsyncClient around it: cookies, redirects, .netrc and the proxies of the environment are what a
         # gateway must not have, and merging them costs four times what the request itself does (0.27 ms).
         self._transport = transport or AiohttpTransport(Pool())
-        self._timeout = self._limits.for_httpx().as_dict()
+        self._exchange = exchange_of(self._transport)
+        self._patience = self._limits.patience()
 
     def __repr__(self) -> str:
         return f"ItonGateway({self._requests!r})"
@@ -191,30 +192,18 @@ class ItonGateway:
     async def _exchanged(self, request: Request) -> Reply | WorkerError:
         try:
             async with time_limit(self._limits.call):
-                response = await self._transport.handle_async_request(self._written(request))
-                content = await response.aread()
+                incoming = await self._exchange(self._written(request))
         except _NOT_SENT as exc:
             return TransientError("gateway_unreachable", f"the gateway cannot be reached: {exc}")
         except _UNREADABLE as exc:
             return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({_kind(exc)})")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
             return OutcomeUncertainError("reply_lost", f"the reply was lost ({_kind(exc)})")
-        return Reply(response.status_code, content, response.headers.get("Retry-After"))
+        return Reply(incoming.status, incoming.content, _retry_after(incoming.headers))
 
-    def _written(self, request: Request) -> httpx.Request:
-        if request.content is None:
-            # Requests of the same account differ in their query alone; the rest is built once.
-            written = copy(_bare(request.method, request.address, tuple(request.headers.items())))
-        else:
-            written = httpx.Request(
-                request.method,
-                request.address,
-                headers={**_HEADERS, **request.headers},
-                content=request.content,
-            )
-        # The query apart from the URL: no log line and no exception of httpx's can hold it.
-        written.extensions = {QUERY: request.query, "timeout": self._timeout}
-        return written
+    def _written(self, request: Request) -> Outgoing:
+        headers = [*_HEADERS, *request.headers.items()] if request.headers else _HEADERS
+        return Outgoing(request.method, request.url, headers, request.content, self._patience)
 
     def _understood(
         self,
@@ -239,9 +228,8 @@ class ItonGateway:
         return error_of(rule, detail, seconds_of(reply.retry_after, datetime.now(UTC)))
 
 
-@lru_cache(maxsize=4)
-def _bare(method: str, address: str, headers: tuple[tuple[str, str], ...]) -> httpx.Request:
-    return httpx.Request(method, address, headers={**_HEADERS, **dict(headers)})
+def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"retry-after"), None)
 
 
 def _named(outcome: object) -> str:

@@ -8,9 +8,10 @@ import asyncio
 import math
 import os
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
 import aiohttp
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
-
-QUERY = "iton_query"
-"""The request extension with the query, percent-encoded, that belongs behind the URL (a string or None)."""
 
 _WAYS_TO_DECODE = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
 
@@ -48,16 +46,49 @@ class Pool:
     dns_seconds: int = 5
 
 
+class Patience(NamedTuple):
+    """Seconds that the steps of a request may take; None: any."""
+
+    connect: float | None = None
+    read: float | None = None
+    room: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request; its repr shows no credentials.
+
+    Attributes:
+        url: the whole of it, percent-encoded.
+        content: None for a request without a body.
+        patience: of its steps.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: list[tuple[str, str]] = field(repr=False)
+    content: bytes | None = field(repr=False)
+    patience: Patience
+
+
+class Incoming(NamedTuple):
+    """A reply, read to its end and decompressed."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    content: bytes
+
+
 class OversizedReplyError(httpx.RemoteProtocolError):
     """The body is longer than the limit; the rest was not read."""
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
+class AiohttpTransport:
     """Sends each request over the wire at most once and hands back complete, decompressed replies.
 
-    Redirects are not followed, cookies not kept, proxies of the environment not used; certificates are
-    checked against the system's. Errors carry neither the request nor a cause. Belongs to the event loop of
-    its first request.
+    Like a transport of httpx, but without httpx's objects. Redirects are not followed, cookies not kept,
+    proxies of the environment not used; certificates are checked against the system's. Errors carry neither
+    the request nor a cause. Belongs to the event loop of its first request.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -65,7 +96,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._free = asyncio.Semaphore(pool.connections)
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def exchange(self, outgoing: "Outgoing") -> "Incoming":
         """Make one request.
 
         Raises:
@@ -73,8 +104,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             ReadError, ReadTimeout, RemoteProtocolError: it may have been read and carried out.
             DecodingError: the reply came, in a compression that is broken or unknown.
         """
-        outcome = await self._outcome(request)
-        if isinstance(outcome, httpx.Response):
+        outcome = await self._outcome(outgoing)
+        if isinstance(outcome, Incoming):
             return outcome
         # Outside of the except clause: nothing may keep aiohttp's exception, which knows the URL.
         raise outcome
@@ -84,14 +115,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
 
-    async def _outcome(self, request: httpx.Request) -> httpx.Response | httpx.RequestError:
-        seconds = request.extensions.get("timeout", {})
+    async def _outcome(self, outgoing: "Outgoing") -> "Incoming | httpx.RequestError":
         try:
-            await self._take_room(seconds.get("pool"))
+            await self._take_room(outgoing.patience.room)
         except TimeoutError:
             return httpx.PoolTimeout("no connection became free")
         try:
-            return await self._exchanged(request, seconds)
+            return await self._exchanged(outgoing)
         except httpx.RequestError as exc:
             return exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
@@ -106,20 +136,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         async with asyncio.timeout(seconds):
             await self._free.acquire()
 
-    async def _exchanged(self, request: httpx.Request, seconds: dict[str, float | None]) -> httpx.Response:
+    async def _exchanged(self, outgoing: "Outgoing") -> "Incoming":
         response = await self._opened().request(
-            request.method,
-            _whole_url(request),
-            data=await request.aread() or None,
-            headers=_headers(tuple(request.headers.raw)),
+            outgoing.method,
+            URL(outgoing.url, encoded=True),  # to go out byte for byte as it is
+            data=outgoing.content,
+            headers=outgoing.headers,
             allow_redirects=False,
-            timeout=_timeout(seconds.get("connect"), seconds.get("read")),
+            timeout=_timeout(outgoing.patience.connect, outgoing.patience.read),
         )
         try:
             content = await self._body(response)
         finally:
             response.close()  # a no-op for a reply that was read to its end: its connection is back already
-        return httpx.Response(response.status, headers=_kept(response), content=content)
+        return Incoming(response.status, response.raw_headers, content)
 
     async def _body(self, response: ClientResponse) -> bytes:
         limit = self._pool.reply_limit
@@ -224,19 +254,8 @@ def _translated(exc: Exception) -> httpx.RequestError:
 
 
 @lru_cache(maxsize=16)
-def _headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
-    return [(name.decode("ascii"), value.decode("latin-1")) for name, value in raw]
-
-
-@lru_cache(maxsize=16)
 def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=connect, sock_read=read, ceil_threshold=math.inf)
-
-
-def _whole_url(request: httpx.Request) -> URL:
-    """Return the URL with its query, to go out byte for byte as it is (``encoded``)."""
-    query = request.extensions.get(QUERY)
-    return URL(str(request.url) if query is None else f"{request.url}?{query}", encoded=True)
 
 
 _CONNECT_TROUBLES: tuple[tuple[type[Exception], str], ...] = (
@@ -257,12 +276,6 @@ def _trouble(exc: Exception) -> str:
 def _kind(exc: BaseException) -> str:
     """Name an error without its words, which may hold the URL."""
     return type(exc).__name__
-
-
-def _kept(response: ClientResponse) -> list[tuple[bytes, bytes]]:
-    """Return the headers without those that are done with: the body is decompressed, cookies are off."""
-    done = {b"content-encoding", b"content-length", b"transfer-encoding", b"set-cookie"}
-    return [(name, value) for name, value in response.raw_headers if name.lower() not in done]
 
 
 def _decompressed(content: bytearray, encoding: str, limit: int) -> bytes:

@@ -73,6 +73,10 @@ class Gate:
         if self.paused_for or self._stopped:
             await self._unless_stopped(self._held(self._no_pause))
 
+    def passes(self, command: Command) -> bool:
+        """Tell whether nothing but other calls stands in the way of a call."""
+        return self._open(self._breakers[command]) and not self._stopped
+
     async def _no_pause(self) -> bool:
         await self._account.over()
         await self._ledger.over()

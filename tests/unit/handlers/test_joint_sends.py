@@ -273,7 +273,7 @@ class TestClaims:
 
     async def test_a_claim_that_fails_stays_behind(self, world: World, worker: FakeWorker) -> None:
         """One that may have been written all the same is taken back: its job is sent later, once."""
-        world.ledger.after = Failing("swap", {4})
+        world.ledger.after = Failing("swap", {1})
         tasks = started(worker.dispatch(), *map(job, range(3)))
         await world.clock.run(asyncio.gather(*tasks))
         back = [task for task in tasks if task.result() == Requeue("ledger_away")]

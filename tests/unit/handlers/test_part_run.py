@@ -243,7 +243,7 @@ class TestExpiry:
         self, world: World, worker: FakeWorker
     ) -> None:
         """A ledger that takes a second can be what makes it late."""
-        world.ledger.after = Leaps(world, 0.0, 1.5)
+        world.ledger.after = Leaps(world, 1.5)
         until = (START + timedelta(seconds=1)).isoformat()
         assert Done() == await handled(worker, send_job(ONE, expires_at=until))
         assert {ONE: "expired"} == world.outcomes()
@@ -257,7 +257,7 @@ class TestFreezes:
         self, world: World, worker: FakeWorker
     ) -> None:
         """And starts over: one call, nothing uncertain."""
-        world.ledger.after = Leaps(world, 0.0, 300.0)
+        world.ledger.after = Leaps(world, 300.0)
         assert Done() == await handled(worker, send_job(ONE))
         assert {ONE: "accepted"} == world.outcomes()
         assert [False, True] == [permit.made for permit in worker.gate.permits]
@@ -265,7 +265,7 @@ class TestFreezes:
 
     async def test_what_another_settled_meanwhile_is_not_sent(self, world: World, worker: FakeWorker) -> None:
         """Frozen after its claim, resumed after the take-over: no call, the same result again."""
-        world.ledger.after = paused = Pausing(name="swap", skip=1)
+        world.ledger.after = paused = Pausing(name="swap")
         task = started(worker, send_job(ONE))
         await paused.reached.wait()
         assert Done() == await handled(FakeWorker(world), send_job(ONE))
@@ -444,13 +444,13 @@ class TestLedgerAway:
     async def test_a_job_goes_back_when_it_cannot_be_opened(self, world: World, worker: FakeWorker) -> None:
         """And the intake of sends pauses."""
         world.ledger.before = Failing("swap", {0})
-        assert Requeue("ledger_away") == await handled(worker, send_job(ONE))
+        assert Requeue("ledger_away") == await handled(worker, send_job(ONE), redelivered=True)
         assert [] == world.gateway.calls
         assert 1 == worker.gate.ledger_failures
 
     async def test_a_claim_that_failed_sends_nothing(self, world: World, worker: FakeWorker) -> None:
         """The job goes back."""
-        world.ledger.before = Failing("swap", {1})
+        world.ledger.before = Failing("swap", {0})
         assert Requeue("ledger_away") == await handled(worker, send_job(ONE))
         assert [] == world.gateway.calls
         assert Done() == await handled(worker, send_job(ONE))
@@ -460,7 +460,7 @@ class TestLedgerAway:
         self, world: World, worker: FakeWorker
     ) -> None:
         """No call followed it, so nobody may take its reply for lost."""
-        world.ledger.after = Failing("swap", {1})
+        world.ledger.after = Failing("swap", {0})
         assert Requeue("ledger_away") == await handled(worker, send_job(ONE))
         before = world.clock.elapsed()
         assert Done() == await handled(worker, send_job(ONE))
@@ -469,14 +469,14 @@ class TestLedgerAway:
 
     async def test_a_reply_waits_for_it(self, world: World, worker: FakeWorker) -> None:
         """For as long as it takes, the ids in hand."""
-        world.ledger.before = Failing("swap", set(range(2, 30)))
+        world.ledger.before = Failing("swap", set(range(1, 30)))
         assert Done() == await handled(worker, send_job(ONE))
         assert {ONE: "id-0"} == world.ids()
         assert worker.gate.ledger_failures > 20
 
     async def test_a_record_whose_answer_was_lost_stands(self, world: World, worker: FakeWorker) -> None:
         """It is found again and published once."""
-        world.ledger.after = Failing("swap", {2})
+        world.ledger.after = Failing("swap", {1})
         assert Done() == await handled(worker, send_job(ONE))
         assert {ONE: "id-0"} == world.ids()
         assert "revision" not in world.bodies[0]
@@ -487,7 +487,7 @@ class TestStops:
 
     async def test_a_stop_during_the_claim_takes_it_back(self, world: World, worker: FakeWorker) -> None:
         """Another worker sends at once."""
-        world.ledger.after = paused = Pausing(name="swap", skip=1)
+        world.ledger.after = paused = Pausing(name="swap")
         task = started(worker, send_job(ONE))
         await paused.reached.wait()
         task.cancel()
@@ -500,7 +500,7 @@ class TestStops:
 
     async def test_a_stop_during_the_record_lets_it_end(self, world: World, worker: FakeWorker) -> None:
         """The ids are in the ledger, for another worker to publish."""
-        world.ledger.before = paused = Pausing(name="swap", skip=2)
+        world.ledger.before = paused = Pausing(name="swap", skip=1)
         task = started(worker, send_job(ONE))
         await paused.reached.wait()
         task.cancel()

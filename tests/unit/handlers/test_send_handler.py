@@ -242,7 +242,7 @@ class TestLargeJobs:
         self, world: World, worker: FakeWorker
     ) -> None:
         """A ledger that fails then leaves no part behind."""
-        world.ledger.before = Failing("swap", {1})
+        world.ledger.before = Failing("swap", {0})
         assert Requeue("ledger_away") == await handled(worker, send_job(*numbers(101)))
         assert [] == world.publisher.parts
 

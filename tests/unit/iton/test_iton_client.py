@@ -115,12 +115,21 @@ class TestCalls:
         assert await gateway(transport).message_status(["1,2", "a b"]) == {}
         assert transport.requests == []
 
-    async def test_a_request_of_httpx_never_holds_the_query(self) -> None:
-        """Its log and its exceptions show the URL."""
+    async def test_any_transport_of_httpx_will_do(self) -> None:
+        """It gets the whole request."""
         transport = Answers(b"Remaining_Credits: 0")
         assert await gateway(transport).account() == Decimal(0)
-        assert str(transport.requests[0].url) == "http://gateway.invalid/"
-        assert "cmd=account" in transport.requests[0].extensions["iton_query"]
+        (request,) = transport.requests
+        assert (request.method, request.url.host, request.content) == ("GET", "gateway.invalid", b"")
+        assert dict(request.url.params) == {"username": "anna", "password": "gehe!m", "cmd": "account"}
+        assert request.extensions["timeout"] == {"connect": 5.0, "pool": 5.0, "read": None, "write": None}
+
+    async def test_a_request_shows_nobody_what_it_holds(self) -> None:
+        """Neither credentials nor numbers nor text are in its repr."""
+        written = gateway(Answers(b""))._written
+        request = gateway(Answers(b""))._requests.send(MESSAGE, [NUMBER])
+        assert "gehe" not in repr(written(request)) + repr(request)
+        assert NUMBER not in repr(written(request)) + repr(request)
 
     async def test_a_reply_that_names_nobody_leaves_everybody_out(self) -> None:
         """Each of them is uncertain, which is for the handler to say."""
@@ -179,8 +188,8 @@ class TestTimeLimits:
     @pytest.mark.parametrize(("call", "start"), [(30.0, 5.0), (15.0, 5.0), (3.0, 1.0)])
     def test_the_start_never_uses_up_the_time_for_the_reply(self, call: float, start: float) -> None:
         """Waiting and connecting take at most two thirds together; the whole has a limit around it."""
-        limits = TimeLimits(call=call, connect=5.0).for_httpx()
-        assert (limits.pool, limits.connect, limits.read) == (start, start, None)
+        patience = TimeLimits(call=call, connect=5.0).patience()
+        assert (patience.room, patience.connect, patience.read) == (start, start, None)
 
 
 class TestLogs:
