@@ -63,7 +63,7 @@ class TestFrozen:
 
     def test_between_claim_and_call(self, scene: Scene) -> None:
         """The frozen one asks the ledger again before the call, and does not send what the other settled."""
-        frozen, job = frozen_at(scene, Moment("swap", 2, "after", SIGSTOP))
+        frozen, job = frozen_at(scene, Moment("swap", 1, "after", SIGSTOP))
         scene.ready()
         assert UNCERTAIN == scene.wait_result(job).outcomes
         frozen.thaw()
@@ -82,7 +82,7 @@ class TestFrozen:
 
     def test_before_the_claim(self, scene: Scene) -> None:
         """The other sends at once; the frozen one finds its claim refused."""
-        frozen, job = frozen_at(scene, Moment("swap", 2, "before", SIGSTOP))
+        frozen, job = frozen_at(scene, Moment("swap", 1, "before", SIGSTOP))
         scene.ready()
         assert ACCEPTED == scene.wait_result(job).outcomes
         frozen.thaw()
