@@ -78,7 +78,7 @@ class TestKilledDuring:
         job = scene.send()
         wait_until(lambda: gateway.ids(job), "the call is carried out")
         with locked(scene.folder / "ledger.db"):
-            wait_until(lambda: worker.steps.count("swap") == 3, "the worker records the reply")
+            wait_until(lambda: worker.steps.count("swap") == 2, "the worker records the reply")
             worker.kill()
         scene.ready()
         assert {PLAIN: "uncertain"} == scene.wait_result(job).outcomes

@@ -45,7 +45,8 @@ class CallLimit:
         self._usual: dict[Hashable, float] = {}
         self._served_at: dict[Hashable, float] = {}
         self._ceiling_until = 0.0
-        self._answers = self._most_in_use = 0
+        self._answers = 0
+        self._was_full = False
         self._slowness = 0.0
         self.restart()
 
@@ -57,15 +58,15 @@ class CallLimit:
         self._slow_before: float | None = None
         self._begin_round()
 
-    def served(self, kind: Hashable, seconds: float, *, in_use: int) -> None:
-        """A call was answered *seconds* after it went out, while *in_use* were in flight."""
+    def served(self, kind: Hashable, seconds: float, *, full: bool) -> None:
+        """A call was answered *seconds* after it went out; *full*: others wait for room."""
         now = self._clock.elapsed()
         self._served_at[kind] = now
         usual = self._usual.get(kind, seconds)
         self._usual[kind] = usual = max(min(usual, seconds), 1e-4)
         self._slowness += seconds / usual
         self._answers += 1
-        self._most_in_use = max(self._most_in_use, in_use)
+        self._was_full |= full
         if self._answers >= max(self.value, _LEAST_ROUND):
             self._end_round(now)
 
@@ -87,12 +88,13 @@ class CallLimit:
         return max(_SERVED_LATELY, 3 * self._usual.get(kind, 0.0))
 
     def _begin_round(self) -> None:
-        self._answers = self._most_in_use = 0
+        self._answers = 0
+        self._was_full = False
         self._slowness = 0.0
 
     def _end_round(self, now: float) -> None:
         slowness = self._slowness / self._answers
-        was_full = self._most_in_use >= self.value * 0.8
+        was_full = self._was_full
         self._begin_round()
         if now >= self._ceiling_until:
             self._ceiling = self._highest

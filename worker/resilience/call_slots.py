@@ -42,7 +42,7 @@ class CallSlots:
     def served(self, kind: str, seconds: float) -> None:
         """A call was answered, *seconds* after it went out."""
         if self._adapting:
-            self._adapting.served(kind, seconds, in_use=self.in_use)
+            self._adapting.served(kind, seconds, full=self._is_full)
             self._follow(self._adapting.value)
 
     def refused(self, kind: str) -> bool:
@@ -90,6 +90,12 @@ class CallSlots:
         if limit != self.limit:
             self.limit = limit
             self._let_in()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether a higher limit would be used: by bulk work alone it is never reached."""
+        waiting = self._has_waiting(urgent=True) or self._has_waiting(urgent=False)
+        return waiting or self.in_use >= self.limit
 
     def _let_in(self) -> None:
         for urgent in (True, False):

@@ -50,7 +50,7 @@ class Gateway:
         self.clock.leap(seconds)
         self.served += taken
         for _ in range(taken):
-            self.limit.served("sendSMS", seconds, in_use=at_once)
+            self.limit.served("sendSMS", seconds, full=True)
 
 
 def gateway(latency: Latency, *, lowest: int = 1, highest: int = 500, most: int = 100_000) -> Gateway:
@@ -74,7 +74,7 @@ class TestGrowth:
         clock = FakeClock()
         limit = CallLimit(1, 500, clock)
         for _ in range(500):
-            limit.served("sendSMS", 0.1, in_use=1)
+            limit.served("sendSMS", 0.1, full=False)
         assert 8 == limit.value
 
 
@@ -116,7 +116,7 @@ class TestRefusals:
     def test_at_the_lower_bound_a_refusal_counts_against_its_job(self) -> None:
         """There is nothing left to give way with."""
         one = gateway(lambda _: 0.1, lowest=8)
-        one.limit.served("sendSMS", 0.1, in_use=1)
+        one.limit.served("sendSMS", 0.1, full=False)
         assert not one.limit.refused("sendSMS")
 
 
@@ -162,10 +162,10 @@ class TestBounds:
         """Never above the upper bound, never below the lower one."""
         clock = FakeClock()
         limit = CallLimit(lowest, highest, clock)
-        for what, seconds, in_use in events:
+        for what, seconds, number in events:
             clock.leap(seconds)
             if what == "served":
-                limit.served("sendSMS", seconds, in_use=in_use)
+                limit.served("sendSMS", seconds, full=number % 2 == 0)
             elif what == "refused":
                 limit.refused("sendSMS")
             else:
@@ -197,6 +197,20 @@ class TestSlots:
         slots.give_back(urgent=False)
         await waiting
         assert (7, 7) == (slots.limit, slots.in_use)
+
+    async def test_bulk_work_alone_makes_the_limit_grow(self) -> None:
+        """It never reaches the limit, for some slots are kept for urgent calls: that jobs wait is enough."""
+        clock = FakeClock()
+        slots = CallSlots(500, 20, CallLimit(1, 500, clock))
+        waiting = [asyncio.ensure_future(slots.take(urgent=False)) for _ in range(2000)]
+        for _ in range(1000):
+            await settled()
+            clock.leap(0.001)
+            slots.served("sendSMS", 0.02)
+            slots.give_back(urgent=False)
+        assert slots.limit > 100
+        for task in waiting:
+            task.cancel()
 
     async def test_urgent_calls_come_first(self) -> None:
         """Also where bulk has waited for longer."""

@@ -206,7 +206,7 @@ class TestRoom:
         """A gateway that comes back is not met by everything that waited."""
         limit = CallLimit(1, 9, FakeClock())
         for _ in range(20):
-            limit.served("sendSMS", 0.1, in_use=9)
+            limit.served("sendSMS", 0.1, full=True)
         slots = CallSlots(9, 1, limit)
         assert 9 == slots.limit
         slots.restart()
