@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from worker.ledger import MemoryLedger, RedisLedger, SqliteLedger
+from worker.ledger import MemoryLedger, SqliteLedger
+from worker.ledger.redis import RedisLedger
 from worker.ports import Ledger, Stored
 
 LONG = 3600.0

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.contract.ledger_backends import LONG, entry
 from tests.support.redis_server import RedisServer
 from worker.domain.errors import LedgerUnavailableError
-from worker.ledger import RedisLedger
+from worker.ledger.redis import RedisLedger
 
 PASSWORD = "s3cret-p4ss"
 

@@ -17,7 +17,8 @@ from worker.amqp.consumer import Consumer
 from worker.amqp.publisher import BrokerPublisher
 from worker.amqp.received import Received
 from worker.iton.client import ItonGateway
-from worker.ledger import RedisLedger, SqliteLedger
+from worker.ledger import SqliteLedger
+from worker.ledger.redis import RedisLedger
 
 Side = Literal["before", "after"]
 

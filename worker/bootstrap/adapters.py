@@ -10,8 +10,7 @@ from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
 from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
-from worker.ledger import AnyLedger, RedisLedger, open_ledger
-from worker.ledger.redis_tokens import RedisTokens
+from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
 from worker.ports import Clock
 from worker.resilience.rate_limiter import RateLimiter
 from worker.settings import Settings, SettingsError
@@ -74,6 +73,8 @@ def publisher_of(settings: Settings) -> BrokerPublisher:
 def limiter_of(settings: Settings, ledger: AnyLedger, clock: Clock) -> RateLimiter:
     """Return the rate limit: exact over the fleet where the workers share a Redis."""
     rate = settings.gateway.rate_limit
-    if rate and isinstance(ledger, RedisLedger):
+    if rate and not isinstance(ledger, MemoryLedger | SqliteLedger):
+        from worker.ledger.redis_tokens import RedisTokens  # noqa: PLC0415 - loads a large library
+
         return RateLimiter(rate, clock, shared=RedisTokens(ledger, rate, prefix=settings.broker.prefix))
     return RateLimiter(rate, clock)

@@ -17,14 +17,23 @@ class Encoding(StrEnum):
 _GSM7_ROOM = (160, 153)
 _UCS2_ROOM = (70, 67)
 _LAST_OF_BMP = "\uffff"
+_ESCAPE = b"\x1b"
 
 
 def _gsm_widths() -> dict[str, int]:
     """Map each character of the alphabet to its septets: one, or two with the escape in front."""
     codec = Codec()
-    widths = {char: len(codec.encode(char, "ignore")[0]) for char in map(chr, range(ord(_LAST_OF_BMP)))}
-    # The escape septet is a prefix, not a character: a text that holds U+001B cannot be sent as GSM 7 bit.
-    return {char: width for char, width in widths.items() if width and char != "\x1b"}
+    widths: dict[str, int] = {}
+    for escape in (b"", _ESCAPE):
+        for septet in range(128):
+            try:
+                char = codec.decode(escape + bytes([septet]))[0]
+            except UnicodeError:
+                continue  # nothing has that code
+            # The escape is a prefix, not a character: a text that holds U+001B cannot be sent as GSM 7 bit.
+            if len(char) == 1 and char != _ESCAPE.decode():
+                widths.setdefault(char, len(escape) + 1)
+    return widths
 
 
 _SEPTETS = _gsm_widths()

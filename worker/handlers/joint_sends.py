@@ -5,6 +5,7 @@ import copy
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 import structlog
@@ -15,6 +16,8 @@ from worker.handlers.finishing import LAST_STEP
 from worker.ports import CallGate, Command, Gateway, Observer, TextMessage
 
 log = structlog.get_logger(__name__)
+
+_LOOKED_AT = 4 * joint.MOST  # seats
 
 Outcome = Mapping[str, str] | WorkerError
 Key = tuple[str, bool, str | None, tuple[tuple[str, str], ...], bool]
@@ -71,19 +74,27 @@ class _Line:
     """Those who wait for a call with the same message.
 
     Attributes:
+        waiting: seats, in the order of their coming.
+        numbers: recipients of those who wait. Counted as they come and go: there may be a thousand of them.
         calls: tasks that get leave, call and record.
         boarding: of these, the ones that have not taken their passengers yet.
     """
 
     message: TextMessage
     urgent: bool
-    waiting: list[Seat] = field(default_factory=list)
+    waiting: dict[Seat, None] = field(default_factory=dict)
+    numbers: int = 0
     calls: set[asyncio.Task[None]] = field(default_factory=set)
     boarding: int = 0
 
-    @property
-    def numbers(self) -> int:
-        return sum(len(seat.recipients) for seat in self.waiting)
+    def enter(self, seat: Seat) -> None:
+        self.waiting[seat] = None
+        self.numbers += len(seat.recipients)
+
+    def leave(self, seat: Seat) -> None:
+        if seat in self.waiting:
+            del self.waiting[seat]
+            self.numbers -= len(seat.recipients)
 
 
 class JointSends:
@@ -114,20 +125,22 @@ class JointSends:
             Exception: what its `claim` or `record` raised, or what kept the call from being made.
         """
         key = (message.text, message.unicode, message.sender, tuple(sorted(message.params.items())), urgent)
-        line = self._lines.setdefault(key, _Line(message, urgent))
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line(message, urgent)
         seat = Seat(recipients, passenger, asyncio.get_running_loop().create_future())
-        line.waiting.append(seat)
+        line.enter(seat)
         self._start(key, line)
         try:
             await asyncio.shield(seat.ended)
         except asyncio.CancelledError:
             seat.gone = True
+            line.leave(seat)
             if seat.boarding:
                 await asyncio.wait({seat.ended}, timeout=LAST_STEP)
             raise
 
     def _start(self, key: Key, line: _Line) -> None:
-        line.waiting = [seat for seat in line.waiting if not seat.gone]
         # Calls that have not taken their passengers yet will take a hundred numbers each.
         while (left := line.numbers - joint.MOST * line.boarding) > 0:
             if len(line.calls) >= self._at_once and left < joint.MOST:
@@ -161,14 +174,15 @@ class JointSends:
 
     def _taken(self, line: _Line) -> list[Seat]:
         """Take from the line who fits into one call."""
-        line.waiting = [seat for seat in line.waiting if not seat.gone]
         if not line.waiting:
             return []
-        chosen = [line.waiting[index] for index in joint.together(seat.recipients for seat in line.waiting)]
+        # Nobody behind the first few hundred can be among a hundred numbers, but for repeats of a number.
+        seats = list(islice(line.waiting, _LOOKED_AT))
+        chosen = [seats[index] for index in joint.together(seat.recipients for seat in seats)]
         first, *_ = self._gateway.pack(line.message, _numbers(chosen))
         chosen = chosen[: joint.within((len(seat.recipients) for seat in chosen), len(first))]
-        taken = set(chosen)
-        line.waiting = [seat for seat in line.waiting if seat not in taken]
+        for seat in chosen:
+            line.leave(seat)
         return chosen
 
     async def _call(self, line: _Line, boarded: Callable[[], list[Seat]]) -> None:

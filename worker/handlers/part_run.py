@@ -128,7 +128,7 @@ class PartRun:
 
     async def _call_alone(self, index: int) -> None:
         async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent) as permit:
-            if not await self.claim(index):
+            if not await finished(self.claim(index)):
                 permit.unused()
             elif self.departs(index):
                 await self._call(index)
@@ -141,7 +141,7 @@ class PartRun:
         await joint.make(self._order.message, recipients, passenger, urgent=self._order.urgent)
 
     async def claim(self, index: int) -> bool:
-        """Mark the call as going out, right before it does; False where it must not."""
+        """Mark the call as going out, right before it does; False where it must not. Not to be cut in two."""
         clock = self._tools.clock
         if self._state(index) is not CallState.READY:
             return False
@@ -151,7 +151,7 @@ class PartRun:
         self._claimed_at = clock.elapsed()
         begun = begin(self.held.entry, index, started=clock.now().timestamp())
         self._claim = begun.part.calls[index]
-        await finished(self._write(begun))
+        await self._write(begun)
         return True
 
     def departs(self, index: int) -> bool:

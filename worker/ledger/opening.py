@@ -1,16 +1,19 @@
 """From ``LEDGER_URL`` to a ledger."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from worker.ledger.memory import MemoryLedger
-from worker.ledger.redis import RedisLedger
-from worker.ledger.redis_address import ACCEPTED
+from worker.ledger.redis_forms import ACCEPTED
 from worker.ledger.sqlite import SqliteLedger
 from worker.ports import Clock
 
+if TYPE_CHECKING:
+    from worker.ledger.redis import RedisLedger
+
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
-AnyLedger = MemoryLedger | SqliteLedger | RedisLedger
+AnyLedger: TypeAlias = Union[MemoryLedger, SqliteLedger, "RedisLedger"]
 
 
 def open_ledger(url: str, *, retention: float, clock: Clock, prefix: str = "iton") -> AnyLedger:
@@ -32,6 +35,9 @@ def open_ledger(url: str, *, retention: float, clock: Clock, prefix: str = "iton
     if scheme == "sqlite":
         return SqliteLedger(_path(rest), retention=retention, clock=clock)
     if scheme in _REDIS_SCHEMES:
+        # The client library takes 10 MB, which only those who use it shall pay for.
+        from worker.ledger.redis import RedisLedger  # noqa: PLC0415 - as just said
+
         return RedisLedger(f"{scheme}://{rest}", retention=retention, prefix=prefix)
     raise ValueError(
         "not the URL of a ledger; accepted: sqlite:///relative.db, sqlite:////absolute.db, "

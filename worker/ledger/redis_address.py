@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from redis.asyncio.connection import parse_url
 
+from worker.ledger.redis_forms import ACCEPTED
+
 _QUERY_NAMES = frozenset(
     {
         "client_name",
@@ -21,7 +23,6 @@ _QUERY_NAMES = frozenset(
         "username",
     }
 )
-ACCEPTED = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix:///PATH?db=DB"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """Which URL opens which ledger."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.contract.ledger_backends import SteppedClock
-from worker.ledger import AnyLedger, MemoryLedger, RedisLedger, SqliteLedger, open_ledger
+from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
+from worker.ledger.redis import RedisLedger
 
 PASSWORD = "s3cret-p4ss"
 
@@ -92,3 +95,12 @@ class TestRefusedUrls:
         assert words in str(caught.value)
         assert PASSWORD not in str(caught.value)
         assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+class TestWeight:
+    """What is loaded for whom."""
+
+    def test_without_a_redis_its_client_library_is_not_loaded(self) -> None:
+        """It takes 10 MB in each process."""
+        code = "import sys, worker.bootstrap.process; sys.exit('redis' in sys.modules)"
+        assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
