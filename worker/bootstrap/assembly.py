@@ -1,0 +1,237 @@
+"""The parts of a worker, each with what it needs. Nothing is connected before it runs."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib.metadata import version
+
+import structlog
+
+from worker.amqp.connection import Timing
+from worker.amqp.consumer import Consumer, ConsumerOptions
+from worker.amqp.publisher import BrokerPublisher
+from worker.amqp.settlement import Settlement
+from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
+from worker.bootstrap.crew import Crew
+from worker.bootstrap.doors import Doors
+from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
+from worker.clock import SystemClock
+from worker.domain.messages import Delivery, Disposition, Lane
+from worker.handlers.dispatch import Dispatch
+from worker.http.health import HealthServer, Readiness
+from worker.iton.client import ItonGateway, Observers
+from worker.ledger import AnyLedger
+from worker.metrics import Metrics
+from worker.observing import (
+    LedgerSizeWatch,
+    LoopWatch,
+    MeasuredCopies,
+    MeasuredGateway,
+    MeasuredLedger,
+    MeasuredPublisher,
+    MetricsObserver,
+)
+from worker.probes import Probes
+from worker.resilience.gate import Gate
+from worker.resilience.rate_limiter import RateLimiter
+from worker.runtime import Parts
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_RATE_SHARE_EVERY = 1.0  # seconds; for so long a fleet without a common bucket may pass its rate limit
+_URGENT_LANES = (Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS)
+_PAUSE_WORDS = {
+    "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
+    "credits": "the account has no credits left: top it up",
+    "ledger": "the ledger cannot be written: check LEDGER_URL and its store",
+}
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Builds each part once, when another one first asks for it.
+
+    Raises:
+        SettingsError: from `parts`; a setting cannot be used.
+    """
+
+    settings: Settings
+
+    def parts(self) -> Parts:
+        """Return what the process runs."""
+        self.metrics.credits_low_below(self.settings.credits.low)
+        self._show()
+        return Parts(
+            consumer=self.consumer,
+            start=(self._started,),
+            services=(
+                self.publisher.run,
+                self.crew.credits_watch().run,
+                *((self._share_the_rate,) if self.limiter.shares else ()),
+                LedgerSizeWatch(self.store, self.metrics, self.clock).run,
+                LoopWatch(self.metrics, self.clock).run,
+            ),
+            closers=(
+                self._stop_probes,
+                self.gateway.aclose,
+                self.ledger.close,
+                self.health.stop,
+                self.last_spans.send,
+            ),
+            drain_timeout=self.settings.process.drain_timeout,
+            before_drain=self._begin_drain,
+        )
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """Time."""
+        return SystemClock()
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What is counted and measured."""
+        return Metrics(version("iton-worker"))
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        """The seams that make spans, where that is wanted."""
+        return tracing_of(self.settings)
+
+    @cached_property
+    def last_spans(self) -> LastSpans:
+        """What sends the last spans at a stop."""
+        return LastSpans(self.tracing, self.clock, self.settings.process.drain_timeout)
+
+    @cached_property
+    def observer(self) -> MetricsObserver:
+        """From what handlers report to metrics."""
+        return MetricsObserver(self.metrics, self.clock)
+
+    @cached_property
+    def gateway(self) -> ItonGateway:
+        """The client of the account."""
+        return gateway_of(self.settings, Observers(on_call=self._called, on_unasked=self.metrics.unasked))
+
+    @cached_property
+    def store(self) -> AnyLedger:
+        """The ledger's store as it is."""
+        return ledger_of(self.settings)
+
+    @cached_property
+    def ledger(self) -> MeasuredLedger:
+        """The same, measured."""
+        return MeasuredLedger(self.store, self.metrics)
+
+    @cached_property
+    def limiter(self) -> RateLimiter:
+        """Calls a second."""
+        return limiter_of(self.settings, self.store, self.clock)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The one door to the gateway."""
+        probes = Probes(self.gateway, self.ledger)
+        return Doors(self.settings, probes, self.metrics, self.clock, self.limiter).gate()
+
+    @cached_property
+    def publisher(self) -> BrokerPublisher:
+        """The way out to the broker."""
+        return publisher_of(self.settings)
+
+    @cached_property
+    def crew(self) -> Crew:
+        """The handlers."""
+        return Crew(
+            self.settings,
+            self.clock,
+            self.tracing.observer(self.observer),
+            MeasuredGateway(self.gateway, self.metrics),
+            self.ledger,
+            self.gate,
+            self.tracing.publisher(MeasuredPublisher(self.publisher, self.metrics)),
+            self.tracing,
+        )
+
+    @cached_property
+    def consumer(self) -> Consumer:
+        """The way in from the broker."""
+        broker = self.settings.broker
+        return Consumer(
+            broker.url.get_secret_value(),
+            topology_of(self.settings),
+            prefetch={
+                lane: broker.urgent_prefetch if lane in _URGENT_LANES else broker.prefetch for lane in Lane
+            },
+            handle=self.tracing.jobs(self._handle),
+            settlement=Settlement(MeasuredCopies(self.publisher, self.metrics)),
+            options=ConsumerOptions(
+                declare=broker.declare, timing=Timing(), on_workers=self.limiter.share_with
+            ),
+        )
+
+    @cached_property
+    def health(self) -> HealthServer:
+        """/livez, /readyz and /metrics."""
+        port = self.settings.process.health_port
+        return HealthServer(port, readiness=self.readiness, metrics_text=self.metrics.text)
+
+    def readiness(self) -> Readiness:
+        """Ready while jobs can be taken and answered. A gateway that is merely down does not count."""
+        reasons = {}
+        if not self.consumer.state.up:
+            reasons["broker_consuming"] = self.consumer.state.reason
+        if not self.publisher.state.up:
+            reasons["broker_publishing"] = self.publisher.state.reason
+        for cause in self.gate.paused_for:
+            reasons[cause] = _PAUSE_WORDS.get(cause, "paused")
+        return Readiness(not reasons, reasons)
+
+    def _called(self, command: str, outcome: str, seconds: float) -> None:
+        self.metrics.call_ended(command, outcome, seconds)
+        self.gate.answered(command, outcome, seconds)
+
+    @cached_property
+    def _dispatch(self) -> Dispatch:
+        return self.crew.dispatch()
+
+    async def _handle(self, delivery: Delivery) -> Disposition:
+        try:
+            disposition = await self._dispatch(delivery)
+        except Exception:
+            self.metrics.crashed()
+            raise
+        self.observer.disposed(disposition)
+        return disposition
+
+    def _show(self) -> None:
+        """Have a scrape ask for what changes all the time."""
+        metrics, consumer, publisher = self.metrics, self.consumer, self.publisher
+        for lane in Lane:
+            metrics.consumers_up_from(lane.value, partial(consumer.consumes, lane))
+            metrics.jobs_in_flight_from(lane.value, partial(_in_flight, consumer, lane))
+        metrics.oldest_job_from(lambda: consumer.oldest)
+        metrics.publisher_up_from(lambda: publisher.state.up)
+        metrics.ready_from(lambda: self.readiness().ready)
+        for name in publisher.depths.names:
+            metrics.queue_messages_from(name, partial(publisher.depths.of, name))
+
+    async def _started(self) -> None:
+        await self.health.start()
+        log.info("worker.started", version=version("iton-worker"), health_port=self.health.port)
+
+    async def _share_the_rate(self) -> None:
+        while True:
+            await self.clock.sleep(_RATE_SHARE_EVERY)
+            await self.consumer.count_workers()
+
+    def _begin_drain(self) -> None:
+        self.last_spans.stop_began()
+        self.metrics.drains()
+        self.gate.stop()
+
+    async def _stop_probes(self) -> None:
+        self.gate.close()
+
+
+def _in_flight(consumer: Consumer, lane: Lane) -> int:
+    return consumer.in_flight_by_lane.get(lane, 0)
