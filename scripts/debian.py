@@ -4,6 +4,7 @@ Runs on the machine's own Python before there is a virtual environment: the stan
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ PROOFS = {
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
     "amqp-tools": Path("/usr/bin/amqp-publish"),
+    "libfaketime": Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"),
     "prometheus": Path("/usr/bin/promtool"),
 }
 # What such a package would start by itself.

@@ -43,9 +43,10 @@ class Fleet:
         coalesce: jobs that send the same share calls.
         sends: (job text, recipient) of each text that reached a phone, in order.
         handed: (process, recipient, id) of each id that a worker was given.
-        slow: calls that took longer than a lease, or were about to begin for that long.
         lost: replies that were lost.
-        claims: who has an entry's call under way, by the entry's key.
+        claims: who has an entry's call under way, and since when, by the entry's key.
+        taken_over: jobs of which another worker took a call over.
+        taken_early: keys of claims that another worker took over before their lease was over.
         left_behind: keys of claims of workers that lived on and did not call.
         ledger_faults, publish_faults, gateway_faults: of the next operations; None for none.
         claim_faults: of the next swaps that claim a call.
@@ -57,9 +58,10 @@ class Fleet:
     results: list[ResultMessage] = field(default_factory=list)
     sends: list[tuple[str, str]] = field(default_factory=list)
     handed: list[tuple[int, str, str, str]] = field(default_factory=list)
-    slow: int = 0
     lost: int = 0
-    claims: dict[str, "Process"] = field(default_factory=dict)
+    claims: dict[str, tuple["Process", float]] = field(default_factory=dict)
+    taken_over: set[str] = field(default_factory=set)
+    taken_early: set[str] = field(default_factory=set)
     left_behind: set[str] = field(default_factory=set)
     ledger_faults: deque[str] = field(default_factory=deque)
     claim_faults: deque[str] = field(default_factory=deque)
@@ -188,7 +190,7 @@ class Process:
         return any(job.encode() in body for body in self._bodies)
 
     def _note_claims_left(self) -> None:
-        for key, process in self.fleet.claims.items():
+        for key, (process, _) in self.fleet.claims.items():
             job = key.split("/")[0]
             if process is self and job not in self.left and not self._works_on(job):
                 self.fleet.left_behind.add(key)
@@ -231,13 +233,21 @@ class _Ledger:
             raise LedgerUnavailableError("ledger_away", "made to fail")
         stands = await self._fleet.store.swap(key, expected=expected, new=new)
         if stands and claims:
-            self._fleet.claims[key] = self._process
+            self._fleet.claims[key] = self._process, self._fleet.world.clock.elapsed()
         elif stands and not _has_call(new):
-            self._fleet.claims.pop(key, None)
+            self._unclaim(key)
         await self._process.step()
         if fault == "after":
             raise LedgerUnavailableError("ledger_away", "made to fail")
         return stands
+
+    def _unclaim(self, key: str) -> None:
+        fleet = self._fleet
+        owner, since = fleet.claims.pop(key, (self._process, 0.0))
+        if owner is not self._process:
+            fleet.taken_over.add(key.split("/", maxsplit=1)[0])
+            if fleet.world.clock.elapsed() - since < LEASE - 0.01:
+                fleet.taken_early.add(key)
 
     def _fault(self) -> str:
         return self._fleet.ledger_faults.popleft() if self._fleet.ledger_faults else "none"
@@ -275,8 +285,7 @@ class _Gateway(FakeGateway):
         self._process = process
 
     async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
-        fleet, clock = self._process.fleet, self.clock
-        at = clock.elapsed()
+        fleet = self._process.fleet
         self._process.calls.append(message.text)
         try:
             await self._process.step()
@@ -286,7 +295,6 @@ class _Gateway(FakeGateway):
             await self._process.step()
         finally:
             self._process.calls.remove(message.text)
-        fleet.slow += clock.elapsed() - at >= LEASE - 0.01
         fleet.lost += isinstance(error, OutcomeUncertainError)
         if error:
             raise error
