@@ -48,6 +48,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=0.0, help="in place of a number of strikes")
     parser.add_argument("--ledger", choices=("sqlite", "redis"), default="sqlite")
     parser.add_argument("--seed", type=int, default=0, help="of the dice; 0: another one each time")
+    parser.add_argument("--joint", action="store_true", help="one text for all jobs, which share calls")
     parser.add_argument("--only-kills", action="store_true", help="no other trouble than SIGKILL")
     return parser.parse_args()
 
@@ -61,6 +62,8 @@ def _soak(options: argparse.Namespace) -> Tally:
         settings: dict[str, object] = {"WORKER_BREAKER_COOLDOWN": 1}
         if options.ledger == "redis":
             settings["LEDGER_URL"] = stack.enter_context(RedisServer(folder / "redis")).url
+        if options.joint:
+            settings["WORKER_COALESCE_SENDS"] = "true"
         prefix = stack.enter_context(own_prefix(broker.url))
         scene = stack.enter_context(open_scene(f"{broker.url}?heartbeat=5", prefix, gateway, folder))
         plan = Plan(
@@ -68,6 +71,8 @@ def _soak(options: argparse.Namespace) -> Tally:
             settings,
             kinds={"kill": 1.0} if options.only_kills else KINDS,
             others={"broker": _broker_killed(broker), "gateway": _gateway_in_trouble},
+            text="to all" if options.joint else "",
+            job_every=0.03 if options.joint else 0.1,
             witness=True,
             seed=options.seed,
             minutes=options.minutes,

@@ -33,6 +33,7 @@ class Plan:
         pause: mean seconds between two strikes.
         job_every: mean seconds between two jobs.
         settings: environment of every worker.
+        text: of all jobs; empty: each job has its own.
         witness: one more worker runs through it all.
         say: told the progress.
     """
@@ -43,6 +44,7 @@ class Plan:
     others: Mapping[str, Strike] = field(default_factory=dict)
     pause: float = 0.8
     job_every: float = 0.1
+    text: str = ""
     witness: bool = False
     seed: int = 0
     minutes: float = 0.0
@@ -64,7 +66,7 @@ class Soak:
 
     def run(self) -> Tally:
         """Strike, let the rest finish, add up."""
-        traffic = Traffic(self.scene, self.dice, self.plan.job_every)
+        traffic = Traffic(self.scene, self.dice, self.plan.job_every, self.plan.text)
         victims = [self._worker(), self._worker()]
         witness = self._worker() if self.plan.witness else None
         for worker in self.scene.workers:
@@ -158,7 +160,7 @@ class Soak:
         """Count accepted outcomes whose id the gateway did not give for that text and number."""
         drawn = self.scene.gateway.ids_by_text()
         return sum(
-            message_id not in drawn.get((one.job_id, name), ())
+            message_id not in drawn.get((self.plan.text or one.job_id, name), ())
             for one in words.values()
             for name, message_id in one.ids.items()
         )

@@ -467,6 +467,16 @@ class TestLedgerAway:
         assert {ONE: "accepted"} == world.outcomes()
         assert before == world.clock.elapsed()
 
+    async def test_a_claim_that_was_taken_back_is_no_call(self, world: World, worker: FakeWorker) -> None:
+        """It does not count for a job whose calls are limited: three are still to go."""
+        job = send_job(ONE, on_uncertain="resend")
+        world.ledger.after = Failing("swap", {0})
+        assert Requeue("ledger_away") == await handled(worker, job)
+        world.gateway.script = [LOST, LOST]
+        assert Done() == await handled(worker, job)
+        assert {ONE: "accepted"} == world.outcomes()
+        assert 3 == len(world.gateway.calls)
+
     async def test_a_reply_waits_for_it(self, world: World, worker: FakeWorker) -> None:
         """For as long as it takes, the ids in hand."""
         world.ledger.before = Failing("swap", set(range(1, 30)))
