@@ -32,7 +32,7 @@ class Sample:
 
 def measure(scene: Scene, system: System, load: Load, *, scale: float = 1.0, limit: float = 90) -> Run:
     """Run *system* through *load* once; *limit* seconds at most."""
-    count = max(20, int(load.jobs * system.speed * scale))
+    count = max(20, int(load.jobs * system.speed * (load.ours if system.is_ours else 1) * scale))
     jobs = make_jobs(load, count)
     scene.clean()
     scene.set_stub(load.latency, load.connections)

@@ -1,5 +1,6 @@
 """What may become of a recipient and of a message, and how a result's status follows from it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
@@ -94,8 +95,8 @@ def part_status(outcomes: Iterable[Outcome]) -> SendStatus:
 
 def count_outcomes(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
     """How often each outcome occurs, in the order of `Outcome`; those that do not occur are left out."""
-    given = list(outcomes)
-    return {outcome: count for outcome in Outcome if (count := given.count(outcome))}
+    counts = Counter(outcomes)
+    return {outcome: counts[outcome] for outcome in Outcome if counts[outcome]}
 
 
 def delivery_status(messages: Iterable[tuple[bool, Iterable[DeliveryStatus]]]) -> DeliveryResultStatus:

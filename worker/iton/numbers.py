@@ -27,6 +27,8 @@ class AskedNumbers:
 
     def find(self, spelling: object) -> str | None:
         """Return the asked number that *spelling* (a string, or a JSON number) means, or None."""
+        if isinstance(spelling, str) and spelling in self._whole:
+            return spelling  # as it was sent, as nearly always
         if isinstance(spelling, bool) or not isinstance(spelling, str | int):
             return None
         # The length is checked first: an absurd number takes long to turn into text, or fails.
