@@ -120,6 +120,15 @@ class PrivateBroker:
             self._node.kill()
             self._node = None
 
+    def start_afresh(self) -> None:
+        """Kill the node and start it with no data, at the same port."""
+        if self._node:
+            self._node.kill()
+            self._node = None
+        shutil.rmtree(self._folder / "data", ignore_errors=True)
+        (self._folder / "data").mkdir()
+        self.start()
+
     def _register_is_whole(self) -> bool:
         for register in self._folder.glob("data/*/quorum/*/names.dets"):
             written = register.read_bytes()

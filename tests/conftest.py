@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from scripts.find_broker import FoundBroker
 from scripts.local_broker import PrivateBroker
-from tests.support.broker import breakable_broker, own_prefix, shared_broker
+from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, shared_broker
 
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,6 +67,8 @@ def own_broker(own_broker_node: PrivateBroker) -> Iterator[PrivateBroker]:
     One node serves such tests one after the other, so they too take a prefix of their own.
     """
     own_broker_node.start()
+    if not keeps_jobs(own_broker_node.url):
+        own_broker_node.start_afresh()
     yield own_broker_node
     own_broker_node.start()
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from scripts.local_broker import PrivateBroker
+from tests.support.broker import keeps_jobs
 
 ROOT = Path(__file__).parents[2]
 # Whoever is started in the background of a shell script ignores SIGINT, and so does what it starts.
@@ -72,6 +73,21 @@ class TestPrivateBroker:
         own_broker.kill()
         own_broker.start()
         assert eventually(lambda: held(own_broker.url, queue) == 1)
+
+    def test_a_fresh_start_forgets_everything(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """The port is the same, the queue is gone, and new ones work."""
+        queue = f"{own_broker_prefix}.send"
+        with closing(pika.BlockingConnection(pika.URLParameters(own_broker.url))) as connection:
+            connection.channel().queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+        own_broker.start_afresh()
+        assert keeps_jobs(own_broker.url)
+        with (
+            closing(pika.BlockingConnection(pika.URLParameters(own_broker.url))) as connection,
+            pytest.raises(pika.exceptions.ChannelClosedByBroker),
+        ):
+            connection.channel().queue_declare(queue, passive=True)
 
     def test_rabbitmqctl_asks_this_node(self, own_broker: PrivateBroker) -> None:
         """Not one that the machine may run anyway."""

@@ -1,9 +1,10 @@
 """The brokers that tests run against."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pika
 import pytest
 
 from scripts.broker_objects import remove_objects, unique_prefix
@@ -29,6 +30,27 @@ def breakable_broker() -> Iterator[PrivateBroker]:
     """Provide a private node that a test may stop and kill."""
     with _failing_plainly(), disposable_broker(FOLDER) as node:
         yield node
+
+
+def keeps_jobs(url: str) -> bool:
+    """Tell whether a broker can still make a queue of jobs, take a message and hand it out.
+
+    RabbitMQ 3.10 may come back from a SIGKILL with its log of quorum queues in ruins: whatever concerns one
+    is then answered INTERNAL_ERROR, until the data is thrown away.
+    """
+    queue = unique_prefix("keeps")
+    try:
+        with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+            channel = connection.channel()
+            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.confirm_delivery()
+            channel.basic_publish("", queue, b"kept", mandatory=True)
+            _, _, body = next(iter(channel.consume(queue, inactivity_timeout=5)))
+            channel.cancel()
+            channel.queue_delete(queue)
+    except pika.exceptions.AMQPError:
+        return False
+    return bool(body == b"kept")
 
 
 @contextmanager
