@@ -112,6 +112,23 @@ class TestResults:
         await publisher.publish_result(result(reply_to="nobody.is.here"))
         assert await peer.wait_for_one(topology.unrouted)
 
+    async def test_what_the_broker_refuses_is_published_when_it_takes_it(
+        self, publisher: BrokerPublisher, topology: Topology, peer: Peer
+    ) -> None:
+        """A queue that is full answers with a nack; a result waits for room."""
+        queue = f"{topology.result_exchange('send')}.full"
+        arguments = {"x-max-length": 1, "x-overflow": "reject-publish", "x-expires": 60_000}
+        with pika_channel(peer.url) as channel:
+            channel.queue_declare(queue, durable=True, arguments=arguments)
+            channel.queue_bind(queue, topology.result_exchange("send"), "#")
+        await publisher.publish_result(result(1))
+        waiting = asyncio.create_task(publisher.publish_result(result(2)))
+        await eventually(lambda: peer.count(queue) == 1, "the queue is full")
+        assert not waiting.done()
+        await asyncio.to_thread(peer.take, queue)
+        await asyncio.wait_for(waiting, 15)
+        assert peer.count(queue) == 1
+
     async def test_many_are_confirmed_together(
         self, publisher: BrokerPublisher, topology: Topology, peer: Peer
     ) -> None:

@@ -23,6 +23,10 @@ class UnroutableError(BrokerUnavailableError):
     """The broker returned the message: no queue is bound for it."""
 
 
+class RefusedError(AMQPError):
+    """The broker did not take the message (basic.nack)."""
+
+
 class _Waiting:
     """A publish without its confirm."""
 
@@ -105,7 +109,8 @@ class _Window:
             if method == frames.ACK:
                 waiting.confirmed.set_result(None)
             else:
-                waiting.fail(BrokerUnavailableError("not_confirmed", "the broker refused the message"))
+                # The node of a queue is gone, say: the topology is declared again before the next try.
+                waiting.fail(RefusedError("the broker refused the message"))
 
     def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:  # noqa: ARG002 - the key is enough
         """Take a returned message. Its confirm follows, and says only that it is dealt with."""
@@ -176,7 +181,7 @@ class ConfirmChannel:
         Raises:
             UnroutableError: it came back.
             BrokerUnavailableError: no connection, or it was lost, or no confirm in time.
-            AMQPError: the broker closed the channel over it.
+            AMQPError: the broker refused it, or closed the channel over it.
         """
         key = publish_key(message.properties) or self._draw_key()
         while key in self._under_way:
