@@ -72,7 +72,7 @@ class _Window:
     async def publish(self, message: Outgoing, raw_properties: bytes, key: str) -> None:
         """Return when the broker has confirmed *message* and not returned it."""
         if self._wire.congested:
-            await self._wire.drain()
+            await bounded(self._wire.drain(), self._limit)
         if self.is_closed:
             raise BrokerUnavailableError("connection_lost", "the channel is closed")
         self._wire.write(
