@@ -46,7 +46,6 @@ def _taken(amqp_url: str, queue: str) -> list[tuple[pika.BasicProperties, dict[s
 
 def _publish(amqp_url: str, exchange: str, key: str, body: bytes, **properties: Any) -> None:  # noqa: ANN401 - as pika has them
     with pika_channel(amqp_url) as channel:
-        channel.confirm_delivery()
         channel.basic_publish(exchange, key, body, pika.BasicProperties(**properties))
 
 

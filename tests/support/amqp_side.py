@@ -80,10 +80,15 @@ class RememberingHandler:
 
 @contextmanager
 def pika_channel(url: str) -> Iterator[BlockingChannel]:
-    """A channel of an independent client."""
+    """A channel of an independent client, on which a publish returns when it is confirmed.
+
+    What is not confirmed may still be lost when the channel closes, in a fresh quorum queue above all.
+    """
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
-        yield connection.channel()
+        channel = connection.channel()
+        channel.confirm_delivery()
+        yield channel
     finally:
         if connection.is_open:
             connection.close()
@@ -100,7 +105,6 @@ class Peer:
     ) -> None:
         """Publish, confirmed."""
         with pika_channel(self.url) as channel:
-            channel.confirm_delivery()
             channel.basic_publish(exchange, key, body, properties, mandatory=True)
 
     def take(self, queue: str) -> Got | None:
