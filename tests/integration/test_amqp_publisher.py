@@ -37,6 +37,15 @@ def result(number: int = 1, *, reply_to: str | None = None, traceparent: str | N
     )
 
 
+def taken(url: str, queue: str) -> set[str]:
+    """Empty a queue and return the message ids."""
+    peer = Peer(url)
+    seen = set()
+    while got := peer.take(queue):
+        seen.add(got[1].message_id)
+    return seen
+
+
 @pytest.fixture
 def topology(amqp_prefix: str) -> Topology:
     """Short delays, for tests that wait for them."""
@@ -192,6 +201,38 @@ class TestTrouble:
         await publisher.publish_result(result())
         assert await peer.wait_for_one(topology.unrouted)
 
+    async def test_a_channel_that_refuses_makes_room_for_another(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """A channel can refuse for good, after a node died; none is left over."""
+
+        def channels() -> set[str]:
+            listed = own_broker.rabbitmqctl("list_channels", "--silent", "name", "confirm")
+            return {line for line in listed.splitlines() if line.endswith("\ttrue")}
+
+        topology = Topology(own_broker_prefix, (1, 2))
+        exchange = topology.result_exchange("send")
+        publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=60))
+        async with running(publisher):
+            await publisher.wait_up()
+            before = await asyncio.to_thread(channels)
+            with pika_channel(own_broker.url) as channel:
+                channel.queue_declare("full", arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
+                channel.queue_bind("full", exchange, "#")
+            waiting = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(20)]
+            seen = set(before)
+
+            def several_are_used() -> bool:
+                seen.update(channels())
+                return len(seen) > len(before) + 2
+
+            await eventually(several_are_used, "the same publishes are tried on one channel after the other")
+            assert not any(task.done() for task in waiting)
+            Peer(own_broker.url).delete_queue("full")
+            await asyncio.wait_for(asyncio.gather(*waiting), 20)
+            await eventually(lambda: len(channels()) == len(before), "the refusing ones are closed")
+        assert {f"job-{n}/1" for n in range(20)} == taken(own_broker.url, topology.unrouted)
+
     async def test_without_a_broker_it_says_so_in_time(self, topology: Topology) -> None:
         """After the time limit it is BrokerUnavailableError, without user or password."""
         publisher = BrokerPublisher(
@@ -217,11 +258,7 @@ class TestTrouble:
             second = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(50, 100)]
             await asyncio.to_thread(own_broker.start)
             await asyncio.gather(*first, *second)
-        seen = set()
-        peer = Peer(own_broker.url)
-        while got := peer.take(topology.unrouted):
-            seen.add(got[1].message_id)
-        assert seen == {f"job-{n}/1" for n in range(100)}
+        assert {f"job-{n}/1" for n in range(100)} == taken(own_broker.url, topology.unrouted)
 
     async def test_a_hanging_connection_is_replaced(self, amqp_url: str, topology: Topology) -> None:
         """No byte passes and nobody closes anything: the probe notices, and publishing goes on."""

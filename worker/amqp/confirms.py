@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import takewhile
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from worker.amqp.transport import publish_key, readable
 from worker.domain.errors import BrokerUnavailableError
 
 _LOOK_EVERY = 0.5  # seconds between two looks for confirms that are overdue
+_RENEW_AFTER = 0.2  # seconds that a channel is used, also when everything on it is refused
 
 
 class UnroutableError(BrokerUnavailableError):
@@ -51,13 +53,17 @@ class _Window:
 
     methods: frozenset[int] = frozenset({frames.ACK, frames.NACK, frames.RETURN})
 
-    def __init__(self, channel: UnderlayChannel, connection: RawConnection, limit: float) -> None:
+    def __init__(
+        self, library: AbstractChannel, channel: UnderlayChannel, connection: RawConnection, limit: float
+    ) -> None:
+        self._library = library  # kept: it lets go of channels that nobody holds
         self._channel = channel
         self._number = int(channel.number)
         self._wire = connection.wire
         self._frame_max = connection.frame_max
         self._limit = limit
         self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.time()
         self._last_tag = 0
         self._waiting: dict[int, _Waiting] = {}
         self._look: asyncio.TimerHandle | None = None
@@ -68,6 +74,18 @@ class _Window:
     def is_closed(self) -> bool:
         """Whether nothing can be published on it any more."""
         return bool(self._channel.is_closed)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return self._loop.time() - self._opened
+
+    async def retire(self) -> None:
+        """Close the channel as soon as every publish on it has its answer."""
+        if self._waiting:
+            await asyncio.wait([each.confirmed for each in self._waiting.values()])
+        with suppress(AMQPError, BrokerUnavailableError):
+            await bounded(self._library.close(), self._limit)
 
     async def publish(self, message: Outgoing, raw_properties: bytes, key: str) -> None:
         """Return when the broker has confirmed *message* and not returned it."""
@@ -109,7 +127,6 @@ class _Window:
             if method == frames.ACK:
                 waiting.confirmed.set_result(None)
             else:
-                # The node of a queue is gone, say: the topology is declared again before the next try.
                 waiting.fail(RefusedError("the broker refused the message"))
 
     def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:  # noqa: ARG002 - the key is enough
@@ -152,6 +169,10 @@ class ConfirmChannel:
 
     Returned messages are told apart by key, one publish a key: those of the same key take turns.
 
+    A channel on which the broker refused something makes room for a new one. RabbitMQ's channel looks
+    for a quorum queue at the node that led it when the channel met it first; when that was a node that
+    had just died, the channel refuses all that goes there, for as long as it lives.
+
     Args:
         limit: seconds, for opening and for one confirm.
         draw_key: returns a fresh key for a message that has none.
@@ -161,19 +182,19 @@ class ConfirmChannel:
         self._limit = limit
         self._draw_key = draw_key
         self._connection: RawConnection | None = None
-        self._channel: AbstractChannel | None = None
         self._window: _Window | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
         self._under_way: dict[str, asyncio.Event | None] = {}
 
     async def attach(self, connection: RawConnection) -> None:
         """Use *connection* from now on."""
-        self._connection, self._channel, self._window = connection, None, None
+        self._connection, self._window = connection, None
         await self._open()
 
     def detach(self) -> None:
         """The connection is gone."""
-        self._connection = self._channel = self._window = None
+        self._connection = self._window = None
 
     async def publish(self, message: Outgoing) -> None:
         """Return when the broker has confirmed *message* and not returned it.
@@ -191,11 +212,24 @@ class ConfirmChannel:
             window = self._window
             if window is None or window.is_closed:
                 window = await self._open()
-            await window.publish(message, message.properties.marshal(), key)
+            try:
+                await window.publish(message, message.properties.marshal(), key)
+            except RefusedError:
+                self._renew(window)
+                raise
         finally:
             over = self._under_way.pop(key)
             if over is not None:
                 over.set()
+
+    def _renew(self, refused: _Window) -> None:
+        # A full queue refuses on every channel: one that is fresh stays for a moment.
+        if self._window is not refused or refused.age < _RENEW_AFTER:
+            return
+        self._window = None
+        retiring = asyncio.create_task(refused.retire())
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
 
     async def _turn(self, key: str) -> None:
         over = self._under_way[key]
@@ -209,7 +243,7 @@ class ConfirmChannel:
                 raise BrokerUnavailableError("connection_lost", "not connected")
             if self._window is None or self._window.is_closed:
                 connection = self._connection
-                channel = await bounded(connection.library.channel(), self._limit)
-                self._channel = channel  # kept: the library lets go of channels that nobody holds
-                self._window = _Window(await channel.get_underlay_channel(), connection, self._limit)
+                library = await bounded(connection.library.channel(), self._limit)
+                underlay = await library.get_underlay_channel()
+                self._window = _Window(library, underlay, connection, self._limit)
             return self._window
