@@ -16,6 +16,7 @@ from worker.handlers.account import AccountHandler
 from worker.handlers.completion import Completion
 from worker.handlers.dispatch import Dispatch
 from worker.handlers.joint_sends import JointSends
+from worker.handlers.large_jobs import LargeJobs
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import Lookups
 from worker.handlers.parts import PartHandler
@@ -88,6 +89,7 @@ class FakeWorker:
     numbering: NumberingPlan = INDIA
     dnd_memory: float = 0.0
     coalesce: bool = False
+    share_above: int = 100
     tracing: Tracing = field(default_factory=Tracing)
     joint: JointSends | None = field(init=False, default=None)
 
@@ -145,9 +147,10 @@ class FakeWorker:
 
     def dispatch(self) -> Dispatch:
         """The entrance for deliveries, with locks of its own."""
-        locks = KeyedLock()
-        send = SendHandler(self.acceptance, self.numbering, self.lookups, self.completion, locks)
-        parts = PartHandler(self.completion, locks)
+        locks, completion = KeyedLock(), self.completion
+        large = LargeJobs(completion, locks, self.share_above)
+        send = SendHandler(self.acceptance, self.numbering, self.lookups, completion, large, locks)
+        parts = PartHandler(completion, locks)
         world = self.world
         status = StatusHandler(self.lookups, self.publisher, self.policy, world.clock, MAX_BODY)
         account = AccountHandler(

@@ -19,6 +19,7 @@ from worker.handlers.completion import Completion
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch
 from worker.handlers.joint_sends import JointSends
+from worker.handlers.large_jobs import LargeJobs
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import BATCH, Ask, Lookups
 from worker.handlers.parts import PartHandler
@@ -53,9 +54,10 @@ class Crew:
 
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
-        locks = KeyedLock()
-        send = SendHandler(self._acceptance(), self._numbering(), self._lookups, self._completion(), locks)
-        parts = PartHandler(self._completion(), locks)
+        locks, completion = KeyedLock(), self._completion()
+        large = LargeJobs(completion, locks, self.settings.sending.share_above)
+        send = SendHandler(self._acceptance(), self._numbering(), self._lookups, completion, large, locks)
+        parts = PartHandler(completion, locks)
         return Dispatch(
             handlers={
                 Lane.SEND: send,

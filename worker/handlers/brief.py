@@ -87,13 +87,8 @@ class PartOrder(BaseModel):
 
     @property
     def key(self) -> str:
-        """Of the part's entry in the ledger; no job id has a slash.
-
-        It names what the part holds: entries of parts outlive their job's, and the same id may by then stand
-        for other content, or for another cut of it.
-        """
-        cut = json.dumps([self.brief.fingerprint, self.generation, self.plan], default=list)
-        return f"{self.brief.job_id}/{self.number}/{sha256(cut.encode()).hexdigest()[:16]}"
+        """Of the part's entry in the ledger, as `part_key` makes it."""
+        return _key(self.brief, self.generation, self.number, self.plan)
 
     @property
     def part(self) -> Part:
@@ -103,6 +98,20 @@ class PartOrder(BaseModel):
     def to_json(self) -> bytes:
         """The body of the part's message."""
         return self.model_dump_json(exclude_defaults=True).encode()
+
+
+def part_key(brief: Brief, generation: int, number: int, part: Part) -> str:
+    """Name the entry of a part of the job's plan; no job id has a slash.
+
+    It names what the part holds: entries of parts outlive their job's, and the same id may by then stand
+    for other content, or for another cut of it.
+    """
+    return _key(brief, generation, number, part_to_row(part))
+
+
+def _key(brief: Brief, generation: int, number: int, row: list[Any]) -> str:
+    cut = json.dumps([brief.fingerprint, generation, row], default=list)
+    return f"{brief.job_id}/{number}/{sha256(cut.encode()).hexdigest()[:16]}"
 
 
 def _is_newer(raw: object) -> bool:

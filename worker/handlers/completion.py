@@ -32,6 +32,8 @@ from worker.handlers.publication import send_message
 from worker.handlers.send_tools import SendOrder, SendTools
 from worker.ports import Publisher
 
+# What ends a round of attempts, and not the job.
+_ROUND_OVER = (TransientError, OutcomeUncertainError, AccountError)
 _ALONE_PAUSE = 1.0  # seconds between attempts to publish what nobody else will
 
 _URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS})
@@ -57,16 +59,34 @@ class Completion:
 
     async def complete(self, part: "Planned", delivery: Delivery) -> Handled:
         """Send, record, publish; return what to do with the delivery."""
-        run = PartRun(self.tools, self._order(part.brief, delivery), part.held, unwritten=part.unwritten)
+        run = self._run(part, delivery)
         disposition: Disposition | None = None
         try:
             await run.complete()
-        except (TransientError, OutcomeUncertainError, AccountError) as error:
+        except _ROUND_OVER as error:
             disposition = self.after(error, delivery)
             if isinstance(disposition, Delay):
                 return Handled(disposition, JobSummary("send", "delayed", part.brief.job_id))
             await run.give_up(error)
         disposition = disposition or self.given_up(run.held.entry.part.outcomes(), delivery) or Done()
+        return await self._published(run, part, delivery, disposition)
+
+    async def complete_at_once(self, part: "Planned", delivery: Delivery) -> JobSummary | None:
+        """The same for a part that is not the delivery's only one; None where one round was not enough."""
+        run = self._run(part, delivery)
+        try:
+            await run.complete()
+        except _ROUND_OVER:
+            return None
+        return (await self._published(run, part, delivery, Done())).summary
+
+    def _run(self, part: "Planned", delivery: Delivery) -> PartRun:
+        return PartRun(self.tools, self._order(part.brief, delivery), part.held, unwritten=part.unwritten)
+
+    async def _published(
+        self, run: PartRun, part: "Planned", delivery: Delivery, disposition: Disposition
+    ) -> Handled:
+        """Publish what became of a part."""
         result, message = send_message(part.brief, run.held.entry, part.number, part.parts, delivery)
         await self._publish(message, alone=run.late)
         if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):

@@ -33,3 +33,28 @@ async def each(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: 
             first = first.exceptions[0]
         raise first from None
     return [results[number] for number in sorted(results)]
+
+
+async def each_to_its_end(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: int) -> list[S]:
+    """The same, but an error cuts none short that is under way; only the rest is not begun any more.
+
+    The first error is raised when all have ended.
+    """
+    given = list(items)
+    results: dict[int, S] = {}
+    errors: list[Exception] = []
+    todo = enumerate(given)
+
+    async def take() -> None:
+        for number, item in todo:
+            try:
+                results[number] = await work(item)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+            if errors:
+                return
+
+    await asyncio.gather(*(take() for _ in range(min(limit, len(given)))))
+    if errors:
+        raise errors[0]
+    return [results[number] for number in sorted(results)]

@@ -85,6 +85,13 @@ class SendingSettings(Section):
         validation_alias="WORKER_MAX_SEGMENTS",
         description="segments; a job with a longer text is rejected",
     )
+    share_above: int = Field(
+        1_000,
+        ge=100,
+        le=10_000,
+        validation_alias="WORKER_SHARE_ABOVE",
+        description="recipients; the calls of a larger job are spread over all workers",
+    )
 
     @model_validator(mode="after")
     def _allow_the_default(self) -> Self:

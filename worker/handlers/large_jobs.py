@@ -1,0 +1,147 @@
+"""Jobs of several parts: sent by the worker that took them, or handed out to all workers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from schemas import Outcome, part_status, result_message_id
+from worker.domain.entry import Entry, Split
+from worker.domain.messages import Delivery, Done, JobSummary, PartMessage
+from worker.domain.plan import PART_SIZE
+from worker.handlers import parallel
+from worker.handlers.brief import Brief, PartOrder, part_key
+from worker.handlers.completion import Completion, Planned
+from worker.handlers.handled import Handled
+from worker.handlers.ledger_book import Held
+from worker.ports import Locks
+
+_AT_ONCE = 50  # parts of one job; part messages that await their confirms together
+_RECIPIENTS_HERE = 100_000  # of all large jobs that this worker is sending by itself
+_PATIENCE = 30.0  # seconds that a job waits for those before it; then all workers share it
+
+
+@dataclass(frozen=True, slots=True)
+class SplitJob:
+    """A job whose plan is in the ledger.
+
+    Attributes:
+        entry: of the whole job.
+        known: whether the plan was there before: then somebody may have been at its parts.
+    """
+
+    brief: Brief
+    entry: Entry
+    split: Split
+    known: bool
+
+    def order(self, number: int) -> PartOrder:
+        """Part *number* as it travels."""
+        return PartOrder.of(self.brief, self.entry, self.split, number)
+
+
+class LargeJobs:
+    """Carries out the parts of large jobs.
+
+    A part that is handed out costs as much again as one that is sent here: it is written, confirmed, read
+    and acknowledged. So only what is worth sharing is shared: jobs above *share_above* recipients, and
+    those that would have to wait here. A part that does not end in one round is handed out as well, for
+    the others are done by then, and a round belongs to a delivery.
+
+    Args:
+        share_above: recipients; a larger job is handed out.
+    """
+
+    def __init__(self, completion: Completion, locks: Locks, share_above: int) -> None:
+        self._completion = completion
+        self._locks = locks
+        self._share_above = share_above
+        self._room = asyncio.Semaphore(max(1, _RECIPIENTS_HERE // share_above))
+
+    @asynccontextmanager
+    async def place(self, recipients: int) -> AsyncIterator[bool]:
+        """Tell whether a job of so many may be sent here, and keep its place for the block."""
+        if recipients <= PART_SIZE or recipients > self._share_above:
+            yield recipients <= PART_SIZE
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._room.acquire()
+        except TimeoutError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._room.release()
+
+    async def carry_out(self, job: SplitJob, delivery: Delivery, *, here: bool) -> Handled:
+        """Send the parts, or hand them out; return when each has its result or is on the queue of parts.
+
+        Raises:
+            UnavailableError: the ledger, the broker or the gateway is away; the job must come again.
+        """
+        numbers = range(1, len(job.split.parts) + 1)
+        summary = await self._send(job, delivery, numbers) if here else None
+        if summary is None:
+            await self._hand_out(job, delivery, numbers)
+            counts = {"recipients": sum(len(part.order) for part in job.split.parts), "parts": len(numbers)}
+            summary = JobSummary("send", "split", job.brief.job_id, counts)
+        unsent = [one for part in job.split.parts for one in part.settled]
+        return Handled(self._completion.given_up(unsent, delivery) or Done(), summary)
+
+    async def _send(self, job: SplitJob, delivery: Delivery, numbers: Sequence[int]) -> JobSummary | None:
+        """Send every part; tell of those that ended here, None where none did."""
+
+        async def send(number: int) -> JobSummary | None:
+            return await self._one(job, number, delivery)
+
+        ended = await parallel.each_to_its_end(send, numbers, limit=_AT_ONCE)
+        left = [number for number, summary in zip(numbers, ended, strict=True) if summary is None]
+        if len(left) == len(ended):
+            return None
+        await self._hand_out(job, delivery, left)
+        return _together([summary for summary in ended if summary is not None])
+
+    async def _one(self, job: SplitJob, number: int, delivery: Delivery) -> JobSummary | None:
+        part = job.split.parts[number - 1]
+        key = part_key(job.brief, job.entry.generation, number, part)
+        async with self._locks.holding(key):
+            held = Held(key, None, Entry(job.brief.fingerprint, part, job.entry.revision))
+            if job.known:
+                # What it lacks may be no more than its result, which must not wait for the gateway.
+                held = await self._completion.tools.book.load(key) or held
+            planned = Planned(job.brief, held, number, len(job.split.parts), unwritten=held.token is None)
+            return await self._completion.complete_at_once(planned, delivery)
+
+    async def _hand_out(self, job: SplitJob, delivery: Delivery, numbers: Sequence[int]) -> None:
+        """Publish parts. A repeat publishes them again: the parts' own entries tell what is done."""
+
+        async def publish(number: int) -> None:
+            await self._completion.publisher.publish_part(_part_message(job.order(number), delivery))
+
+        await parallel.each(publish, numbers, limit=_AT_ONCE)
+
+
+def _together(summaries: list[JobSummary]) -> JobSummary:
+    """Sum up parts that ended; those that were handed out tell of themselves."""
+    found: Counter[str] = Counter()
+    for one in summaries:
+        found.update(one.counts)
+    counts = {outcome.value: found[outcome] for outcome in Outcome if outcome in found}
+    status = part_status(Outcome(name) for name in counts)
+    calls = sum(one.calls or 0 for one in summaries)
+    return JobSummary("send", status.value, summaries[0].job_id, counts, calls)
+
+
+def _part_message(order: PartOrder, delivery: Delivery) -> PartMessage:
+    return PartMessage(
+        lane=delivery.lane.parts_lane,
+        body=order.to_json(),
+        message_id=result_message_id(order.brief.job_id, order.number),
+        correlation_id=delivery.correlation_id or order.brief.job_id,
+        routing_key=delivery.routing_key,
+        reply_to=delivery.reply_to,
+        traceparent=delivery.traceparent,
+    )
