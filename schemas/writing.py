@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from schemas.outcomes import (
     DeliveryResultStatus,
     DeliveryStatus,
@@ -20,6 +22,7 @@ from schemas.outcomes import (
 
 Row = dict[str, Any]
 
+_ACCEPTED: Final = Outcome.ACCEPTED.value
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 ).encode
@@ -50,7 +53,7 @@ def recipient_row(
     detail: str = "",
 ) -> Row:
     """A recipient of a send result, as `RecipientResult`; a *code* makes its error."""
-    row: Row = {"recipient": recipient, "outcome": outcome}
+    row: Row = {"recipient": recipient, "outcome": outcome.value}
     if message_id is not None:
         row["message_id"] = message_id
     if earlier_message_ids:
@@ -58,6 +61,11 @@ def recipient_row(
     if code is not None:
         row["error"] = {"code": code, "detail": detail}
     return row
+
+
+def accepted_row(recipient: str, message_id: str) -> Row:
+    """The same of a recipient that was accepted with one id, as nearly all are."""
+    return {"recipient": recipient, "outcome": _ACCEPTED, "message_id": message_id}
 
 
 def send_result(head: Row, recipients: Sequence[Row], tail: Row) -> WrittenSend:
@@ -69,8 +77,9 @@ def send_result(head: Row, recipients: Sequence[Row], tail: Row) -> WrittenSend:
         tail: ``encoding``, ``segments``, ``metadata``.
     """
     outcomes = [row["outcome"] for row in recipients]
-    status, counts = part_status(outcomes), count_outcomes(outcomes)
-    body = _written({**head, "status": status, "recipients": recipients, "counts": counts, **tail})
+    counts = count_outcomes(outcomes)
+    status = part_status(counts)
+    body = _written({**head, "status": status.value, "recipients": recipients, "counts": counts, **tail})
     return WrittenSend(status, counts, body)
 
 
@@ -85,7 +94,7 @@ def delivery_result(head: Row, messages: Sequence[Row], metadata: Mapping[str, A
     status = delivery_status(
         (row["found"], [DeliveryStatus(to["status"]) for to in row["recipients"]]) for row in messages
     )
-    body = _written({**head, "status": status, "messages": messages, "metadata": metadata})
+    body = _written({**head, "status": status.value, "messages": messages, "metadata": metadata})
     return WrittenDelivery(status, body)
 
 
@@ -114,7 +123,7 @@ def message_row(
     if text is not None:
         row["text"] = text
     row["recipients"] = [
-        {"recipient": number, "status": status, "raw_status": raw} for number, status, raw in recipients
+        {"recipient": number, "status": str(status), "raw_status": raw} for number, status, raw in recipients
     ]
     return row
 
@@ -125,5 +134,8 @@ def unknown_message_row(message_id: str) -> Row:
 
 
 def _written(row: Row) -> bytes:
-    # The gateway's words may hold half of a surrogate pair, which no UTF-8 can say.
-    return _ENCODE(row).encode(errors="replace")
+    try:
+        return to_json(row)  # two to three times as fast as the standard library
+    except PydanticSerializationError:
+        # The gateway's words may hold half of a surrogate pair, which no UTF-8 can say.
+        return _ENCODE(row).encode(errors="replace")

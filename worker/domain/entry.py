@@ -48,6 +48,14 @@ class Settled(NamedTuple):
     earlier_ids: tuple[str, ...] = ()
 
 
+_ACCEPTED = Outcome.ACCEPTED
+
+
+def accepted(recipient: str, message_id: str) -> Settled:
+    """Settle one recipient as nearly all are; a call with names would take twice as long."""
+    return tuple.__new__(Settled, (recipient, _ACCEPTED, message_id, None, None, ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One sendSMS request.

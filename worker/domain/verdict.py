@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, Entry, Settled, release, settle
+from worker.domain.entry import Call, Entry, Settled, accepted, release, settle
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 
 
@@ -84,10 +84,12 @@ def after_lease(entry: Entry, index: int, *, repeatable: bool) -> Entry:
 def _named(recipients: Sequence[str], message_ids: Mapping[str, str]) -> tuple[Settled, ...]:
     words = "the gateway's reply does not name this number"
     return tuple(
-        Settled(name, Outcome.ACCEPTED, message_id=message_ids[name])
-        if name in message_ids
-        else Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
-        for name in recipients
+        [
+            accepted(name, message_ids[name])
+            if name in message_ids
+            else Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
+            for name in recipients
+        ]
     )
 
 

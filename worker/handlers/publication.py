@@ -104,6 +104,9 @@ def message_of(message_id: str, report: MessageReport | None) -> writing.Row:
 
 
 def _recipient(one: Settled) -> writing.Row:
+    recipient, outcome, message_id, _code, _detail, earlier_ids = one
+    if outcome is Outcome.ACCEPTED and message_id and not earlier_ids:
+        return writing.accepted_row(recipient, message_id)
     if one.outcome is Outcome.ACCEPTED:
         return writing.recipient_row(
             one.recipient, one.outcome, message_id=one.message_id, earlier_message_ids=one.earlier_ids

@@ -25,6 +25,10 @@ class AskedNumbers:
     def __init__(self, numbers: Iterable[str]) -> None:
         self._whole = dict.fromkeys(numbers)
 
+    def __contains__(self, spelling: str) -> bool:
+        """Tell whether a number was asked about in just this spelling."""
+        return spelling in self._whole
+
     def find(self, spelling: object) -> str | None:
         """Return the asked number that *spelling* (a string, or a JSON number) means, or None."""
         if isinstance(spelling, str) and spelling in self._whole:

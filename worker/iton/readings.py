@@ -1,7 +1,7 @@
 """Successful replies, each in every form that the document shows or leaves open (ITON API, Response)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
@@ -21,6 +21,8 @@ _SENT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ID = re.compile(r"(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z_:.-]{0,199}", re.ASCII)
+
+_FLAGS = {"true": True, "false": False}
 
 _CREDITS = re.compile(
     r"remaining[\s_-]*credits?\s*(?:is\b)?\s*[:=]?\s*(?P<amount>[-+]?[0-9][0-9.,]*)", re.IGNORECASE | re.ASCII
@@ -88,12 +90,15 @@ def read_dnd(body: Body, recipients: Sequence[str]) -> Reading[dict[str, bool]] 
     listed: dict[str, bool] = {}
     unasked = 0
     for spelling, value in body.json.items():
-        number, flag = asked.find(spelling), _flag(value)
+        # As it was sent, as nearly always.
+        number = spelling if spelling in asked else asked.find(spelling)
+        flag = _FLAGS[value] if isinstance(value, str) and value in _FLAGS else _flag(value)
         unasked += number is None or number in listed
         if number is not None and flag is not None:
             listed[number] = listed.get(number, False) or flag
-    about_numbers = all(plain_digits(key) for key in body.json)
-    return Reading(listed, unasked) if listed or about_numbers else None
+    if not listed and not all(plain_digits(key) for key in body.json):
+        return None  # not about numbers
+    return Reading(listed, unasked)
 
 
 def read_status(
@@ -122,7 +127,11 @@ def _matched_ids(ids: Mapping[str, Any], recipients: Sequence[str]) -> Reading[d
     unasked = 0
     for key, phones in ids.items():
         name = _id(key)
-        for phone in _phones(phones) if name else ():
+        if isinstance(phones, str) and phones in asked:
+            some: Iterable[object] = (phones,)
+        else:
+            some = _phones(phones)
+        for phone in some if name else ():
             number = asked.find(phone)
             unasked += number is None or number in found
             if number is not None and name:
@@ -155,7 +164,7 @@ def _id(value: str | int) -> str | None:
 def _flag(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
-    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+    return _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def _amount(value: object) -> Decimal | None:

@@ -9,13 +9,15 @@ _WAYS = 8
 _SHELVES = 32_768  # a power of two; times 8 answers of 16 bytes: a quarter of a million in 4 MB
 _LONGEST_NUMBER = 18  # digits; with the answer below it, it fits into 64 bits
 _GOLDEN_RATIO = 0x9E3779B97F4A7C15  # spreads neighbouring numbers (Knuth, TAOCP 3, 6.4)
+_SPREAD = 37  # bits of the product that are not used
 
 
 class NumberMemory:
     """The `AnswerMemory` port in a table of fixed size; a dict would need ten times the space.
 
-    A number has its place on one shelf of eight. Where a shelf is full, the answer that would be forgotten
-    first makes room: what is lost thereby is only asked for once more.
+    A number has its place on one shelf of eight, at best its own place there, which it takes while nobody
+    has it. Where a shelf is full, the answer that would be forgotten first makes room: what is lost thereby
+    is only asked for once more.
 
     Args:
         seconds: how long an answer is remembered; 0 for not at all.
@@ -34,7 +36,7 @@ class NumberMemory:
     ) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._mask = shelves - 1
+        self._mask = shelves * _WAYS - 1
         self._on_recall = on_recall
         # Pages of the system's own, which take up memory only once something is written to them.
         pages = (memoryview(mmap.mmap(-1, shelves * _WAYS * 8)) for _ in range(2))
@@ -46,11 +48,20 @@ class NumberMemory:
         if not self._seconds:
             return {}
         now, known, asked = self._clock.elapsed(), {}, 0
+        kept, until, mask = self._kept, self._until, self._mask
         for name in numbers:
             asked += 1
-            answer = self._answer(name, now)
-            if answer is not None:
-                known[name] = answer
+            if not _is_number(name):
+                continue
+            number = int(name)
+            own = number * _GOLDEN_RATIO >> _SPREAD & mask
+            # Whose own place is empty was never here: no place is ever emptied.
+            there = kept[own] >> 1
+            if not there:
+                continue
+            place = own if there == number else self._found(number, own)
+            if place is not None and until[place] > now:
+                known[name] = bool(kept[place] & 1)
         self._on_recall(len(known), asked - len(known))
         return known
 
@@ -59,33 +70,31 @@ class NumberMemory:
         if not self._seconds:
             return
         until = self._clock.elapsed() + self._seconds
+        kept, mask = self._kept, self._mask
         for name, answer in answers.items():
-            if _is_number(name):
-                place = self._place_for(int(name))
-                self._kept[place] = int(name) << 1 | answer
-                self._until[place] = until
+            if not _is_number(name):
+                continue
+            number = int(name)
+            place = number * _GOLDEN_RATIO >> _SPREAD & mask
+            there = kept[place] >> 1
+            if there and there != number:
+                place = self._place_for(number, place)
+            kept[place] = number << 1 | answer
+            self._until[place] = until
 
-    def _answer(self, name: str, now: float) -> bool | None:
-        if not _is_number(name):
-            return None
-        yes = int(name) << 1 | 1
-        start = self._shelf(yes >> 1)
-        for place, kept in enumerate(self._kept[start : start + _WAYS], start):
-            if kept | 1 == yes:
-                return bool(kept & 1) if self._until[place] > now else None
-        return None
+    def _found(self, number: int, own: int) -> int | None:
+        """Return where on its shelf the number is."""
+        start = own - own % _WAYS
+        numbers = [kept >> 1 for kept in self._kept[start : start + _WAYS].tolist()]
+        return start + numbers.index(number) if number in numbers else None
 
-    def _place_for(self, number: int) -> int:
-        """Return the number's own place, else the one that is soonest to be forgotten."""
-        start = self._shelf(number)
-        for place, kept in enumerate(self._kept[start : start + _WAYS], start):
-            if kept >> 1 == number:
-                return place
+    def _place_for(self, number: int, own: int) -> int:
+        """Return the number's place on its shelf, else the one that is soonest to be forgotten."""
+        if (place := self._found(number, own)) is not None:
+            return place
+        start = own - own % _WAYS
         until = self._until[start : start + _WAYS].tolist()
         return start + until.index(min(until))
-
-    def _shelf(self, number: int) -> int:
-        return (number * _GOLDEN_RATIO >> 40 & self._mask) * _WAYS
 
 
 def _is_number(name: str) -> bool:

@@ -70,6 +70,18 @@ class TestNumberMemory:
         assert min(8, len(answers)) == len(known)
         assert answers | known == answers
 
+    @given(st.lists(st.dictionaries(NUMBERS, st.booleans(), max_size=20), max_size=20), NUMBERS)
+    def test_a_later_answer_counts_wherever_it_is_kept(
+        self, rounds: list[dict[str, bool]], stranger: str
+    ) -> None:
+        """On its own place or another one of its shelf; nobody gets another number's answer."""
+        memory, said = NumberMemory(HOUR, FakeClock(), shelves=4), {}
+        for answers in rounds:
+            memory.keep(answers)
+            said |= answers
+            known = memory.recall([*said, stranger])
+            assert said | known == said
+
     async def test_the_oldest_answer_makes_room(self) -> None:
         """A full table keeps what is newest."""
         memory = NumberMemory(HOUR, clock := FakeClock(), shelves=1)

@@ -21,9 +21,10 @@ from schemas import (
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 IDS = st.from_regex(r"[A-Za-z0-9._:-]{1,20}", fullmatch=True)
-# The models spell a fraction otherwise than the json module, and both spellings are the same number.
 METADATA = st.dictionaries(
-    WORDS, st.none() | st.booleans() | st.integers() | WORDS | st.lists(WORDS), max_size=3
+    WORDS,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS | st.lists(WORDS),
+    max_size=3,
 )
 KOLKATA = timezone(timedelta(hours=5, minutes=30))
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1), timezones=st.sampled_from([UTC, KOLKATA]))  # noqa: DTZ001 - the zones are drawn
@@ -108,6 +109,11 @@ class TestSendResult:
         tail = {"encoding": "gsm7", "segments": 2, "metadata": metadata}
         written = writing.send_result(head, [recipient_row(one) for one in held], tail)
         assert (model.status, model.counts, model.to_json()) == written
+
+    def test_the_row_of_nearly_every_recipient(self) -> None:
+        """Is the one that is made with names."""
+        named = writing.recipient_row("919876543210", Outcome.ACCEPTED, message_id="5f1c")
+        assert named == writing.accepted_row("919876543210", "5f1c")
 
     def test_a_fraction_in_the_metadata_comes_back_as_the_same_number(self) -> None:
         """However it is spelt."""
