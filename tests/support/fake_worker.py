@@ -125,7 +125,7 @@ class FakeWorker:
     def lookups(self) -> Lookups:
         """Asks the gateway."""
         retry = {command: self.retry(command) for command in Command}
-        memory = NumberMemory(self.dnd_memory, self.world.clock, shelves=1024)
+        memory = NumberMemory(self.dnd_memory, self.world.clock)
         return self.tracing.lookups(self.world.gateway, self.gate, retry, memory=memory)
 
     def retry(self, command: Command) -> RetryAttempts:
