@@ -10,11 +10,12 @@ from typing import Any
 from pydantic_core import to_json
 
 from schemas import Outcome
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, accepted
 
 _FORM = 1
 _LONG = 4096  # bytes; phone numbers compress to a third, and a plan of 100,000 of them is 3 MB
 _COMPRESSED = b"z"
+_ACCEPTED = Outcome.ACCEPTED
 
 
 class UnreadableEntryError(ValueError):
@@ -84,23 +85,36 @@ def part_from_row(row: list[Any]) -> Part:
 
 
 def _call_row(call: Call) -> list[Any]:
-    settled = [_settled_row(one) for one in call.settled]
-    row = [call.recipients, call.state.value, call.attempts, call.started, settled]
+    row = [call.recipients, call.state.value, call.attempts, call.started, _outcome_rows(call)]
     return [*row, {name: list(ids) for name, ids in call.late_ids.items()}] if call.late_ids else row
+
+
+def _outcome_rows(call: Call) -> list[Any]:
+    """Outcomes in their order; an accepted one is its message id alone where the number says no more."""
+    if len(call.settled) != len(call.recipients):
+        return [_settled_row(one) for one in call.settled]
+    rows: list[Any] = []
+    for name, one in zip(call.recipients, call.settled, strict=True):
+        recipient, outcome, message_id, code, detail, earlier_ids = one
+        plain = outcome is _ACCEPTED and message_id and not (code or detail or earlier_ids)
+        rows.append(message_id if plain and recipient == name else _settled_row(one))
+    return rows
 
 
 def _call(row: list[Any]) -> Call:
     recipients, state, attempts, started, settled, *late = row
-    outcomes = tuple(_settled(one) for one in settled)
+    outcomes = tuple(
+        [
+            accepted(recipients[place], one) if isinstance(one, str) else _settled(one)
+            for place, one in enumerate(settled)
+        ]
+    )
     late_ids = {name: tuple(ids) for name, ids in late[0].items()} if late else {}
     return Call(tuple(recipients), CallState(state), attempts, started, outcomes, late_ids)
 
 
 def _settled_row(one: Settled) -> list[Any]:
-    recipient, outcome, message_id, code, detail, earlier_ids = one
-    if message_id and not (code or detail or earlier_ids):
-        return [recipient, outcome.value, message_id]  # as nearly always
-    row = [recipient, outcome.value, message_id, code, detail, list(earlier_ids)]
+    row = [one.recipient, one.outcome.value, one.message_id, one.code, one.detail, list(one.earlier_ids)]
     while not row[-1]:
         row.pop()
     return row

@@ -1,6 +1,6 @@
 """Results as messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from schemas import (
@@ -66,7 +66,7 @@ def send_message(
     if entry.revision > 1:
         head["revision"] = entry.revision
     tail = {"encoding": brief.encoding, "segments": brief.segments, "metadata": brief.metadata}
-    result = writing.send_result(head, [_recipient(one) for one in entry.part.outcomes()], tail)
+    result = writing.send_result(head, _rows(entry.part.outcomes()), tail)
     written, message_id = (result.status.value, result.body), result_message_id(brief.job_id, number)
     return result, _addressed(ResultKind.SEND, written, message_id, brief.job_id, delivery)
 
@@ -103,10 +103,17 @@ def message_of(message_id: str, report: MessageReport | None) -> writing.Row:
     )
 
 
-def _recipient(one: Settled) -> writing.Row:
-    recipient, outcome, message_id, _code, _detail, earlier_ids = one
-    if outcome is Outcome.ACCEPTED and message_id and not earlier_ids:
-        return writing.accepted_row(recipient, message_id)
+def _rows(outcomes: Iterable[Settled]) -> list[writing.Row]:
+    return [
+        # Accepted, with one id: nearly every one.
+        writing.accepted_row(one.recipient, one.message_id)
+        if one.outcome is Outcome.ACCEPTED and one.message_id and not one.earlier_ids
+        else _row(one)
+        for one in outcomes
+    ]
+
+
+def _row(one: Settled) -> writing.Row:
     if one.outcome is Outcome.ACCEPTED:
         return writing.recipient_row(
             one.recipient, one.outcome, message_id=one.message_id, earlier_message_ids=one.earlier_ids
