@@ -38,7 +38,8 @@ async def each(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: 
 async def each_to_its_end(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: int) -> list[S]:
     """The same, but an error cuts none short that is under way; only the rest is not begun any more.
 
-    The first error is raised when all have ended.
+    The first error is raised when all have ended. A cancellation, too, waits for the end of each: what must
+    not be cut in two is finished.
     """
     given = list(items)
     results: dict[int, S] = {}
@@ -54,7 +55,10 @@ async def each_to_its_end(work: Callable[[T], Awaitable[S]], items: Iterable[T],
             if errors:
                 return
 
-    await asyncio.gather(*(take() for _ in range(min(limit, len(given)))))
+    # A cancelled `gather` is over with the first of its tasks, and leaves the others behind.
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(limit, len(given))):
+            group.create_task(take())
     if errors:
         raise errors[0]
     return [results[number] for number in sorted(results)]
