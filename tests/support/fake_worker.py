@@ -90,6 +90,8 @@ class FakeWorker:
     dnd_memory: float = 0.0
     coalesce: bool = False
     share_above: int = 100
+    room: int = 100_000
+    patience: float = 30.0
     tracing: Tracing = field(default_factory=Tracing)
     joint: JointSends | None = field(init=False, default=None)
 
@@ -148,7 +150,7 @@ class FakeWorker:
     def dispatch(self) -> Dispatch:
         """The entrance for deliveries, with locks of its own."""
         locks, completion = KeyedLock(), self.completion
-        large = LargeJobs(completion, locks, self.share_above)
+        large = LargeJobs(completion, locks, self.share_above, room=self.room, patience=self.patience)
         send = SendHandler(self.acceptance, self.numbering, self.lookups, completion, large, locks)
         parts = PartHandler(completion, locks)
         world = self.world

@@ -18,7 +18,7 @@ from worker.handlers.ledger_book import Held
 from worker.ports import Locks
 
 _AT_ONCE = 50  # parts of one job; part messages that await their confirms together
-_RECIPIENTS_HERE = 100_000  # of all large jobs that this worker is sending by itself
+_ROOM = 100_000  # recipients of all large jobs of a kind, bulk or urgent, that this worker sends by itself
 _PATIENCE = 30.0  # seconds that a job waits for those before it; then all workers share it
 
 
@@ -51,30 +51,44 @@ class LargeJobs:
 
     Args:
         share_above: recipients; a larger job is handed out.
+        room: recipients of the bulk jobs that are sent here at once, and of the urgent ones.
+        patience: seconds that a job waits for room.
     """
 
-    def __init__(self, completion: Completion, locks: Locks, share_above: int) -> None:
+    def __init__(
+        self,
+        completion: Completion,
+        locks: Locks,
+        share_above: int,
+        *,
+        room: int = _ROOM,
+        patience: float = _PATIENCE,
+    ) -> None:
         self._completion = completion
         self._locks = locks
         self._share_above = share_above
-        self._room = asyncio.Semaphore(max(1, _RECIPIENTS_HERE // share_above))
+        self._patience = patience
+        # An urgent job never waits behind bulk work.
+        places = max(1, room // share_above)
+        self._bulk, self._urgent = asyncio.Semaphore(places), asyncio.Semaphore(places)
 
     @asynccontextmanager
-    async def place(self, recipients: int) -> AsyncIterator[bool]:
+    async def place(self, recipients: int, *, urgent: bool) -> AsyncIterator[bool]:
         """Tell whether a job of so many may be sent here, and keep its place for the block."""
         if recipients <= PART_SIZE or recipients > self._share_above:
             yield recipients <= PART_SIZE
             return
+        places = self._urgent if urgent else self._bulk
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._room.acquire()
+            async with asyncio.timeout(self._patience):
+                await places.acquire()
         except TimeoutError:
             yield False
             return
         try:
             yield True
         finally:
-            self._room.release()
+            places.release()
 
     async def carry_out(self, job: SplitJob, delivery: Delivery, *, here: bool) -> Handled:
         """Send the parts, or hand them out; return when each has its result or is on the queue of parts.

@@ -57,7 +57,7 @@ class SendHandler:
         async with self.locks.holding(brief.job_id):
             if len(job.recipients) <= plan.PART_SIZE:
                 return await self._worked(_Taken(job, brief, delivery))
-            async with self.large.place(len(job.recipients)) as here:
+            async with self.large.place(len(job.recipients), urgent=is_urgent(delivery)) as here:
                 return await self._worked(_Taken(job, brief, delivery, here))
 
     async def _worked(self, taken: _Taken) -> Handled:
