@@ -33,14 +33,14 @@ ONE, TWO, THREE, FOUR = numbers(4)
 JOBS: dict[str, dict[str, Any]] = {
     "plain": send_job(ONE, TWO, "12", job_id="plain", text="plain"),
     "again": send_job(ONE, job_id="again", text="again", on_uncertain="resend"),
-    "large": send_job(*numbers(101), job_id="large", text="large"),
+    "large": send_job(*numbers(101), "12", job_id="large", text="large"),
 }
 # The same text: with joint sends these three share calls, and a text's recipient tells whose it is.
 JOINT_JOBS: dict[str, dict[str, Any]] = {
     "plain": send_job(ONE, TWO, "12", job_id="plain", text="same"),
     "again": send_job(THREE, job_id="again", text="same", on_uncertain="resend"),
     "third": send_job(FOUR, job_id="third", text="same"),
-    "large": send_job(*numbers(105)[4:], job_id="large", text="same"),
+    "large": send_job(*numbers(105)[4:], "12", job_id="large", text="same"),
 }
 FAULTS: dict[str, tuple[WorkerError, bool]] = {
     "not sent": (TransientError("gateway_unreachable", "refused"), False),
@@ -50,10 +50,14 @@ FAULTS: dict[str, tuple[WorkerError, bool]] = {
     "refused": (PermanentError("sender_refused", "no"), False),
 }
 WORKER = st.integers(0, WORKERS - 1)
+ALONE, SHARED = (
+    1000,
+    100,
+)  # recipients above which a worker hands parts out: the large job is sent by one, or by all
 
 
 class SendModel(RuleBasedStateMachine):
-    """Three workers at a time; a killed one is replaced."""
+    """Three workers at a time; a killed one is replaced. Some send large jobs by themselves, some do not."""
 
     jobs = JOBS
     coalesce = False
@@ -69,15 +73,23 @@ class SendModel(RuleBasedStateMachine):
         }
         self._everybody: list[Process] = []
         self._published: set[str] = set()
-        self._workers = [self._new() for _ in range(WORKERS)]
+        self._workers: list[Process] = []
 
-    def _new(self) -> Process:
-        self._everybody.append(Process(self._fleet, len(self._everybody)))
+    def _new(self, share_above: int) -> Process:
+        self._everybody.append(Process(self._fleet, len(self._everybody), share_above))
         return self._everybody[-1]
 
-    @initialize(which=st.integers(0, 3), overtaken=st.integers(0, 3))
-    def first_job(self, which: int, overtaken: int) -> None:
+    def _replace(self, number: int) -> None:
+        self._workers[number] = self._new(self._workers[number].share_above)
+
+    @initialize(
+        limits=st.lists(st.sampled_from([ALONE, SHARED]), min_size=WORKERS, max_size=WORKERS),
+        which=st.integers(0, 3),
+        overtaken=st.integers(0, 3),
+    )
+    def first_job(self, limits: list[int], which: int, overtaken: int) -> None:
         """There is always one; now and then its first worker is overtaken, for a done job is so no more."""
+        self._workers = [self._new(limit) for limit in limits]
         self.publish(which)
         if not overtaken:
             self.overtake(0, 1)
@@ -133,13 +145,13 @@ class SendModel(RuleBasedStateMachine):
     def kill(self, number: int) -> None:
         """A worker dies where it stands."""
         self._workers[number].kill()
-        self._workers[number] = self._new()
+        self._replace(number)
 
     @rule(number=WORKER)
     def stop(self, number: int) -> None:
         """A worker is told to stop and has no time left for what is under way."""
         self._runner.run(self._workers[number].stop())
-        self._workers[number] = self._new()
+        self._replace(number)
 
     @rule(number=WORKER, unconfirmed=st.integers(1, 2))
     def overtake(self, number: int, unconfirmed: int) -> None:

@@ -6,14 +6,14 @@ any two steps a worker may be left standing (frozen), for good (killed), or be c
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, part_delivery
 from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, settled
-from worker.domain.entry import CallState, Part
+from worker.domain.entry import Call, CallState, Part
 from worker.domain.entry_codec import decode
 from worker.domain.errors import (
     BrokerUnavailableError,
@@ -87,7 +87,9 @@ class Fleet:
 
     def remembers(self, message_id: str) -> bool:
         """Whether the ledger has an id."""
-        return any(f'"{message_id}"'.encode() in entry.stored.state for entry in self.store._entries.values())
+        entries = (decode(entry.stored.state) for entry in self.store._entries.values())
+        plans = (entry.plan for entry in entries if isinstance(entry.plan, Part))
+        return any(message_id in _ids_of(call) for plan in plans for call in plan.calls)
 
     @property
     def waiting(self) -> list[Kept]:
@@ -98,14 +100,18 @@ class Fleet:
 class Process:
     """One worker process of a fleet.
 
+    Args:
+        share_above: recipients; it sends smaller jobs by itself.
+
     Attributes:
         calls: texts of the requests to the gateway that are under way.
         left: jobs whose call was under way when it stopped.
     """
 
-    def __init__(self, fleet: Fleet, number: int) -> None:
+    def __init__(self, fleet: Fleet, number: int, share_above: int = 100) -> None:
         self.fleet = fleet
         self.number = number
+        self.share_above = share_above
         self.dead = False
         self.stopped = False
         self.calls: list[str] = []
@@ -117,7 +123,8 @@ class Process:
         world.publisher = _Publisher(self)  # type: ignore[assignment] # the same port
         world.ledger = _Ledger(self)  # type: ignore[assignment] # the same port
         world.gateway = _Gateway(self)
-        self._dispatch: Dispatch = FakeWorker(world, gate=_Gate(self), coalesce=fleet.coalesce).dispatch()
+        worker = FakeWorker(world, gate=_Gate(self), coalesce=fleet.coalesce, share_above=share_above)
+        self._dispatch: Dispatch = worker.dispatch()
 
     @property
     def busy(self) -> bool:
@@ -210,6 +217,14 @@ class Process:
             if kept.held_by != held_by:
                 return
         self.fleet.queue.remove(kept)
+
+
+def _ids_of(call: Call) -> Iterator[str | None]:
+    for one in call.settled:
+        yield one.message_id
+        yield from one.earlier_ids
+    for late in call.late_ids.values():
+        yield from late
 
 
 class _Ledger:
