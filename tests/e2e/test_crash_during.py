@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak.calls_under_way import calls_under_way
 from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_scene import PLAIN, Scene, open_scene
 from tests.support.faults_gate import FaultGate, fault_gate
@@ -40,6 +41,10 @@ def locked(ledger: Path) -> Iterator[None]:
     with closing(sqlite3.connect(ledger, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
+
+
+def _numbers(count: int) -> list[str]:
+    return [f"91987651{index:04d}" for index in range(2_000) if 20 <= index % 100 < 99][:count]
 
 
 class TestKilledDuring:
@@ -97,10 +102,31 @@ class TestKilledDuring:
         scene.ready()
         assert gateway.ids(job) == {PLAIN: [scene.wait_result(job).ids[PLAIN]]}
 
+    def test_the_parts_of_a_job(self, scene: Scene, gateway: LocalGateway) -> None:
+        """Some are done, some under way, some not begun: only those under way are in doubt."""
+        numbers = _numbers(800)
+        gateway.change(latency=1.0, jitter=0.5)
+        worker = scene.ready(WORKER_MAX_CALLS=5, WORKER_URGENT_CALLS=1)
+        job = scene.send(*numbers)
+        scene.wait_result(job)
+        wait_until(lambda: gateway.calls("sendSMS") >= 5, "more calls are under way")
+        worker.kill()
+        calling = calls_under_way(f"sqlite:///{scene.folder}/ledger.db", scene.prefix)
+        gateway.change(latency=0.0, jitter=0.0)
+        scene.ready()
+        wait_until(lambda: len({one.message_id for one in scene.results(job)}) == 8, "all parts")
+        last = {one.message_id: one for one in scene.results(job)}
+        assert 0 < len(calling) < 8
+        assert calling == {key for key, one in last.items() if one.key == "send.uncertain"}
+        assert {"send.accepted", "send.uncertain"} == {one.key for one in last.values()}
+        assert sorted(numbers) == sorted(name for one in last.values() for name in one.outcomes)
+        assert 0 == scene.repeats()
+        assert all(gateway.ids(job)[name] == [key] for one in last.values() for name, key in one.ids.items())
+
     def test_the_split(self, scene: Scene, gate: FaultGate) -> None:
         """The parts were perhaps handed out: they are handed out again, and each is sent once."""
-        numbers = [f"91987651{index:04d}" for index in range(2_000) if 20 <= index % 100 < 99][:250]
-        worker = scene.ready(AMQP_URL=gate.url)
+        numbers = _numbers(250)
+        worker = scene.ready(AMQP_URL=gate.url, WORKER_SHARE_ABOVE=100)
         with locked(scene.folder / "ledger.db"):
             job = scene.send(*numbers)
             wait_until(lambda: "swap" in worker.steps, "the worker opens the job")

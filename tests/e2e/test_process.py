@@ -113,6 +113,21 @@ class TestStop:
         assert dict.fromkeys(people, 1) == line.gateway.times("stopped")
         assert {"send.accepted": 40} == Counter(result.key for result in results)
 
+    def test_a_large_job_ends_its_calls_and_goes_back(self, own_line: Callable[..., Line]) -> None:
+        """The next worker sends the parts that were not begun; nothing is in doubt."""
+        line = own_line(WORKER_MAX_CALLS=4, WORKER_URGENT_CALLS=1)
+        line.gateway.change(latency=1)
+        people = numbers(800)
+        job = line.producer.send(people, "stopped in parts", category="service")
+        wait_until(lambda: line.gateway.calls("sendSMS") >= 4, "calls are under way")
+        assert 0 == line.worker.terminate()
+        assert line.gateway.calls("sendSMS") < 8
+        line.gateway.change(latency=0)
+        line.workshop.ready()
+        parts = line.collector.whole(job)
+        assert {"send.accepted"} == {part.key for part in parts}
+        assert dict.fromkeys(people, 1) == line.gateway.times("stopped in parts")
+
     def test_a_call_that_outlasts_the_drain_is_told_later(self, own_line: Callable[..., Line]) -> None:
         """Stop in time; the next worker says what became of the job, without a second call."""
         line = own_line(WORKER_DRAIN_TIMEOUT=1, ITON_TIMEOUT=3)

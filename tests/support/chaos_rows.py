@@ -26,6 +26,7 @@ class Walk:
         result: prefix of the routing key that every result must have.
         dead: the job ends as a dead letter as well.
         ordered: the steps follow each other; where not, only how often each occurs is certain.
+        settings: of every worker.
     """
 
     steps: tuple[str, ...]
@@ -35,6 +36,7 @@ class Walk:
     result: str = "send."
     dead: bool = False
     ordered: bool = True
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,14 @@ WALKS: Mapping[str, Walk] = {
         (*("swap", "part", "part", "ack"), *("swap", "call", "swap", "result", "ack") * 2),
         _send(*MANY, category="service"),
         ordered=False,
+        settings={"WORKER_SHARE_ABOVE": 100},
+    ),
+    "kept": Walk(
+        (*("dnd", "dnd", "swap"), *("swap", "call", "swap", "result") * 2, "ack"),
+        _send(*MANY),
+        ordered=False,
+        # One bulk call at a time, so that the parts take turns: only a result goes beside the next claim.
+        settings={"WORKER_MAX_CALLS": 2, "WORKER_URGENT_CALLS": 1},
     ),
     "delayed": Walk(
         (*_FIRST, "swap", "swap", "call", "swap", "result", "ack"),
@@ -124,6 +134,7 @@ _ONE = {"accepted": 1}
 _DOUBT = {"uncertain": 1}
 _ALL = {"accepted": 150}
 _FIRST_PART = {"uncertain": 100, "accepted": 50}
+_SECOND_PART = {"uncertain": 50, "accepted": 100}
 
 
 def _at(step: str, nth: int = 1) -> Moment:
@@ -152,6 +163,19 @@ ROWS: tuple[Row, ...] = (
     Row("large", _at("result"), _ALL, 2),
     Row("large", _at("ack", 2), _ALL, 2, repeated=True),
     Row("large", _at("ack", 3), _ALL, 2, repeated=True),
+    Row("kept", None, _ALL, 2),
+    Row("kept", _at("dnd"), _ALL, 2),
+    Row("kept", _at("swap"), _ALL, 2),
+    Row("kept", _at("swap", 2), _ALL, 2),
+    Row("kept", _at("call"), _FIRST_PART, 1),
+    Row("kept", _at("swap", 3), _FIRST_PART, 2),
+    Row("kept", _at("result"), _ALL, 2),
+    Row("kept", _at("swap", 4), _ALL, 2),
+    Row("kept", _at("call", 2), _SECOND_PART, 1),
+    Row("kept", _at("swap", 5), _SECOND_PART, 2),
+    Row("kept", _at("result", 2), _ALL, 2),
+    Row("kept", _at("ack"), _ALL, 2, repeated=True),
+    Row("kept", _end(), _ALL, 2),
     Row("delayed", None, _ONE, 1),
     Row("delayed", _at("call"), _DOUBT, 0),
     Row("delayed", _at("swap", 2), _DOUBT, 0),

@@ -81,7 +81,7 @@ class _Run:
         self._walk = WALKS[row.walk]
         self._amqp_url = amqp_url
         self._folder = folder
-        self._settings = {**_SETTINGS, **settings}
+        self._settings = {**_SETTINGS, **self._walk.settings, **settings}
 
     def play(self, gateways: GatewayLoop) -> Aftermath:
         """Kill, finish, look."""
