@@ -69,11 +69,12 @@ class Scene:
         jobs.append(self._published("send", {"recipients": [ON_THE_DND_LIST, *numbers(3)], "text": "small"}))
         jobs.append(self._published("status", {"message_ids": ["ffffffffffffffffffffffff"]}))
         jobs.append(self._published("account", {}))
-        large = self.line.producer.send(numbers(250, start=5), "large")
+        large = [self.line.producer.send(numbers(count, start=5), f"to {count}") for count in (150, 250)]
         self.line.producer.publish(b"this is no job")
         for job in jobs:
             self.line.collector.one(job)
-        self.line.collector.whole(large)
+        for job in large:
+            self.line.collector.whole(job)
 
     def _published(self, key: str, fields: Mapping[str, object]) -> str:
         """Publish a job with a timestamp, as producers should; return its id."""
@@ -100,7 +101,7 @@ def scene(
         prefix = stack.enter_context(own_prefix(broker.url))
         shop = Workshop(amqp_url=broker.url, prefix=prefix, gateway_url=simulator.url, folder=folder)
         stack.callback(shop.close)
-        worker = shop.ready()
+        worker = shop.ready(WORKER_SHARE_ABOVE=200)
         server = prometheus_server(
             folder / "prometheus", target=worker.health_url.removeprefix("http://"), rules=RULES
         )
@@ -129,9 +130,10 @@ class TestMetrics:
         def value(name: str, **labels: str) -> float | None:
             return scrape.value(f"iton_worker_{name}", **labels)
 
-        assert 10 * 20 + 3 + 250 == value("recipients_total", outcome="accepted")
+        assert 10 * 20 + 3 + 150 + 250 == value("recipients_total", outcome="accepted")
         assert 1 == value("recipients_total", outcome="dnd")
         assert 1 == value("jobs_total", kind="send", result="split")
+        assert 10 + 1 + 3 == value("jobs_total", kind="send", result="accepted")
         assert 1 == value("jobs_total", kind="status", result="pending")
         assert 1 == value("jobs_total", kind="account", result="balance")
         assert 1 == value("dead_letters_total", reason="not_json")

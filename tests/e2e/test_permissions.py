@@ -107,6 +107,7 @@ class TestWorker:
         """Parts, retries over a delay queue, results of every kind and a dead letter."""
         grant(_worker_rights(f"AMQP_DECLARE={declare}"))
         settings = {"AMQP_URL": limited_url, "WORKER_RETRY_DELAYS": "1", "WORKER_RETRY_ATTEMPTS": "1"}
+        settings["WORKER_SHARE_ABOVE"] = "100"  # parts are handed out
         if declare == "false":
             _topology(shop, WORKER_RETRY_DELAYS="1")
         with ExitStack() as stack:

@@ -12,7 +12,7 @@ import pika.exceptions
 
 from tests.soak.calls_under_way import calls_under_way
 from tests.soak.tally import Tally, changed_results, last_words, lost_calls, lost_recipients
-from tests.soak.traffic import Traffic
+from tests.soak.traffic import SHARE_ABOVE, Traffic
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import Arrived, Scene
 from tests.support.worker_process import wait_until
@@ -86,7 +86,11 @@ class Soak:
         return self._struck.total() < self.plan.strikes
 
     def _worker(self) -> ForkedWorker:
-        settings: dict[str, Any] = {"LOG_LEVEL": "info", **self.plan.settings}
+        settings: dict[str, Any] = {
+            "LOG_LEVEL": "info",
+            "WORKER_SHARE_ABOVE": SHARE_ABOVE,
+            **self.plan.settings,
+        }
         return self.scene.worker(**settings)
 
     def _strike(self, victims: list[ForkedWorker]) -> None:

@@ -10,7 +10,8 @@ import pika.exceptions
 from tests.support.chaos_scene import Scene
 
 _PLAIN = tuple(f"91987{number:07d}" for number in range(1_000_000) if 20 <= number % 100 < 99)
-_LARGE = 230  # recipients of every twentieth job: three parts
+_LARGE = (150, 230)  # recipients of every twentieth job, in turn: two parts and three
+SHARE_ABOVE = 200  # for the workers: one sort is sent where it was taken, the other is handed out
 
 
 class Traffic:
@@ -47,7 +48,11 @@ class Traffic:
         number = 0
         while not self._stop.wait(self._dice.uniform(0, 2 * self._pause)):
             number += 1
-            self._publish(f"soak-{number}", _LARGE if number % 20 == 0 else self._dice.randint(1, 3))
+            self._publish(f"soak-{number}", self._size(number))
+
+    def _size(self, number: int) -> int:
+        turn, rest = divmod(number, 20)
+        return self._dice.randint(1, 3) if rest else _LARGE[turn % len(_LARGE)]
 
     def _publish(self, job_id: str, size: int) -> None:
         recipients = list(islice(self._numbers, size))

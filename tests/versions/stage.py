@@ -13,7 +13,8 @@ from tests.support.worker_process import WorkerProcess, Workshop, wait_until
 
 PLAIN = "919876543210"
 RECOVERY = 30.0
-SETTINGS = {"WORKER_RETRY_DELAYS": "1", "LOG_LEVEL": "debug"}
+# Large jobs go over the queue of parts: that is the broker's.
+SETTINGS = {"WORKER_RETRY_DELAYS": "1", "WORKER_SHARE_ABOVE": "100", "LOG_LEVEL": "debug"}
 _AWAY = (pika.exceptions.AMQPError, OSError)
 
 

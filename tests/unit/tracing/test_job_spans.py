@@ -138,6 +138,16 @@ class TestLargeJob:
         assert {int(TRACE, 16)} == {one.context.trace_id for one in spans.all if one.context}
         assert [TRACE] * 2 == [ids(result.traceparent)[1] for result in world.publisher.results]
 
+    async def test_parts_that_are_sent_here_are_steps_of_the_job(self, spans: Spans, world: World) -> None:
+        """As those of a small one are; each result has its span."""
+        job = send_job(*(f"9198765{number:05d}" for number in range(150)))
+        await handled(spans, world, delivery(Lane.SEND, job, traceparent=TRACEPARENT), share_above=1000)
+        own = "process iton.send"
+        steps = [("sendSMS", own)] * 2 + [("publish iton.results.send", own)] * 2 + [(own, "remote")]
+        assert sorted(steps) == sorted(spans.tree())
+        assert {1} == {told(span)["iton.attempt"] for span in spans.named("sendSMS")}
+        assert "accepted" == told(spans.named(own)[0])["iton.job.result"]
+
 
 class TestRetry:
     """Repeats are seen, and rounds hang together."""
