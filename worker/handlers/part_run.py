@@ -112,7 +112,7 @@ class PartRun:
             else:
                 await self._call_with_others(index, self._tools.joint)
         except LedgerUnavailableError:
-            await self._unclaimed()
+            await finished(self._unclaimed())
             raise
         except asyncio.CancelledError:
             with suppress(WorkerError, TimeoutError):

@@ -508,6 +508,22 @@ class TestStops:
         assert Done() == await handled(FakeWorker(world), send_job(ONE))
         assert {ONE: "accepted"} == world.outcomes()
 
+    async def test_a_stop_while_a_claim_is_taken_back_lets_it_end(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """The claim's answer was lost; another worker sends at once."""
+        world.ledger.after = Failing("swap", {0})
+        world.ledger.before = paused = Pausing(name="swap", skip=1)
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        task.cancel()
+        await settled()
+        paused.go_on.set()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        assert Done() == await handled(FakeWorker(world), send_job(ONE))
+        assert {ONE: "accepted"} == world.outcomes()
+
     async def test_a_stop_during_the_record_lets_it_end(self, world: World, worker: FakeWorker) -> None:
         """The ids are in the ledger, for another worker to publish."""
         world.ledger.before = paused = Pausing(name="swap", skip=1)
