@@ -26,6 +26,8 @@ from worker.handlers.dispatch import Dispatch
 from worker.ledger import MemoryLedger
 from worker.ports import Command, MessageReport, Stored, TextMessage
 
+_TICK = 1e-5  # seconds that a step takes
+
 
 @dataclass(slots=True)
 class Kept:
@@ -145,6 +147,8 @@ class Process:
 
     async def step(self) -> None:
         """Stand still until the next turn."""
+        # No two claims begin in the same microsecond: by that a worker knows its own.
+        self.fleet.world.clock.leap(_TICK)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._steps.append(turn)
         await turn
