@@ -153,6 +153,13 @@ class SendModel(RuleBasedStateMachine):
         self._runner.run(self._workers[number].stop())
         self._replace(number)
 
+    @rule(number=WORKER, steps=st.integers(1, 24))
+    def stop_in_the_middle(self, number: int, steps: int) -> None:
+        """A worker is told to stop shortly after it began on a message."""
+        self.take(number, 0)
+        self.go_on(number, steps)
+        self.stop(number)
+
     @rule(number=WORKER, unconfirmed=st.integers(1, 2))
     def overtake(self, number: int, unconfirmed: int) -> None:
         """A worker freezes in its call for a whole lease, another one ends the job, then it goes on."""

@@ -184,6 +184,7 @@ class Process:
         while not all(task.done() for task in tasks):
             # What waits for a ledger that is away goes on with the clock.
             await (self.go_on(1) if self.busy else self.fleet.world.clock.advance(0.5))
+        assert self.fleet.coalesce or not self.busy, "its delivery was given back while it goes on"
         self.fleet.give_back(self.number)
         # Joint calls are nobody's own: those that are still under way end with the process.
         self.dead = self.fleet.coalesce
