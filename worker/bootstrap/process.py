@@ -8,7 +8,9 @@ from worker.bootstrap.assembly import Assembly
 from worker.runtime import StopSignals, serve
 from worker.settings import Settings
 
-_OBJECTS_A_ROUND = 5_000  # seven times the default
+# More than the thousand jobs of a full prefetch hold together: as they come and go in waves, any fewer bring a
+# round with every wave, each over the objects of all jobs in flight.
+_OBJECTS_A_ROUND = 50_000
 
 
 def run_worker(settings: Settings) -> int:
@@ -25,7 +27,7 @@ def _collect_less_often() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS_A_ROUND, 10, 10)
+    gc.set_threshold(_OBJECTS_A_ROUND, 5, 5)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
