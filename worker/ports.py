@@ -231,6 +231,19 @@ class Stored:
     state: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One compare-and-swap.
+
+    Attributes:
+        expected: token of the version that *new* replaces; None: there is no entry.
+    """
+
+    key: str
+    expected: str | None
+    new: Stored
+
+
 class Ledger(Protocol):
     """A store of small entries that change only by compare-and-swap. Calls may overlap.
 
@@ -249,6 +262,13 @@ class Ledger(Protocol):
 
         True as well when the entry already carries ``new.token``: a write that is repeated because its
         answer was lost.
+        """
+        ...
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
+        """Do *swaps*, in order, for the price of few; return of each what `swap` would return or raise.
+
+        Each stands or falls by itself. Raises nothing.
         """
         ...
 

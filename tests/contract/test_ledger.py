@@ -1,13 +1,14 @@
 """What every ledger promises, whatever store is behind it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from tests.contract.ledger_backends import LONG, Backend, entry
 from worker.domain.errors import LedgerUnavailableError
-from worker.ports import Ledger, Stored
+from worker.ports import Ledger, Stored, Swap
 
 
 class TestSwap:
@@ -82,6 +83,94 @@ class TestSwap:
         again = replace(first, state=b"other")
         assert await ledger.swap("job-1", expected=first.token, new=again) is True
         assert first == await ledger.load("job-1")
+
+
+class TestSwapMany:
+    """Many at once, each as if it were alone."""
+
+    async def test_each_stands_or_falls_by_itself(self, ledger: Ledger) -> None:
+        """Entries that are created, replaced, refused and repeated, side by side."""
+        held, lost = entry(), entry()
+        for key, stored in (("held", held), ("lost", lost)):
+            await ledger.swap(key, expected=None, new=stored)
+        created, replaced, again = entry(b"created"), entry(b"replaced"), Stored(lost.token, b"again")
+        swaps = [
+            Swap("new", None, created),
+            Swap("lost", None, entry()),
+            Swap("held", held.token, replaced),
+            Swap("lost", "gone", entry()),
+            Swap("lost", "gone", again),
+            Swap("absent", "gone", entry()),
+        ]
+        assert [True, False, True, False, True, False] == list(await ledger.swap_many(swaps))
+        expected = {"new": created, "held": replaced, "lost": lost, "absent": None}
+        assert expected == {key: await ledger.load(key) for key in expected}
+
+    async def test_they_are_done_in_order(self, ledger: Ledger) -> None:
+        """The second swap of a key sees what the first has written."""
+        first, second = entry(), entry(b"done")
+        swaps = [Swap("job-1", None, first), Swap("job-1", first.token, second), Swap("job-1", None, entry())]
+        assert [True, True, False] == list(await ledger.swap_many(swaps))
+        assert second == await ledger.load("job-1")
+
+    async def test_none_are_no_work(self, ledger: Ledger) -> None:
+        """An empty batch has an empty answer."""
+        assert [] == list(await ledger.swap_many([]))
+
+    async def test_more_than_fit_into_one_round(self, ledger: Ledger) -> None:
+        """Five hundred are written, and answered in their order."""
+        news = {f"job-{number}": entry(b"%d" % number) for number in range(500)}
+        await ledger.swap("job-7", expected=None, new=entry())
+        answers = list(await ledger.swap_many([Swap(key, None, new) for key, new in news.items()]))
+        assert [number != 7 for number in range(500)] == answers
+        assert news["job-499"] == await ledger.load("job-499")
+
+    async def test_a_repeated_batch_still_stands(self, ledger: Ledger) -> None:
+        """Done again because its answer was lost, it is answered alike and changes nothing."""
+        swaps = [Swap(f"job-{number}", None, entry()) for number in range(5)]
+        await ledger.swap("job-3", expected=None, new=entry())
+        assert list(await ledger.swap_many(swaps)) == list(await ledger.swap_many(swaps))
+        assert swaps[4].new == await ledger.load("job-4")
+
+    async def test_batches_race_entry_by_entry(self, ledger: Ledger) -> None:
+        """Of ten batches for the same keys, exactly one wins each key."""
+        keys = [f"job-{number}" for number in range(30)]
+        batches = [
+            [Swap(key, None, entry()) for key in sorted(keys, reverse=bool(at % 2))] for at in range(10)
+        ]
+        answers = await asyncio.gather(*map(ledger.swap_many, batches))
+        winners = [
+            swap
+            for batch, won in zip(batches, answers, strict=True)
+            for swap, stands in zip(batch, won, strict=True)
+            if stands is True
+        ]
+        assert sorted(keys) == sorted(swap.key for swap in winners)
+        assert [swap.new for swap in winners] == [await ledger.load(swap.key) for swap in winners]
+
+    async def test_a_cancelled_caller_leaves_no_entry_half_written(self, ledger: Ledger) -> None:
+        """Each is there or not, and the ledger goes on."""
+        swaps = [Swap(f"job-{number}", None, entry()) for number in range(50)]
+        task = asyncio.create_task(_answers(ledger, swaps))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await ledger.check()
+        for swap in swaps:
+            assert await ledger.load(swap.key) in {None, swap.new}
+        assert [True] * 50 == list(await ledger.swap_many(swaps))
+
+    async def test_a_closed_ledger_says_so_of_each(self, ledger: Ledger) -> None:
+        """It raises nothing: the error is the answer."""
+        await ledger.check()
+        await ledger.close()
+        answers = await ledger.swap_many([Swap("job-1", None, entry()), Swap("job-2", None, entry())])
+        assert ["ledger_closed"] * 2 == [getattr(answer, "code", "") for answer in answers]
+        assert answers[0] is not answers[1]
+
+
+async def _answers(ledger: Ledger, swaps: list[Swap]) -> Sequence[bool | Exception]:
+    return await ledger.swap_many(swaps)
 
 
 class TestEntries:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tests.contract.ledger_backends import SteppedClock
 from worker.ledger import MemoryLedger, SqliteLedger
-from worker.ports import Stored
+from worker.ports import Stored, Swap
 
 RETENTION = 100.0
 KEYS = st.sampled_from(["job-1", "job-1/1", "job-2"])
@@ -41,6 +41,15 @@ class LedgersAgree(RuleBasedStateMachine):
         new = Stored(token, state)
         ours = self._runner.run(self._model.swap(key, expected=expected, new=new))
         assert ours == self._runner.run(self._ledger.swap(key, expected=expected, new=new))
+
+    @rule(calls=st.lists(SWAPS, max_size=5))
+    def swap_many(self, calls: list[tuple[str, str | None, str, bytes]]) -> None:
+        """Swaps in one batch, of one key even, are answered as one after the other would be."""
+        swaps = [Swap(key, expected, Stored(token, state)) for key, expected, token, state in calls]
+        ours = [
+            self._runner.run(self._model.swap(one.key, expected=one.expected, new=one.new)) for one in swaps
+        ]
+        assert ours == self._runner.run(self._ledger.swap_many(swaps))
 
     @rule(key=KEYS)
     def load(self, key: str) -> None:

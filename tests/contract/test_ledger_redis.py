@@ -12,6 +12,7 @@ from tests.contract.ledger_backends import LONG, entry
 from tests.support.redis_server import RedisServer
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger.redis import RedisLedger
+from worker.ports import Swap
 
 PASSWORD = "s3cret-p4ss"
 
@@ -87,6 +88,23 @@ class TestServerTrouble:
         server.command("SCRIPT", "FLUSH")
         swaps = [ledger.swap(f"job-{number}", expected=None, new=entry()) for number in range(20)]
         assert await asyncio.gather(*swaps) == [True] * 20
+
+    async def test_a_batch_survives_flushed_scripts(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """Each of its swaps is done once, and answered in its place."""
+        await ledger.swap("job-3", expected=None, new=entry())
+        server.command("SCRIPT", "FLUSH")
+        swaps = [Swap(f"job-{number}", None, entry()) for number in range(20)]
+        assert [number != 3 for number in range(20)] == await ledger.swap_many(swaps)
+
+    async def test_a_frozen_server_fails_a_batch(self, server: RedisServer, ledger: RedisLedger) -> None:
+        """Within the time limit, each entry by itself; the same batch again stands."""
+        await ledger.check()
+        swaps = [Swap(f"job-{number}", None, entry()) for number in range(5)]
+        with server.frozen():
+            async with asyncio.timeout(5):
+                answers = await ledger.swap_many(swaps)
+        assert ["ledger_timed_out"] * 5 == [getattr(answer, "code", "") for answer in answers]
+        assert [True] * 5 == await ledger.swap_many(swaps)
 
     async def test_a_full_server_is_reported_and_recovers(
         self, server: RedisServer, ledger: RedisLedger

@@ -15,6 +15,7 @@ import pytest
 from tests.contract.ledger_backends import LONG, SteppedClock, entry, rows, until
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger import SqliteLedger
+from worker.ports import Swap
 
 ROOT = Path(__file__).parents[2]
 WRITER = [sys.executable, "-m", "tests.contract.ledger_writer"]
@@ -88,6 +89,33 @@ class TestDurability:
             *[ledger.swap(f"job-{number}", expected=None, new=entry()) for number in range(200)]
         )
         assert 1 <= statements.count("COMMIT") <= 10
+
+    async def test_a_batch_is_one_commit(self, ledger: SqliteLedger) -> None:
+        """Durable as a whole when it is answered, whatever number of entries."""
+        statements: list[str] = []
+        await ledger._ask(lambda file, _now: file._connection.set_trace_callback(statements.append))
+        await ledger.swap_many([Swap(f"job-{number}", None, entry()) for number in range(300)])
+        assert 1 == statements.count("COMMIT")
+
+    async def test_an_entry_that_cannot_be_stored_fails_alone(self, ledger: SqliteLedger) -> None:
+        """Its error is its own answer; its neighbours are written."""
+        swaps = [
+            Swap("job-1", None, entry()),
+            Swap("job-\ud800", None, entry()),
+            Swap("job-2", None, entry()),
+        ]
+        first, wrong, last = await ledger.swap_many(swaps)
+        assert (True, True) == (first, last)
+        assert isinstance(wrong, UnicodeEncodeError)
+        assert swaps[2].new == await ledger.load("job-2")
+
+    async def test_a_file_that_is_gone_fails_all(self, ledger: SqliteLedger, path: Path) -> None:
+        """What was written to a deleted file is not said to stand."""
+        await ledger.check()
+        path.unlink()
+        answers = await ledger.swap_many([Swap(f"job-{number}", None, entry()) for number in range(3)])
+        assert [LedgerUnavailableError] * 3 == [type(answer) for answer in answers]
+        assert 3 == len({id(answer) for answer in answers})
 
 
 class TestFile:

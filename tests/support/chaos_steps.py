@@ -25,6 +25,8 @@ Side = Literal["before", "after"]
 STEPS: tuple[tuple[type, str, str], ...] = (
     (SqliteLedger, "swap", "swap"),
     (RedisLedger, "swap", "swap"),
+    (SqliteLedger, "swap_many", "swap"),
+    (RedisLedger, "swap_many", "swap"),
     (ItonGateway, "check_dnd", "dnd"),
     (ItonGateway, "send", "call"),
     (ItonGateway, "message_status", "status"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, part_delivery
-from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, settled
+from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, one_by_one, settled
 from worker.domain.entry import Call, CallState, Part
 from worker.domain.entry_codec import decode
 from worker.domain.errors import (
@@ -24,7 +24,7 @@ from worker.domain.errors import (
 from worker.domain.messages import Delay, Delivery, Lane, PartMessage, Requeue, ResultMessage
 from worker.handlers.dispatch import Dispatch
 from worker.ledger import MemoryLedger
-from worker.ports import Command, MessageReport, Stored, TextMessage
+from worker.ports import Command, MessageReport, Stored, Swap, TextMessage
 
 _TICK = 1e-5  # seconds that a step takes
 
@@ -260,6 +260,9 @@ class _Ledger:
         if fault == "after":
             raise LedgerUnavailableError("ledger_away", "made to fail")
         return stands
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+        return await one_by_one(self.swap, swaps)
 
     def _unclaim(self, key: str) -> None:
         fleet = self._fleet

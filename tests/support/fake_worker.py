@@ -97,7 +97,12 @@ class FakeWorker:
 
     def __post_init__(self) -> None:
         if self.coalesce:
-            self.joint = JointSends(self.world.gateway, self.gate, self.observer)
+            self.joint = JointSends(self.world.gateway, self.gate, self.observer, self.book)
+
+    @property
+    def book(self) -> LedgerBook:
+        """Reads and writes entries."""
+        return LedgerBook(self.world.ledger, self.world.token)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -108,7 +113,7 @@ class FakeWorker:
     def tools(self) -> SendTools:
         """The collaborators of a send."""
         return SendTools(
-            book=LedgerBook(self.world.ledger, self.world.token),
+            book=self.book,
             gateway=self.world.gateway,
             gate=self.gate,
             retry=self.tracing.sending(self.retry(Command.SEND)),

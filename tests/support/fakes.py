@@ -13,7 +13,7 @@ from itertools import count
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError, WorkerError
 from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
 from worker.ledger import MemoryLedger
-from worker.ports import Command, MessageReport, Stored, TextMessage
+from worker.ports import Command, MessageReport, Stored, Swap, TextMessage
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _QUIET_ROUNDS = 30  # turns of the event loop after which everybody has got as far as time allows
@@ -235,6 +235,17 @@ class FakePublisher:
         self.parts.append(part)
 
 
+async def one_by_one(swap: Callable[..., Awaitable[bool]], swaps: Sequence[Swap]) -> list[bool | Exception]:
+    """Do each of *swaps* by itself: a store that may fail, or lose its worker, between any two of them."""
+    answers: list[bool | Exception] = []
+    for one in swaps:
+        try:
+            answers.append(await swap(one.key, expected=one.expected, new=one.new))
+        except LedgerUnavailableError as error:
+            answers.append(error)
+    return answers
+
+
 class FakeLedger:
     """A ledger in memory that can be away, and that can lose the answer of a write.
 
@@ -242,6 +253,7 @@ class FakeLedger:
         before: awaited before each operation, with its name; it may raise.
         after: the same behind it: what it did stands.
         keys: of the entries that were written.
+        together: how many swaps each batch had.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -250,6 +262,7 @@ class FakeLedger:
         self.before: Callable[[str], Awaitable[None]] | None = None
         self.after: Callable[[str], Awaitable[None]] | None = None
         self.keys: set[str] = set()
+        self.together: list[int] = []
 
     def forget(self) -> None:
         """Lose every entry, as if its time were over."""
@@ -269,6 +282,11 @@ class FakeLedger:
         stands = await self._inner.swap(key, expected=expected, new=new)
         await self._hook(self.after, "swap")
         return stands
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+        """Do each in turn, with the hooks of each."""
+        self.together.append(len(swaps))
+        return await one_by_one(self.swap, swaps)
 
     async def check(self) -> None:
         """Prove that it is there."""

@@ -87,7 +87,7 @@ class Crew:
 
     def _completion(self) -> Completion:
         tools = SendTools(
-            book=LedgerBook(self.ledger, _tokens()),
+            book=self._book,
             gateway=self.gateway,
             gate=self.gate,
             retry=self.tracing.sending(self._retry(Command.SEND)),
@@ -103,7 +103,11 @@ class Crew:
         """The one place in which jobs meet that send the same."""
         if not self.settings.gateway.coalesce_sends:
             return None
-        return JointSends(self.gateway, self.gate, self.observer)
+        return JointSends(self.gateway, self.gate, self.observer, self._book)
+
+    @cached_property
+    def _book(self) -> LedgerBook:
+        return LedgerBook(self.ledger, _tokens())
 
     @cached_property
     def _lookups(self) -> Lookups:

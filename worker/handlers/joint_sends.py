@@ -2,71 +2,25 @@
 
 import asyncio
 import copy
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
 
 import structlog
 
 from worker.domain import joint
 from worker.domain.errors import PermanentError, WorkerError
 from worker.handlers.finishing import LAST_STEP
+from worker.handlers.ledger_book import LedgerBook
+from worker.handlers.seats import Outcome, Passenger, Seat, claim_all, record_all
 from worker.ports import CallGate, Command, Gateway, Observer, TextMessage
 
 log = structlog.get_logger(__name__)
 
 _LOOKED_AT = 4 * joint.MOST  # seats
 
-Outcome = Mapping[str, str] | WorkerError
 Key = tuple[str, bool, str | None, tuple[tuple[str, str], ...], bool]
-
-
-class Passenger(Protocol):
-    """One job's call, as far as it rides with others. Its ledger entry is its own affair."""
-
-    async def claim(self) -> bool:
-        """Mark the call as going out; False where it must not go (any more)."""
-        ...
-
-    def departs(self) -> bool:
-        """Tell, right before the call, whether the claim still holds. If so, the call counts as made."""
-        ...
-
-    async def back_out(self) -> None:
-        """Take the claim back: nothing was sent."""
-        ...
-
-    async def record(self, outcome: Outcome) -> None:
-        """Record the ids of its own recipients, or the error; raise what the attempt ends with."""
-        ...
-
-
-@dataclass(eq=False, slots=True)
-class Seat:
-    """A passenger and its recipients on their way.
-
-    Attributes:
-        ended: when everything about it is recorded; with the error that its job shall hear of.
-        gone: its job was cancelled. What is under way for it is finished, nothing new is begun.
-        boarding: it may have a claim that no call has followed yet.
-    """
-
-    recipients: tuple[str, ...]
-    passenger: Passenger
-    ended: asyncio.Future[None]
-    gone: bool = False
-    boarding: bool = False
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Let the job go on."""
-        if self.ended.done():
-            return
-        if error is None or self.gone:
-            self.ended.set_result(None)
-        else:
-            self.ended.set_exception(error)
 
 
 @dataclass(eq=False, slots=True)
@@ -106,10 +60,13 @@ class JointSends:
     gateway is away ride too.
 
     Each passenger claims its own entry before the call and records its own outcome after it, in a task that
-    no job's cancellation ends.
+    no job's cancellation ends. The entries of a call are written together.
     """
 
-    def __init__(self, gateway: Gateway, gate: CallGate, observer: Observer, *, at_once: int = 2) -> None:
+    def __init__(
+        self, gateway: Gateway, gate: CallGate, observer: Observer, book: LedgerBook, *, at_once: int = 2
+    ) -> None:
+        self._book = book
         self._gateway = gateway
         self._gate = gate
         self._observer = observer
@@ -188,14 +145,17 @@ class JointSends:
     async def _call(self, line: _Line, boarded: Callable[[], list[Seat]]) -> None:
         """Make one call, for whom *boarded* names once there is leave to make it."""
         aboard: list[Seat] = []
-        left: Iterable[Seat] = ()
+        left: list[Seat] = []
         seats: list[Seat] | None = None
         try:
             async with self._gate.admit(Command.SEND, urgent=line.urgent) as permit:
                 seats = boarded()
-                claimed = await self._claimed(seats)
-                aboard = [seat for seat in claimed if not seat.gone and seat.passenger.departs()]
-                left = [seat for seat in claimed if seat not in aboard]
+                claimed = await claim_all(self._book, seats)
+                # A job that was cancelled meanwhile says so in its own task, which must have its turn.
+                await asyncio.sleep(0)
+                for seat in claimed:
+                    goes = not seat.gone and seat.passenger.departs()
+                    (aboard if goes else left).append(seat)
                 if not aboard:
                     permit.unused()
                 outcome: Outcome = await self._sent(line, aboard) if aboard else {}
@@ -205,28 +165,9 @@ class JointSends:
             for seat in boarded():
                 seat.end(copy.copy(outcome) if isinstance(outcome, WorkerError) else None)
             return
-        await _each(self._backed_out(seat) for seat in left)
+        if left:
+            await asyncio.gather(*map(self._backed_out, left))
         await self._after(line, aboard, outcome)
-
-    async def _claimed(self, seats: Sequence[Seat]) -> list[Seat]:
-        """Let every passenger claim its call; return those who may go."""
-
-        async def claim(seat: Seat) -> bool:
-            if seat.gone:
-                seat.end()
-                return False
-            seat.boarding = True
-            try:
-                may_go = await seat.passenger.claim()
-            except Exception as error:  # noqa: BLE001 - it is raised where the job waits
-                seat.end(error)
-                return False
-            if not may_go:
-                seat.end()
-            return may_go
-
-        claims = await asyncio.gather(*map(claim, seats))
-        return [seat for seat, may_go in zip(seats, claims, strict=True) if may_go]
 
     async def _sent(self, line: _Line, aboard: Sequence[Seat]) -> Mapping[str, str]:
         for seat in aboard:
@@ -238,7 +179,7 @@ class JointSends:
         """Tell everybody what became of the call; find out whose number made the gateway refuse it."""
         alone = len(aboard) <= 1
         if alone or not isinstance(outcome, PermanentError) or not joint.may_concern_one(outcome.code):
-            await _each(_recorded(seat, outcome) for seat in aboard)
+            await record_all(self._book, aboard, outcome)
             return
         log.warning("call.divided", code=outcome.code, jobs=len(aboard))
         # Refused means that nothing was sent: they go again in two halves, each with a claim of its own.
@@ -258,24 +199,6 @@ class JointSends:
         if ending:
             seat.end()
         return True
-
-
-async def _recorded(seat: Seat, outcome: Outcome) -> None:
-    own = (
-        copy.copy(outcome)
-        if isinstance(outcome, WorkerError)
-        else {name: outcome[name] for name in seat.recipients if name in outcome}
-    )
-    try:
-        await seat.passenger.record(own)
-    except Exception as error:  # noqa: BLE001 - it is raised where the job waits
-        seat.end(error)
-    else:
-        seat.end()
-
-
-async def _each(steps: Iterable[Coroutine[Any, Any, object]]) -> None:
-    await asyncio.gather(*steps)
 
 
 def _numbers(seats: Iterable[Seat]) -> tuple[str, ...]:

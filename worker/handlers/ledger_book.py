@@ -1,13 +1,13 @@
 """The ledger as the handlers use it: entries instead of bytes, lost races instead of False."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import UnreadableEntryError, decode, encode
 from worker.domain.errors import UnavailableError
 from worker.domain.replay import Replay, reopened
-from worker.ports import Ledger, Stored
+from worker.ports import Ledger, Stored, Swap
 
 
 class LostRaceError(Exception):
@@ -83,3 +83,18 @@ class LedgerBook:
         if not await self.ledger.swap(held.key, expected=held.token, new=new):
             raise LostRaceError
         return Held(held.key, new.token, entry)
+
+    async def write_many(self, changes: Sequence[tuple[Held, Entry]]) -> list[Held | Exception]:
+        """Do what `write` does, for the price of few; return of each what that would return or raise."""
+        swaps = [
+            Swap(held.key, held.token, Stored(self.draw_token(), encode(entry))) for held, entry in changes
+        ]
+        answers = await self.ledger.swap_many(swaps)
+        return [
+            Held(swap.key, swap.new.token, entry) if answer is True else _why(answer)
+            for swap, (_, entry), answer in zip(swaps, changes, answers, strict=True)
+        ]
+
+
+def _why(answer: bool | Exception) -> Exception:  # noqa: FBT001 - as the ledger answers
+    return answer if isinstance(answer, Exception) else LostRaceError()

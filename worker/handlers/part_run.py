@@ -142,17 +142,27 @@ class PartRun:
 
     async def claim(self, index: int) -> bool:
         """Mark the call as going out, right before it does; False where it must not. Not to be cut in two."""
-        clock = self._tools.clock
+        claim = self.claiming(index)
+        if claim is not None:
+            await self._write(claim)
+        return self._claim is not None
+
+    def claiming(self, index: int) -> Entry | None:
+        """What the entry says once the call goes out, or why it does not; None: there is nothing to say."""
         if self._state(index) is not CallState.READY:
-            return False
-        if self._order.wishes.expired(clock.now()):
-            await self._write(verdict.after_expiry(self.held.entry, index))
-            return False
+            return None
+        clock, now = self._tools.clock, self._tools.clock.now()
+        if self._order.wishes.expired(now):
+            return verdict.after_expiry(self.held.entry, index)
         self._claimed_at = clock.elapsed()
-        begun = begin(self.held.entry, index, started=clock.now().timestamp())
+        begun = begin(self.held.entry, index, started=now.timestamp())
         self._claim = begun.part.calls[index]
-        await self._write(begun)
-        return True
+        return begun
+
+    def wrote(self, held: Held) -> bool:
+        """Learn that the entry is written, as *held*; tell whether that was a claim."""
+        self.held, self._unwritten = held, False
+        return self._claim is not None
 
     def departs(self, index: int) -> bool:
         """Tell whether the claim is fresh enough to call; if so, a call has followed it."""
@@ -261,8 +271,7 @@ class PartRun:
         await self._write(verdict.after_lease(self.held.entry, index, repeatable=again))
 
     async def _write(self, entry: Entry) -> None:
-        self.held = await self._tools.book.write(self.held, entry)
-        self._unwritten = False
+        self.wrote(await self._tools.book.write(self.held, entry))
 
     def _repeatable(self, index: int) -> bool:
         return self._order.wishes.repeatable(self._at(index), self._tools.clock.now())
@@ -275,9 +284,18 @@ class _Passenger:
     run: PartRun
     index: int
 
-    async def claim(self) -> bool:
+    @property
+    def held(self) -> Held:
         """As the protocol says."""
-        return await self.run.claim(self.index)
+        return self.run.held
+
+    def claiming(self) -> Entry | None:
+        """As the protocol says."""
+        return self.run.claiming(self.index)
+
+    def claimed(self, held: Held) -> bool:
+        """As the protocol says."""
+        return self.run.wrote(held)
 
     def departs(self) -> bool:
         """As the protocol says."""
@@ -286,6 +304,14 @@ class _Passenger:
     async def back_out(self) -> None:
         """As the protocol says."""
         await self.run.back_out(self.index)
+
+    def answered(self, message_ids: Mapping[str, str]) -> Entry:
+        """As the protocol says."""
+        return verdict.after_reply(self.run.held.entry, self.index, message_ids)
+
+    def recorded(self, held: Held) -> None:
+        """As the protocol says."""
+        self.run.wrote(held)
 
     async def record(self, outcome: Mapping[str, str] | WorkerError) -> None:
         """As the protocol says."""

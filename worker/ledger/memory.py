@@ -1,10 +1,11 @@
 """A ledger that lives and dies with the process: for trials and tests."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.ledger.failures import closed
-from worker.ports import Clock, Stored
+from worker.ports import Clock, Stored, Swap
 
 _EXPIRED_PER_WRITE = 8
 
@@ -41,6 +42,15 @@ class MemoryLedger:
     async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
         """Write *new* if the entry's token is *expected*; tell if it stands."""
         self._refuse_if_closed()
+        return self._swap(key, expected, new)
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+        """Do each; return what `swap` would return or raise."""
+        if self._closed:
+            return [closed() for _ in swaps]
+        return [self._swap(one.key, one.expected, one.new) for one in swaps]
+
+    def _swap(self, key: str, expected: str | None, new: Stored) -> bool:
         now = self._clock.elapsed()
         held = self._alive(key, now)
         token = held.token if held else None

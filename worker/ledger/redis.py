@@ -1,5 +1,6 @@
 """The ledger of a fleet: one Redis or Valkey server for all workers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,11 +10,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
+from worker.domain.errors import LedgerUnavailableError
 from worker.ledger.failures import closed
 from worker.ledger.redis_address import read_address
 from worker.ledger.redis_commands import RedisCommands, Script
 from worker.ledger.redis_failures import failure_of, foreign_entry
-from worker.ports import Stored
+from worker.ports import Stored, Swap
 
 log = structlog.get_logger(__name__)
 
@@ -94,10 +96,36 @@ class RedisLedger:
 
         The write is done also when the caller is cancelled while it waits.
         """
+        arguments = self._arguments(expected, new)
+        return bool(await self.evaluate(_SWAP, self._name(key), *arguments) == 1)
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+        """Do each, all in few round trips; return what `swap` would return or raise.
+
+        The writes are done also when the caller is cancelled while it waits.
+        """
+        if self._closed:
+            return [closed() for _ in swaps]
+        # All are queued before the first reply is awaited, so that they go out together.
+        asked = [
+            (one, self._commands.send("EVALSHA", _SWAP.sha, 1, self._name(one.key), *arguments))
+            for one in swaps
+            for arguments in [self._arguments(one.expected, one.new)]
+        ]
+        return [await self._swapped(one, await reply) for one, reply in asked]
+
+    async def _swapped(self, one: Swap, reply: object) -> bool | Exception:
+        try:
+            if isinstance(reply, NoScriptError):
+                return await self.swap(one.key, expected=one.expected, new=one.new)
+            return bool(self._checked(reply) == 1)
+        except LedgerUnavailableError as error:
+            return error
+
+    def _arguments(self, expected: str | None, new: Stored) -> tuple[bytes, bytes, bytes, int]:
         head = _head(new.token)
         held = b"" if expected is None else _head(expected)
-        arguments = (held, head, head + new.state, self._retention)
-        return bool(await self.evaluate(_SWAP, self._name(key), *arguments) == 1)
+        return held, head, head + new.state, self._retention
 
     async def entries(self) -> int | None:
         """Return None: Redis counts only all keys of a database together."""

@@ -1,12 +1,15 @@
 """The default ledger: one SQLite file, for all processes of one machine."""
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from worker.ledger.failures import closed
+from worker.domain.errors import LedgerUnavailableError
+from worker.ledger.failures import again, closed
 from worker.ledger.sqlite_file import Work
 from worker.ledger.sqlite_thread import LedgerThread
-from worker.ports import Clock, Stored
+from worker.ports import Clock, Stored, Swap
 
 
 class SqliteLedger:
@@ -50,8 +53,29 @@ class SqliteLedger:
 
         The write is done also when the caller is cancelled while it waits.
         """
-        answer = await self._ask(lambda file, now: file.swap(key, expected, new, now), writes=True)
+        answer = await self._ask(lambda file, now: file.swap(key, expected, new, now), writes=1)
         return cast("bool", answer)
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+        """Do each, all in one transaction; return what `swap` would return or raise.
+
+        The writes are done also when the caller is cancelled while it waits.
+        """
+        if not swaps:
+            return []
+        try:
+            answers = await self._ask(lambda file, now: file.swap_many(swaps, now), writes=len(swaps))
+        except LedgerUnavailableError as error:
+            return [again(error) for _ in swaps]
+        except Exception:  # noqa: BLE001 -- one of them cannot be stored as it is: the others must not suffer for it
+            return await asyncio.gather(*map(self._swapped, swaps))
+        return cast("list[bool | Exception]", answers)
+
+    async def _swapped(self, one: Swap) -> bool | Exception:
+        try:
+            return await self.swap(one.key, expected=one.expected, new=one.new)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is the answer
+            return error
 
     async def entries(self) -> int | None:
         """Return about how many entries there are: never too few."""
@@ -59,13 +83,13 @@ class SqliteLedger:
 
     async def check(self) -> None:
         """Prove that the file can take a batch of entries."""
-        await self._ask(lambda file, _now: file.probe(), writes=True)
+        await self._ask(lambda file, _now: file.probe(), writes=1)
 
     async def close(self) -> None:
         """Finish what was asked for, then give the file back."""
         await self._thread.stop()
 
-    async def _ask(self, work: Work, *, writes: bool = False) -> object:
+    async def _ask(self, work: Work, *, writes: int = 0) -> object:
         if self._thread.stopping:
             raise closed()
         return await self._thread.ask(work, writes=writes)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from worker.ledger.sqlite_failures import file_lost, primary_code
 from worker.ledger.sqlite_schema import connect
-from worker.ports import Stored
+from worker.ports import Stored, Swap
 
 _LOAD = "SELECT token, state FROM entries WHERE key = ? AND expires_at > ?"
 _CREATE = (
@@ -62,6 +62,10 @@ class LedgerFile:
     def swap(self, key: str, expected: str | None, new: Stored, now: int) -> bool:
         """Write *new* if the entry's token is *expected*; tell if it stands. Part of a transaction."""
         return self._write(key, expected, new, now) or self._stands(key, new.token, now)
+
+    def swap_many(self, swaps: Sequence[Swap], now: int) -> list[bool]:
+        """Do each; tell which ones stand. Part of a transaction."""
+        return [self.swap(one.key, one.expected, one.new, now) for one in swaps]
 
     def read(self, works: Sequence[Work], now: int) -> list[Any]:
         """Do *works*, none of which writes, and make sure that they saw the file which is in use."""

@@ -21,15 +21,13 @@ from worker.ports import Clock
 log = structlog.get_logger(__name__)
 
 _MOST_TOGETHER = 256
-# Twice the writes since the last sweep: what expires under load is gone sooner than new entries come.
 _WRITES_PER_SWEEP = 256
-_DELETED_PER_SWEEP = 2 * _WRITES_PER_SWEEP
 
 
 @dataclass(slots=True, eq=False)
 class _Ask:
     work: Work
-    writes: bool
+    writes: int
     answer: asyncio.Future[Any]
 
 
@@ -68,8 +66,10 @@ class LedgerThread:
         self._writes = 0
         self._stopping: asyncio.Future[None] | None = None
 
-    def ask(self, work: Work, *, writes: bool = False) -> asyncio.Future[Any]:
-        """Queue *work*; the future gets what it returns, or LedgerUnavailableError.
+    def ask(self, work: Work, *, writes: int = 0) -> asyncio.Future[Any]:
+        """Queue *work*, which writes so many entries; the future gets what it returns.
+
+        Or LedgerUnavailableError, where the file cannot be used.
 
         A future that is cancelled meanwhile is left alone; its work is done all the same.
         """
@@ -142,14 +142,16 @@ class LedgerThread:
                 for ask in asks:
                     self._serve([ask], do)
         else:
-            self._writes += len(asks) if do is LedgerFile.write else 0
+            self._writes += sum(ask.writes for ask in asks)
             _tell([(ask.answer, value, None) for ask, value in zip(asks, values, strict=True)])
 
     def _sweep(self) -> None:
         """Delete expired entries a bite at a time: one under load, all of them while nobody waits."""
+        # Twice the writes since the last sweep: what expires under load is gone sooner than new entries come.
+        bite = 2 * max(self._writes, _WRITES_PER_SWEEP)
         self._writes = 0
         try:
-            while self._opened().delete_expired(self._now(), _DELETED_PER_SWEEP) == _DELETED_PER_SWEEP:
+            while self._opened().delete_expired(self._now(), bite) == bite:
                 if not self._inbox.empty():
                     return
         except Exception as error:  # noqa: BLE001 -- as above; nobody waits for this

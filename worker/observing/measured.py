@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
 from worker.metrics import Metrics
-from worker.ports import Command, Gateway, Ledger, MessageReport, Publisher, Stored, TextMessage
+from worker.ports import Command, Gateway, Ledger, MessageReport, Publisher, Stored, Swap, TextMessage
 
 T = TypeVar("T")
 
@@ -117,6 +117,13 @@ class MeasuredLedger:
     async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
         """As the port says."""
         return await self._measured("swap", self.ledger.swap(key, expected=expected, new=new))
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
+        """As the port says; together they are one operation, and a failure is that of the store."""
+        answers = await self._measured("swap", self.ledger.swap_many(swaps))
+        if any(isinstance(answer, LedgerUnavailableError) for answer in answers):
+            self.metrics.ledger_failed("swap")
+        return answers
 
     async def check(self) -> None:
         """As the port says."""

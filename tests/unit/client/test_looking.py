@@ -1,5 +1,6 @@
 """What is made of results, dead letters and errors that came from the broker."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from worker.domain.errors import (
     TransientError,
     WorkerError,
 )
+from worker.ports import Swap
 from worker.settings import load_settings
 
 
@@ -78,6 +80,9 @@ class _Ledger:
 
     async def swap(self, key: str, *, expected: str | None, new: object) -> bool:
         raise NotImplementedError(key, expected, new)
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+        raise NotImplementedError(swaps)
 
     async def check(self) -> None:
         """Nothing is wrong."""

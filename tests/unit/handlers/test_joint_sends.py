@@ -265,6 +265,40 @@ class TestClaims:
         await done(world, *map(job, range(3)), worker=worker)
         assert [True] * 3 == [b'"calling"' in state for state in seen]
 
+    async def test_claims_and_records_are_written_together(self, world: World, worker: FakeWorker) -> None:
+        """Two batches for a call, however many share it."""
+        await done(world, *map(job, range(5)), worker=worker)
+        assert [5, 5] == world.ledger.together
+        assert named(range(5), "accepted") == words(world)
+
+    async def test_a_claim_that_comes_second_stays_behind(self, world: World, worker: FakeWorker) -> None:
+        """Of two workers that have the same job one sends it; who rode with it in the other goes."""
+
+        async def overtake(name: str) -> None:
+            if name == "swap" and not others:
+                world.ledger.before = None
+                others.extend(started(FakeWorker(world, coalesce=True).dispatch(), job(1)))
+                await settled()
+
+        others: list[asyncio.Task[Disposition]] = []
+        world.ledger.before = overtake
+        mine = started(worker.dispatch(), *map(job, range(3)))
+        await world.clock.run(asyncio.gather(*mine))
+        assert [Done()] * 4 == [task.result() for task in (*mine, *others)]
+        assert [(numbers(2)[1],), (numbers(1)[0], numbers(3)[2])] == world.gateway.calls
+        assert named(range(3), "accepted") == words(world)
+
+    @pytest.mark.parametrize("side", ["before", "after"])
+    async def test_records_wait_for_a_ledger_that_is_away(
+        self, world: World, worker: FakeWorker, side: str
+    ) -> None:
+        """Also for one that may have written: each job keeps its ids until it knows."""
+        setattr(world.ledger, side, Failing("swap", {4, 5}))
+        await done(world, *map(job, range(3)), worker=worker)
+        ids = {name: found[0]["message_id"] for name, found in outcomes(world).items()}
+        assert {f"job-{at}": world.gateway.given[name][0] for at, name in enumerate(numbers(3))} == ids
+        assert {1} == set(world.gateway.times_sent.values())
+
     async def test_a_job_that_expires_stays_behind(self, world: World, worker: FakeWorker) -> None:
         """The others go."""
         over = (START - timedelta(seconds=1)).isoformat()

@@ -32,7 +32,7 @@ from worker.observing import (
     MeasuredPublisher,
     MetricsObserver,
 )
-from worker.ports import Command, Stored, TextMessage
+from worker.ports import Command, Stored, Swap, TextMessage
 
 RESULT = ResultMessage("send", "send.accepted", b"{}", "1/1", None)
 PART = PartMessage(Lane.SEND_PARTS, b"{}", "1/1", None, "send")
@@ -241,6 +241,19 @@ class TestMeasuredLedger:
         assert 1 == scene.count("ledger_seconds", operation="swap")
         assert 1 == scene.count("ledger_seconds", operation="load")
         assert 0 == scene.value("ledger_failures_total", operation="load")
+
+    async def test_swaps_together_are_one_operation(self, scene: Scene) -> None:
+        """Timed and, where some of them failed, counted once."""
+        inner = FakeLedger(scene.clock)
+        ledger = MeasuredLedger(inner, scene.metrics)
+        swaps = [Swap(f"key-{number}", None, Stored("a", b"1")) for number in range(3)]
+        assert [True] * 3 == list(await ledger.swap_many(swaps))
+        assert 1 == scene.count("ledger_seconds", operation="swap")
+        assert 0 == scene.value("ledger_failures_total", operation="swap")
+        inner.before = _away()
+        assert {LedgerUnavailableError} == {type(answer) for answer in await ledger.swap_many(swaps)}
+        assert 2 == scene.count("ledger_seconds", operation="swap")
+        assert 1 == scene.value("ledger_failures_total", operation="swap")
 
     async def test_a_failure_is_counted_and_raised(self, scene: Scene) -> None:
         """It took its time as well."""
