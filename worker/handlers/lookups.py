@@ -74,22 +74,27 @@ class Lookups:
         """Tell of each number whether it is on the DND list; those the gateway leaves out are missing."""
         known = await self._remembered(recipients)
         unknown = [number for number in recipients if number not in known] if known else recipients
+        if not unknown:
+            return known
+        if len(unknown) <= BATCH:
+            return known | await self._kept(self._dnd[urgent], unknown)
         # A large job fills calls by itself: in the common line it would only stand before the small ones.
-        pooled = self._dnd[urgent] if len(unknown) <= BATCH else partial(self._ask_dnd, urgent=urgent)
-
-        async def ask(numbers: Sequence[str]) -> dict[str, bool]:
-            # A number that the gateway refuses to look up is one that it says nothing about: not sent to.
-            said = (await pooled(numbers)).items()
-            found = {number: listed for number, listed in said if not isinstance(listed, PermanentError)}
-            # Right away: a large job that is put off, or killed, does not ask for these again.
-            self._memory.keep(found)
-            return found
-
+        ask = partial(self._kept, partial(self._ask_dnd, urgent=urgent))
         for answer in await parallel.each(ask, batches(unknown, BATCH), limit=_AT_ONCE):
             known |= answer
         return known
 
+    async def _kept(self, ask: Ask[bool], numbers: Sequence[str]) -> dict[str, bool]:
+        # A number that the gateway refuses to look up is one that it says nothing about: not sent to.
+        said = (await ask(numbers)).items()
+        found = {number: listed for number, listed in said if not isinstance(listed, PermanentError)}
+        # Right away: a large job that is put off, or killed, does not ask for these again.
+        self._memory.keep(found)
+        return found
+
     async def _remembered(self, recipients: Sequence[str]) -> dict[str, bool]:
+        if len(recipients) <= _AT_A_TIME:
+            return self._memory.recall(recipients)
         known: dict[str, bool] = {}
         for number, some in enumerate(batches(recipients, _AT_A_TIME)):
             if number:
