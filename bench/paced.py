@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import cycle
+from typing import NamedTuple
 
-import aio_pika
 import uvloop
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from bench.figures import PacedRun, percentile
-from bench.jobs import JOB_ID, Job, run_name, send_job, to_bytes
+from bench.jobs import JOB_ID, run_name, send_job, to_bytes
+from bench.line import Line
 from bench.loads import Paced
 from bench.processes import Tree, machine_cpu
 from bench.scene import Scene
@@ -41,9 +42,9 @@ class Clockwork:
     bulk_id: bytes = b""
     bulk: int = 0
 
-    async def take(self, message: AbstractIncomingMessage) -> None:
+    def take(self, body: bytes) -> None:
         """Note a result."""
-        match = JOB_ID.search(message.body)
+        match = JOB_ID.search(body)
         if match and match[0] == self.bulk_id:
             self.bulk += 1
         elif match:
@@ -92,21 +93,15 @@ def pace(scene: Scene, system: System, load: Paced, *, scale: float = 1.0) -> Pa
 
 async def _work(scene: Scene, system: System, load: Paced, scale: float) -> tuple[Clockwork, float]:
     """Return what was noted, and from when on it counts."""
-    connection = await aio_pika.connect(scene.where.amqp)
-    async with connection:
-        incoming = await connection.channel()
-        await incoming.set_qos(prefetch_count=0)
-        results = await incoming.get_queue(system.results)
-        clockwork = Clockwork()
-        await results.consume(clockwork.take, no_ack=True)
-        outgoing = await connection.channel(publisher_confirms=False)
-        since = time.perf_counter() + (0 if load.bulk else WARM_UP * scale)
+    clockwork, lane = Clockwork(), Lane.of(system, load)
+    with closing(await Line.open(scene.where.amqp, system.results, clockwork.take)) as line:
         if load.bulk:
             clockwork.bulk_id = _put_bulk(scene, system, load)
-        lane = Lane.of(system, load)
         # Behind bulk nothing is scaled: the publication ends when the bulk job does.
         seconds = load.seconds if load.bulk else (load.seconds + WARM_UP) * scale
-        await _publish(outgoing, clockwork, lane, seconds)
+        jobs = _jobs(line, lane, int(lane.rate * seconds))
+        since = time.perf_counter() + (0 if load.bulk else WARM_UP * scale)
+        await _publish(line, clockwork, lane, jobs)
         await _wait(clockwork, lane)
     return clockwork, since
 
@@ -135,21 +130,36 @@ def _put_bulk(scene: Scene, system: System, load: Paced) -> bytes:
     return str(job["job_id"]).encode()
 
 
-async def _publish(channel: AbstractChannel, clockwork: Clockwork, lane: Lane, seconds: float) -> None:
-    exchange = await channel.get_exchange(lane.exchange, ensure=False)
-    run, began = run_name(), time.perf_counter()
-    kinds = cycle(URGENT if lane.bulk_results else URGENT[1:])
-    for number in range(int(lane.rate * seconds)):
+class _Ready(NamedTuple):
+    """A job that only has to be written."""
+
+    job_id: bytes
+    kind: str
+    message: bytes
+
+
+def _jobs(line: Line, lane: Lane, count: int) -> list[_Ready]:
+    """Make all jobs before the first is due: what that costs must not disturb the measured ones."""
+    run, kinds = run_name(), cycle(URGENT if lane.bulk_results else URGENT[1:])
+    made = []
+    for number in range(count):
+        kind = next(kinds)
+        job = send_job(f"{run}-{number}", 1, f"Your code for {run}-{number} is 424242.", kind)
+        message = line.message(lane.exchange, lane.key, to_bytes(job))
+        made.append(_Ready(str(job["job_id"]).encode(), kind, message))
+    return made
+
+
+async def _publish(line: Line, clockwork: Clockwork, lane: Lane, jobs: list[_Ready]) -> None:
+    began = time.perf_counter()
+    for number, job in enumerate(jobs):
         due = began + number / lane.rate
         if (wait := due - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
         if lane.bulk_results and clockwork.bulk >= lane.bulk_results:
             return
-        kind = next(kinds)
-        job: Job = send_job(f"{run}-{number}", 1, f"Your code for {run}-{number} is 424242.", kind)
-        job_id = str(job["job_id"]).encode()
-        clockwork.due[job_id], clockwork.kinds[job_id] = due, kind
-        await exchange.publish(aio_pika.Message(to_bytes(job), delivery_mode=2), lane.key)
+        clockwork.due[job.job_id], clockwork.kinds[job.job_id] = due, job.kind
+        line.publish(job.message)
 
 
 async def _wait(clockwork: Clockwork, lane: Lane) -> None:

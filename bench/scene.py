@@ -27,7 +27,7 @@ from bench.systems import (
     worker_queues,
 )
 from scripts.children import Child
-from scripts.local_broker import free_ports, private_broker
+from scripts.local_broker import AS_SHIPPED, NodeOptions, free_ports, private_broker
 
 FOLDER = ROOT / ".local" / "bench"
 PEER_QUEUES = (PLAIN, QUORUM, "bench.peer.urgent", TASKIQ, CELERY, DRAMATIQ)
@@ -90,7 +90,9 @@ def stage() -> Iterator[Scene]:
     shutil.rmtree(FOLDER / "run", ignore_errors=True)
     folder = FOLDER / "run"
     folder.mkdir(parents=True)
-    with private_broker(folder / "broker") as broker, _stub(folder) as (stub, port):
+    # The measured ones share the cores with the broker: one as in production, which does not spin for work.
+    options = NodeOptions(waiting=AS_SHIPPED)
+    with private_broker(folder / "broker", options) as broker, _stub(folder) as (stub, port):
         where = Addresses(broker.url, f"http://127.0.0.1:{port}/api/")
         with closing(BrokerSide(broker.url)) as side:
             queues = worker_queues(where)

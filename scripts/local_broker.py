@@ -17,11 +17,12 @@ from scripts.children import Child
 PROGRAMS = debian.PROOFS["rabbitmq-server"].parent
 START_TIMEOUT = 60.0
 REGISTER_TIMEOUT = 5.0
-# No listener on other interfaces. Loading code is a dialogue of the scheduler with the I/O threads: if these
-# sleep at once, each turn costs a wake-up, which on a virtual machine triples the time to start.
-ERL_ARGUMENTS = (
-    "-kernel inet_dist_use_interface {127,0,0,1} +sbwt very_short +sbwtdio very_long +sbwtdcpu none"
-)
+# No listener on other interfaces.
+ERL_ARGUMENTS = "-kernel inet_dist_use_interface {127,0,0,1}"
+# Loading code is a dialogue of the scheduler with the I/O threads: if these sleep at once, each turn costs a
+# wake-up, which on a virtual machine triples the time to start.
+QUICK_START = "+sbwt very_short +sbwtdio very_long +sbwtdcpu none"
+AS_SHIPPED = ""
 # RabbitMQ: reserved for the answer to a client's protocol header, Connection.Start on channel 0.
 METHOD_FRAME = b"\x01"
 CONFIG = """\
@@ -45,6 +46,8 @@ class NodeOptions:
         epmd_port: of a port mapper that another node runs; None: the node has one of its own.
         cookie: the secret that the nodes of a cluster share; None: Erlang draws one.
         config: further lines of the configuration file.
+        waiting: how Erlang's threads wait for work. As RabbitMQ ships it they sleep at once; while they spin
+            instead, they take the cores from whoever else is there.
     """
 
     enter: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ class NodeOptions:
     epmd_port: int | None = None
     cookie: str | None = None
     config: str = ""
+    waiting: str = QUICK_START
 
 
 class PrivateBroker:
@@ -183,7 +187,7 @@ class PrivateBroker:
             "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
             # The script turns into the Erlang VM instead of waiting for it: the VM is then our own child.
             "RUNNING_UNDER_SYSTEMD": "true",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERL_ARGUMENTS,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{ERL_ARGUMENTS} {self._options.waiting}",
         }
 
     def _write_config(self) -> None:
