@@ -7,7 +7,9 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -15,9 +17,12 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from tests.support.chaos_steps import Moment, Walk
-from tests.support.worker_process import wait_until
+from tests.support.worker_process import NotInTimeError, wait_until
 
 _PR_SET_PDEATHSIG = 1
+# The fork server tells once how a process ended, and every start asks about all of them: two threads that ask
+# about the same one at the same time make the second one read "ended somehow", 255.
+_ends = threading.Lock()
 _context = get_context("forkserver")
 _context.set_forkserver_preload(
     ["tests.support.chaos_process", "worker.bootstrap", "worker.logs", "worker.cli.run"]
@@ -44,7 +49,8 @@ class ForkedWorker:
         self._track.touch()
         arguments = (dict(env), moment, self._track, self.log, os.getpid())
         self._process: ForkServerProcess = _context.Process(target=_live, args=arguments)
-        self._process.start()
+        with _ends:
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -54,7 +60,8 @@ class ForkedWorker:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative where a signal ended it."""
-        return self._process.exitcode
+        with _ends:
+            return self._process.exitcode
 
     @property
     def frozen(self) -> bool:
@@ -106,8 +113,9 @@ class ForkedWorker:
 
     def wait_dead(self, within: float = 30.0) -> int:
         """Wait until it has ended; return the exit code."""
-        self._process.join(within)
-        code = self._process.exitcode
+        with suppress(NotInTimeError):
+            wait_until(lambda: self.exit_code is not None, "it has ended", within)
+        code = self.exit_code
         assert code is not None, f"still alive; steps {self.steps}; log:\n{self.tail()}"
         return code
 
@@ -130,7 +138,7 @@ class ForkedWorker:
     def kill(self) -> None:
         """SIGKILL, and wait; nothing if it is dead."""
         self._process.kill()
-        self._process.join(10)
+        wait_until(lambda: self.exit_code is not None, "the kill is carried out", 10)
 
     def tail(self, lines: int = 15) -> str:
         """Return the end of its output."""
