@@ -41,7 +41,8 @@ def draw(records: list[Record], folder: Path) -> None:
 
 
 def _save(folder: Path, name: str) -> None:
-    plt.tight_layout()
+    if plt.gcf().get_layout_engine() is None:
+        plt.tight_layout()
     plt.savefig(folder / f"{name}.svg", metadata={"Date": None})
     plt.close()
 
@@ -95,7 +96,9 @@ def _paced(records: list[Record], systems: dict[str, System], folder: Path) -> N
     if not found:
         return
     groups = sorted({label for label, _, _ in found}, key=[label for label, _, _ in found].index)
-    _, all_axes = plt.subplots(1, len(groups), figsize=(2.6 * len(groups), 3.2), squeeze=False)
+    figure, all_axes = plt.subplots(
+        1, len(groups), figsize=(3 * len(groups), 3.6), squeeze=False, layout="constrained"
+    )
     for axes, group in zip(all_axes[0], groups, strict=True):
         rows = [(system, values) for label, system, values in found if label == group]
         for place, (system, values) in enumerate(rows):
@@ -103,8 +106,10 @@ def _paced(records: list[Record], systems: dict[str, System], folder: Path) -> N
             at = [tick + place * width for tick in range(3)]
             axes.bar(at, values, width, color=KINDS.get(system, PEER), label=systems[system].title)
         axes.set_xticks([tick + 0.4 - 0.4 / len(rows) for tick in range(3)], ["p50", "p95", "p99"])
-        axes.set(title=group, ylabel="ms")
-    all_axes[0][0].legend(frameon=False, fontsize=7)
+        axes.set_title(group, fontsize=9)
+        axes.set_ylabel("ms")
+    handles, labels = all_axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     _save(folder, "paced")
 
 
