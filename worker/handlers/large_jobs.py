@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from schemas import Outcome, part_status, result_message_id
 from worker.domain.entry import Entry, Split
 from worker.domain.messages import Delivery, Done, JobSummary, PartMessage
-from worker.domain.plan import PART_SIZE
 from worker.handlers import parallel
 from worker.handlers.brief import Brief, PartOrder, part_key
 from worker.handlers.completion import Completion, Planned
@@ -74,9 +73,9 @@ class LargeJobs:
 
     @asynccontextmanager
     async def place(self, recipients: int, *, urgent: bool) -> AsyncIterator[bool]:
-        """Tell whether a job of so many may be sent here, and keep its place for the block."""
-        if recipients <= PART_SIZE or recipients > self._share_above:
-            yield recipients <= PART_SIZE
+        """Tell whether a large job of so many may be sent here, and keep its place for the block."""
+        if recipients > self._share_above:
+            yield False
             return
         places = self._urgent if urgent else self._bulk
         try:
