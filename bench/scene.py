@@ -27,7 +27,8 @@ from bench.systems import (
     worker_queues,
 )
 from scripts.children import Child
-from scripts.local_broker import AS_SHIPPED, NodeOptions, free_ports, private_broker
+from scripts.free_ports import free_ports
+from scripts.local_broker import AS_SHIPPED, NodeOptions, private_broker
 
 FOLDER = ROOT / ".local" / "bench"
 PEER_QUEUES = (PLAIN, QUORUM, "bench.peer.urgent", TASKIQ, CELERY, DRAMATIQ)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts import debian
 from scripts.children import Child
+from scripts.free_ports import free_ports
 
 # The commands in /usr/sbin are wrappers that switch the user and drop the environment.
 PROGRAMS = debian.PROOFS["rabbitmq-server"].parent
@@ -238,18 +239,6 @@ def private_broker(folder: Path, options: NodeOptions | None = None) -> Iterator
         yield broker
     finally:
         broker.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _accepts(port: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from scripts.children import Child
 from scripts.demo.failure import DemoError
-from scripts.local_broker import free_ports
+from scripts.free_ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / ".venv" / "bin" / "iton-worker"

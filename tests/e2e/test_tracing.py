@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from scripts.local_broker import free_ports
+from scripts.free_ports import free_ports
 from tests.support.line import Line
 from tests.support.otlp_collector import Collected, otlp_collector
 from tests.support.results_side import new_job_id

@@ -14,7 +14,7 @@ import yaml
 from scripts.base_image import default_base
 from scripts.container_engine import ROOT, Engine
 from scripts.find_broker import FoundBroker
-from scripts.local_broker import free_ports
+from scripts.free_ports import free_ports
 from tests.support.containers import CANARY, SHELLS, Dock
 from tests.support.results_side import Collector, Producer, numbers
 from tests.support.simulator_process import SimulatorProcess

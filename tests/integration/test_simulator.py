@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from scripts.free_ports import free_ports
 from worker.iton.simulator import RunningSimulator, running_simulator
 
 PHONE = "919876543210"
@@ -372,9 +372,7 @@ async def _one_call_in_flight(client: aiohttp.ClientSession, url: str) -> None:
 
 @asynccontextmanager
 async def _a_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

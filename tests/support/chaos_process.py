@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
@@ -91,9 +91,19 @@ class ForkedWorker:
             return 0, str(error)
 
     def wait_ready(self, within: float = 30.0) -> "ForkedWorker":
-        """Wait for 200 from /readyz; return the worker itself."""
-        wait_until(lambda: self.readiness()[0] == 200, f"the worker is ready; {self.log}", within)
+        """Wait for 200 from /readyz, fail at once where it ended; return the worker itself."""
+        self.wait_up(lambda: self.readiness()[0] == 200, within)
         return self
+
+    def wait_up(self, is_up: Callable[[], bool], within: float = 30.0) -> None:
+        """Wait until *is_up*; fail at once, with its last words, where it ended."""
+
+        def up() -> bool:
+            if self.exit_code is not None:
+                raise NotInTimeError(f"the worker ended with {self.exit_code}:\n{self.tail()}")
+            return is_up()
+
+        wait_until(up, f"the worker is up; {self.log}", within)
 
     def wait_not_ready(self, within: float = 30.0) -> str:
         """Wait for 503 from /readyz; return the body."""

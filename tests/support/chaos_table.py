@@ -89,7 +89,7 @@ class _Run:
             prefix = stack.enter_context(own_prefix(self._amqp_url))
             gateway = stack.enter_context(gateways.gateway())
             first = self._worker(stack, prefix, gateway, "first", doomed=True)
-            wait_until(lambda: gateway.calls("account") and self._connected(first), "the worker is up")
+            first.wait_up(lambda: gateway.calls("account") > 0 and self._connected(first))
             for fault in self._walk.faults:
                 gateway.fault(**fault)
             producer = stack.enter_context(closing(Producer(self._amqp_url, prefix)))
@@ -124,7 +124,7 @@ class _Run:
 
     @staticmethod
     def _connected(worker: ForkedWorker) -> bool:
-        return worker.log.read_text().count("broker.connected") == 2
+        return worker.events("broker.connected") >= 2
 
     def _publish(self, producer: Producer) -> None:
         job = self._walk.job

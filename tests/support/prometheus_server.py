@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import yaml
 
 from scripts.children import Child
-from scripts.local_broker import free_ports
+from scripts.free_ports import free_ports
 from tests.support.worker_process import base_environment, wait_until
 
 PROGRAM = Path("/usr/bin/prometheus")

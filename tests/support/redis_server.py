@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
+
+from scripts.free_ports import free_ports
 
 REMEDY = "no redis-server (or valkey-server) on PATH: apt-get install -y redis-server"
 _START_LIMIT = 15.0
@@ -36,7 +37,7 @@ class RedisServer:
         self._password = password
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
 
     def __enter__(self) -> Self:
         self.start()
@@ -126,9 +127,3 @@ class RedisServer:
         if process is not None:
             process.send_signal(number)
             process.wait(timeout=10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

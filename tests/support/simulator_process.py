@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from scripts.children import Child
-from scripts.local_broker import free_ports
+from scripts.free_ports import free_ports
 from tests.support.worker_process import PASSWORD, PROGRAM, USERNAME, base_environment, wait_until
 
 _PATH = "/ItonSMSAPI/smsService/api/"

@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from scripts.children import Child
-from scripts.local_broker import free_ports
+from scripts.free_ports import free_ports
 
 PROGRAM = Path(sys.prefix) / "bin" / "iton-worker"
 USERNAME = "konto-7731"
