@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,11 @@ def gate(amqp_url: str) -> Iterator[FaultGate]:
     """Provide a way to the broker that can be blocked."""
     with fault_gate(amqp_url) as gate:
         yield gate
+
+
+_JOINT: dict[str, Any] = {"WORKER_COALESCE_SENDS": True, "WORKER_MAX_CALLS": 2, "WORKER_URGENT_CALLS": 1}
+_TEXT = "The sale ends on Sunday"
+_NAMES = ("919876543210", "919876543211", "919876543212")
 
 
 @contextmanager
@@ -138,3 +144,72 @@ class TestKilledDuring:
         wait_until(lambda: len({one.message_id for one in scene.results(job)}) == 3, "all parts")
         assert set(numbers) == {name for one in scene.results(job) for name in one.outcomes}
         assert 0 == scene.repeats()
+
+
+class TestKilledDuringJointCall:
+    """The same of a call that three jobs share."""
+
+    def test_the_claim(self, scene: Scene, gateway: LocalGateway) -> None:
+        """The claims are whole or absent, together: nothing was sent yet, so another worker sends."""
+        worker = scene.ready(gathers=3, **_JOINT)
+        with locked(scene.folder / "ledger.db"):
+            jobs = _published(scene)
+            wait_until(lambda: "swap" in worker.steps, "the worker is at the claim of all")
+            worker.kill()
+        scene.ready(**_JOINT)
+        assert dict.fromkeys(_NAMES, "accepted") == _outcomes(scene, jobs)
+        assert dict.fromkeys(_NAMES, 1) == _times(gateway)
+
+    def test_the_call(self, scene: Scene, gateway: LocalGateway) -> None:
+        """The text went out to all and the reply is lost: all `uncertain`, in time, and no second call."""
+        gateway.fault(command="sendSMS", kind="hang", when="after", times=1)
+        worker = scene.ready(gathers=3, **_JOINT)
+        jobs = _published(scene)
+        wait_until(lambda: gateway.ids(_TEXT), "the call is carried out")
+        worker.kill()
+        scene.ready(**_JOINT)
+        assert dict.fromkeys(_NAMES, "uncertain") == _outcomes(scene, jobs, within=3 + 15)
+        assert dict.fromkeys(_NAMES, 1) == _times(gateway)
+        assert 1 == gateway.calls("sendSMS")
+
+    def test_the_record_of_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
+        """The ids of all die with the process that had read them: `uncertain`, and no second call."""
+        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        worker = scene.ready(gathers=3, **_JOINT)
+        jobs = _published(scene)
+        wait_until(lambda: gateway.ids(_TEXT), "the call is carried out")
+        with locked(scene.folder / "ledger.db"):
+            wait_until(lambda: worker.steps.count("swap") == 2, "the worker records the reply for all")
+            worker.kill()
+        scene.ready(**_JOINT)
+        assert dict.fromkeys(_NAMES, "uncertain") == _outcomes(scene, jobs)
+        assert dict.fromkeys(_NAMES, 1) == _times(gateway)
+
+    def test_the_confirms(self, scene: Scene, gateway: LocalGateway, gate: FaultGate) -> None:
+        """The results were perhaps published: each is published again, as the ledger has it."""
+        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        worker = scene.ready(gathers=3, AMQP_URL=gate.url, **_JOINT)
+        jobs = _published(scene)
+        wait_until(lambda: gateway.ids(_TEXT), "the call is carried out")
+        gate.hang()
+        wait_until(lambda: worker.steps.count("result") == 3, "the worker publishes")
+        worker.kill()
+        gate.heal()
+        scene.ready(**_JOINT)
+        ids = [scene.wait_result(job).ids for job in jobs]
+        assert [{name: gateway.ids(_TEXT)[name][0]} for name in _NAMES] == ids
+        assert dict.fromkeys(_NAMES, 1) == _times(gateway)
+
+
+def _published(scene: Scene) -> list[str]:
+    return [scene.send(name, text=_TEXT) for name in _NAMES]
+
+
+def _outcomes(scene: Scene, jobs: list[str], within: float = 30.0) -> dict[str, str]:
+    """What became of each number; a job has exactly one."""
+    results = [scene.wait_result(job, within=within).outcomes for job in jobs]
+    return {name: outcome for outcomes in results for name, outcome in outcomes.items()}
+
+
+def _times(gateway: LocalGateway) -> dict[str, int]:
+    return {name: len(ids) for name, ids in gateway.ids(_TEXT).items()}

@@ -37,17 +37,24 @@ class ForkedWorker:
         folder: for its log and its track.
         name: of those two files.
         moment: where it kills or freezes itself.
+        gathers: jobs that shall meet at its gate, see `tests.support.chaos_steps.Walk`.
     """
 
     def __init__(
-        self, env: Mapping[str, str], folder: Path, *, name: str, moment: Moment | None = None
+        self,
+        env: Mapping[str, str],
+        folder: Path,
+        *,
+        name: str,
+        moment: Moment | None = None,
+        gathers: int = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{name}.log"
         self._readyz = f"http://127.0.0.1:{env['HEALTH_PORT']}/readyz"
         self._track = folder / f"{name}.track"
         self._track.touch()
-        arguments = (dict(env), moment, self._track, self.log, os.getpid())
+        arguments = (dict(env), moment, gathers, self._track, self.log, os.getpid())
         self._process: ForkServerProcess = _context.Process(target=_live, args=arguments)
         with _ends:
             self._process.start()
@@ -161,7 +168,9 @@ def _state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def _live(env: dict[str, str], moment: Moment | None, track: Path, log: Path, watched: int) -> None:
+def _live(
+    env: dict[str, str], moment: Moment | None, gathers: int, track: Path, log: Path, watched: int
+) -> None:
     """Be a worker; die with the fork server, which dies with the tests."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1 or not Path(f"/proc/{watched}").exists():
@@ -172,7 +181,7 @@ def _live(env: dict[str, str], moment: Moment | None, track: Path, log: Path, wa
     os.environ.clear()
     os.environ.update(env)
     os.chdir(log.parent)
-    Walk(moment, track).install()
+    Walk(moment, track, gathers=gathers).install()
     sys.exit(_run())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tests.support.chaos_steps import Moment
 
 PLAIN = "919876543210"
+SECOND, THIRD = "919876543211", ("919876543212", "919876543220")  # of jobs that come with another
 LISTED = "919876543200"  # the simulator's DND list holds what ends in 00
 MANY = tuple(f"9198765{number:05d}" for number in range(101, 10_000) if 20 <= number % 100 < 99)[:150]
 
@@ -21,7 +22,8 @@ class Walk:
     Attributes:
         steps: names as in `tests.support.chaos_steps`, in order.
         job: without its id; bytes are published as they are.
-        key: routing key of the job.
+        others: jobs that come with it, to go out in the same call.
+        key: routing key of the jobs.
         faults: of the simulator, before the job comes.
         result: prefix of the routing key that every result must have.
         dead: the job ends as a dead letter as well.
@@ -31,12 +33,18 @@ class Walk:
 
     steps: tuple[str, ...]
     job: Mapping[str, Any] | bytes
+    others: tuple[Mapping[str, Any], ...] = ()
     key: str = "send"
     faults: tuple[Mapping[str, Any], ...] = ()
     result: str = "send."
     dead: bool = False
     ordered: bool = True
     settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> Mapping[str, Mapping[str, Any] | bytes]:
+        """All that is published, by the ids that it gets."""
+        return {f"job-{number}": job for number, job in enumerate((self.job, *self.others), 1)}
 
 
 @dataclass(frozen=True)
@@ -46,14 +54,14 @@ class Row:
     Attributes:
         moment: None is the undisturbed walk.
         outcomes: how many recipients end how; empty where the job has none.
-        calls: how many sendSMS calls the gateway carried out.
+        calls: how many sendSMS calls the gateway carried out; None where that is left to chance.
         repeated: the result is published at least twice, the same one.
     """
 
     walk: str
     moment: Moment | None
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    calls: int = 0
+    calls: int | None = 0
     repeated: bool = False
 
     @property
@@ -70,6 +78,7 @@ _DOWN = {"status": 503}
 _ONCE = {**_DOWN, "times": 1}
 _FIRST = ("swap", "call", "swap", "delay", "ack")
 _STATUS = {"message_ids": ["f" * 24]}
+_ONE_CALL = {"WORKER_MAX_CALLS": 2, "WORKER_URGENT_CALLS": 1}
 
 WALKS: Mapping[str, Walk] = {
     "send": Walk(("dnd", "swap", "call", "swap", "result", "ack"), _send(PLAIN, LISTED)),
@@ -84,7 +93,15 @@ WALKS: Mapping[str, Walk] = {
         _send(*MANY),
         ordered=False,
         # One bulk call at a time, so that the parts take turns: only a result goes beside the next claim.
-        settings={"WORKER_MAX_CALLS": 2, "WORKER_URGENT_CALLS": 1},
+        settings=_ONE_CALL,
+    ),
+    "joint": Walk(
+        ("swap", "call", "swap", *("result", "ack") * 3),
+        _send(PLAIN, category="service"),
+        others=(_send(SECOND, category="service"), _send(*THIRD, category="service")),
+        ordered=False,
+        # One bulk call at a time: behind the worker's own first question the jobs gather.
+        settings={"WORKER_COALESCE_SENDS": True, **_ONE_CALL, "WORKER_PREFETCH": 3},
     ),
     "delayed": Walk(
         (*_FIRST, "swap", "swap", "call", "swap", "result", "ack"),
@@ -135,6 +152,8 @@ _DOUBT = {"uncertain": 1}
 _ALL = {"accepted": 150}
 _FIRST_PART = {"uncertain": 100, "accepted": 50}
 _SECOND_PART = {"uncertain": 50, "accepted": 100}
+_THREE_JOBS = {"accepted": 4}
+_THREE_DOUBTS = {"uncertain": 4}
 
 
 def _at(step: str, nth: int = 1) -> Moment:
@@ -176,6 +195,18 @@ ROWS: tuple[Row, ...] = (
     Row("kept", _at("result", 2), _ALL, 2),
     Row("kept", _at("ack"), _ALL, 2, repeated=True),
     Row("kept", _end(), _ALL, 2),
+    Row("joint", None, _THREE_JOBS, 1),
+    # Nobody holds them together when they come again: they go in one call, or in up to three.
+    Row("joint", _at("swap"), _THREE_JOBS, calls=None),
+    Row("joint", _at("call"), _THREE_DOUBTS, 0),
+    Row("joint", _at("swap", 2), _THREE_DOUBTS, 1),
+    Row("joint", _at("result"), _THREE_JOBS, 1),
+    Row("joint", _at("result", 2), _THREE_JOBS, 1),
+    Row("joint", _at("result", 3), _THREE_JOBS, 1),
+    Row("joint", _at("ack"), _THREE_JOBS, 1, repeated=True),
+    Row("joint", _at("ack", 2), _THREE_JOBS, 1, repeated=True),
+    Row("joint", _at("ack", 3), _THREE_JOBS, 1, repeated=True),
+    Row("joint", _end(3), _THREE_JOBS, 1),
     Row("delayed", None, _ONE, 1),
     Row("delayed", _at("call"), _DOUBT, 0),
     Row("delayed", _at("swap", 2), _DOUBT, 0),

@@ -69,7 +69,7 @@ class Scene:
         self.workers: list[ForkedWorker] = []
         self._arrived: list[Arrived] = []
 
-    def worker(self, *, moment: Moment | None = None, **settings: Any) -> ForkedWorker:  # noqa: ANN401 - any value has a text
+    def worker(self, *, moment: Moment | None = None, gathers: int = 0, **settings: Any) -> ForkedWorker:  # noqa: ANN401 - any value has a text
         """Start a worker; *settings* are environment variables."""
         env = worker_environment(
             amqp_url=self.amqp_url,
@@ -78,13 +78,14 @@ class Scene:
             folder=self.folder,
             **{"ITON_TIMEOUT": 3, "WORKER_RETRY_DELAYS": "1,2,3", "LOG_LEVEL": "debug", **settings},
         )
-        worker = ForkedWorker(env, self.folder, name=f"worker-{len(self.workers)}", moment=moment)
+        name = f"worker-{len(self.workers)}"
+        worker = ForkedWorker(env, self.folder, name=name, moment=moment, gathers=gathers)
         self.workers.append(worker)
         return worker
 
-    def ready(self, *, moment: Moment | None = None, **settings: Any) -> ForkedWorker:  # noqa: ANN401 - as above
+    def ready(self, *, moment: Moment | None = None, gathers: int = 0, **settings: Any) -> ForkedWorker:  # noqa: ANN401 - as above
         """Start a worker and wait until it is ready."""
-        return self.worker(moment=moment, **settings).wait_ready()
+        return self.worker(moment=moment, gathers=gathers, **settings).wait_ready()
 
     def send(self, *recipients: str, key: str = "send", text: str = "", **fields: Any) -> str:  # noqa: ANN401 - any JSON
         """Publish a send job and return its id; it needs no DND lookup unless *fields* say so."""

@@ -8,7 +8,9 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Any, Literal
@@ -40,6 +42,8 @@ STEPS: tuple[tuple[type, str, str], ...] = (
 Loads only read: nothing changes between them."""
 
 _ON_ITS_WAY = 0.1  # seconds; an event loop writes to its sockets at the end of its round
+_in_step: ContextVar[bool] = ContextVar("in_step", default=False)  # what a step does within is that step
+_INTO_LINE = 0.1  # seconds; a job that was just taken needs a few rounds of the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +69,44 @@ class Walk:
     Args:
         moment: None never strikes.
         track: gets a line a step; a step is in it before anything happens.
+        gathers: deliveries that must have come before the worker's first question ends. Where there is room
+            for one call at a time, theirs waits for that, and they meet in it.
     """
 
-    def __init__(self, moment: Moment | None, track: Path) -> None:
+    def __init__(self, moment: Moment | None, track: Path, *, gathers: int = 0) -> None:
         self._moment = moment
         self._track = track
+        self._gathers = gathers
+        self._gathered = asyncio.Event()
         self._seen: Counter[str] = Counter()
 
     def install(self) -> None:
         """Wrap the adapters' methods."""
+        if self._gathers:
+            self._gather()
         for owner, method, name in STEPS:
             setattr(owner, method, self._wrapped(getattr(owner, method), name))
         self._note_acknowledgements()
         self._note_redeliveries()
+
+    def _gather(self) -> None:
+        account, take = ItonGateway.account, Consumer._take
+        taken: list[Received] = []
+
+        async def held(gateway: ItonGateway) -> Decimal:
+            answer = await account(gateway)
+            await self._gathered.wait()
+            await asyncio.sleep(_INTO_LINE)
+            return answer
+
+        def counted(consumer: Consumer, received: Received) -> None:
+            take(consumer, received)
+            taken.append(received)
+            if len(taken) == self._gathers:
+                self._gathered.set()
+
+        setattr(ItonGateway, "account", held)  # noqa: B010 - mypy refuses to have methods assigned
+        setattr(Consumer, "_take", counted)  # noqa: B010 - mypy refuses to have methods assigned
 
     def _note_acknowledgements(self) -> None:
         """The step is over when the socket has it, not when it was written for the socket."""
@@ -106,8 +135,14 @@ class Walk:
 
     def _wrapped(self, call: Callable[..., Awaitable[Any]], name: str) -> Callable[..., Awaitable[Any]]:
         async def step(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - whatever the method returns
+            if _in_step.get():
+                return await call(*args, **kwargs)
             nth = self._begun(name)
-            answer = await call(*args, **kwargs)
+            token = _in_step.set(True)
+            try:
+                answer = await call(*args, **kwargs)
+            finally:
+                _in_step.reset(token)
             self._strike(name, nth, "after")
             return answer
 

@@ -11,11 +11,10 @@ from typing import Any
 from tests.support.broker import own_prefix
 from tests.support.chaos_gateway import GatewayLoop, LocalGateway, gateway_loop
 from tests.support.chaos_process import ForkedWorker
-from tests.support.chaos_rows import WALKS, Row
+from tests.support.chaos_rows import WALKS, Row, Walk
 from tests.support.results_side import Producer, Queues
 from tests.support.worker_process import wait_until, worker_environment
 
-JOB_ID = "job-1"
 _AT_ONCE = 5  # rows; most of their time they wait for a lease to run out
 _QUEUES = ("send", "send.parts", "status", "account", "delay.1s")
 _SETTINGS = {
@@ -94,7 +93,7 @@ class _Run:
                 gateway.fault(**fault)
             producer = stack.enter_context(closing(Producer(self._amqp_url, prefix)))
             self._publish(producer)
-            board = _Board(Queues(producer), wants_dead=self._walk.dead)
+            board = _Board(Queues(producer), self._walk)
             last = first
             if self._row.moment is None:
                 board.wait_quiet(first)
@@ -118,7 +117,8 @@ class _Run:
             **self._settings,
         )
         moment = self._row.moment if doomed else None
-        worker = ForkedWorker(env, self._folder, name=name, moment=moment)
+        gathers = len(self._walk.jobs) if doomed and self._walk.others else 0
+        worker = ForkedWorker(env, self._folder, name=name, moment=moment, gathers=gathers)
         stack.callback(worker.kill)
         return worker
 
@@ -127,16 +127,16 @@ class _Run:
         return worker.events("broker.connected") >= 2
 
     def _publish(self, producer: Producer) -> None:
-        job = self._walk.job
-        producer.publish(job if isinstance(job, bytes) else {"job_id": JOB_ID, **job}, self._walk.key)
+        for job_id, job in self._walk.jobs.items():
+            producer.publish(job if isinstance(job, bytes) else {"job_id": job_id, **job}, self._walk.key)
 
 
 class _Board:
     """What the broker holds for one prefix."""
 
-    def __init__(self, queues: Queues, *, wants_dead: bool) -> None:
+    def __init__(self, queues: Queues, walk: Walk) -> None:
         self._queues = queues
-        self._wants_dead = wants_dead
+        self._walk = walk
         self._results: list[tuple[str, str, dict[str, Any]]] = []
         self._dead: list[bytes] = []
 
@@ -171,10 +171,17 @@ class _Board:
 
     def _is_whole(self) -> bool:
         self._look()
-        if not self._results or (self._wants_dead and not self._dead):
+        if self._walk.dead and not self._dead:
             return False
-        parts = {body.get("part", 1) for _, _, body in self._results}
-        return len(parts) == int(self._results[0][2].get("parts", 1))
+        by_job: dict[str, list[dict[str, Any]]] = {}
+        for _, _, body in self._results:
+            by_job.setdefault(body.get("job_id") or "", []).append(body)
+        return len(by_job) == len(self._walk.jobs) and all(map(_has_all_parts, by_job.values()))
 
     def _is_empty(self) -> bool:
         return not any(self._queues.count(name) for name in _QUEUES)
+
+
+def _has_all_parts(results: Sequence[Mapping[str, Any]]) -> bool:
+    parts = {body.get("part", 1) for body in results}
+    return len(parts) == int(results[0].get("parts", 1))
