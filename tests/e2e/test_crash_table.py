@@ -12,7 +12,7 @@ from tests.support.chaos_table import Aftermath, Played, play
 from tests.support.redis_server import RedisServer
 
 # The ledger is in play at each of these; the other steps are the same code.
-SEND_ROWS = tuple(row for row in ROWS if row.walk in {"send", "joint"})
+SEND_ROWS = tuple(row for row in ROWS if row.walk in {"send", "joint", "divided"})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from typing import Any
 from tests.support.chaos_steps import Moment
 
 PLAIN = "919876543210"
-SECOND, THIRD = "919876543211", ("919876543212", "919876543220")  # of jobs that come with another
+# Of jobs that come with another one.
+SECOND, THIRD = "919876543211", ("919876543212", "919876543220", "919876543221")
 LISTED = "919876543200"  # the simulator's DND list holds what ends in 00
 MANY = tuple(f"9198765{number:05d}" for number in range(101, 10_000) if 20 <= number % 100 < 99)[:150]
 
@@ -79,6 +80,10 @@ _ONCE = {**_DOWN, "times": 1}
 _FIRST = ("swap", "call", "swap", "delay", "ack")
 _STATUS = {"message_ids": ["f" * 24]}
 _ONE_CALL = {"WORKER_MAX_CALLS": 2, "WORKER_URGENT_CALLS": 1}
+_OTHERS = (_send(SECOND, category="service"), _send(*THIRD, category="service"))
+# One bulk call at a time: behind the worker's own first question the jobs gather.
+_JOINT = {"WORKER_COALESCE_SENDS": True, **_ONE_CALL, "WORKER_PREFETCH": 3}
+_REFUSAL = "Invalid mobile numbers"
 
 WALKS: Mapping[str, Walk] = {
     "send": Walk(("dnd", "swap", "call", "swap", "result", "ack"), _send(PLAIN, LISTED)),
@@ -98,10 +103,17 @@ WALKS: Mapping[str, Walk] = {
     "joint": Walk(
         ("swap", "call", "swap", *("result", "ack") * 3),
         _send(PLAIN, category="service"),
-        others=(_send(SECOND, category="service"), _send(*THIRD, category="service")),
+        others=_OTHERS,
         ordered=False,
-        # One bulk call at a time: behind the worker's own first question the jobs gather.
-        settings={"WORKER_COALESCE_SENDS": True, **_ONE_CALL, "WORKER_PREFETCH": 3},
+        settings=_JOINT,
+    ),
+    "divided": Walk(
+        ("swap", "call", *("swap",) * 3, *("swap", "call", "swap") * 2, *("result", "ack") * 3),
+        _send(PLAIN, category="service"),
+        others=_OTHERS,
+        faults=({"command": "sendSMS", "body": _REFUSAL, "times": 1},),
+        ordered=False,
+        settings=_JOINT,
     ),
     "delayed": Walk(
         (*_FIRST, "swap", "swap", "call", "swap", "result", "ack"),
@@ -152,8 +164,10 @@ _DOUBT = {"uncertain": 1}
 _ALL = {"accepted": 150}
 _FIRST_PART = {"uncertain": 100, "accepted": 50}
 _SECOND_PART = {"uncertain": 50, "accepted": 100}
-_THREE_JOBS = {"accepted": 4}
-_THREE_DOUBTS = {"uncertain": 4}
+_THREE_JOBS = {"accepted": 5}
+_THREE_DOUBTS = {"uncertain": 5}
+_FIRST_HALF = {"uncertain": 2, "accepted": 3}
+_SECOND_HALF = {"uncertain": 3, "accepted": 2}
 
 
 def _at(step: str, nth: int = 1) -> Moment:
@@ -207,6 +221,14 @@ ROWS: tuple[Row, ...] = (
     Row("joint", _at("ack", 2), _THREE_JOBS, 1, repeated=True),
     Row("joint", _at("ack", 3), _THREE_JOBS, 1, repeated=True),
     Row("joint", _end(3), _THREE_JOBS, 1),
+    Row("divided", None, _THREE_JOBS, 2),
+    Row("divided", _at("swap", 2), _THREE_DOUBTS, 0),
+    Row("divided", _at("swap", 5), _THREE_JOBS, calls=None),
+    Row("divided", _at("call", 2), _FIRST_HALF, 1),
+    Row("divided", _at("swap", 6), _FIRST_HALF, 2),
+    Row("divided", _at("swap", 7), _THREE_JOBS, 2),
+    Row("divided", _at("call", 3), _SECOND_HALF, 1),
+    Row("divided", _at("swap", 8), _SECOND_HALF, 2),
     Row("delayed", None, _ONE, 1),
     Row("delayed", _at("call"), _DOUBT, 0),
     Row("delayed", _at("swap", 2), _DOUBT, 0),
