@@ -13,7 +13,8 @@ from worker.ledger import MemoryLedger, SqliteLedger
 from worker.ports import Stored, Swap
 
 RETENTION = 100.0
-KEYS = st.sampled_from(["job-1", "job-1/1", "job-2"])
+NAMES = ["job-1", "job-1/1", "job-2", *(f"job-{number}" for number in range(3, 9))]
+KEYS = st.sampled_from(NAMES)
 TOKENS = st.sampled_from(["a", "b", "c", "d"])
 STATES = st.binary(max_size=8)
 SWAPS = st.tuples(KEYS, st.none() | TOKENS, TOKENS, STATES)
@@ -51,6 +52,11 @@ class LedgersAgree(RuleBasedStateMachine):
         ]
         assert ours == self._runner.run(self._ledger.swap_many(swaps))
 
+    @rule(calls=st.lists(SWAPS, min_size=3, max_size=9, unique_by=lambda call: call[0]))
+    def swap_different_ones(self, calls: list[tuple[str, str | None, str, bytes]]) -> None:
+        """Of different keys they share their statements, winners and losers."""
+        self.swap_many(calls)
+
     @rule(key=KEYS)
     def load(self, key: str) -> None:
         """Both hold the same."""
@@ -70,9 +76,7 @@ class LedgersAgree(RuleBasedStateMachine):
     @invariant()
     def counts_are_never_too_low(self) -> None:
         """What is alive is counted."""
-        alive = sum(
-            self._runner.run(self._model.load(key)) is not None for key in ("job-1", "job-1/1", "job-2")
-        )
+        alive = sum(self._runner.run(self._model.load(key)) is not None for key in NAMES)
         assert alive <= (self._runner.run(self._ledger.entries()) or 0)
 
     def teardown(self) -> None:

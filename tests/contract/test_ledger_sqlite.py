@@ -78,24 +78,41 @@ class TestDurability:
         """The mode is a write-ahead log that is synced at each commit."""
         await ledger.check()
         both = "SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous"
-        modes = await ledger._ask(lambda file, _now: file._connection.execute(both).fetchone())
+        modes = await ledger._thread.read(lambda file, _now: file._connection.execute(both).fetchone())
         assert modes == ("wal", 2)
 
     async def test_concurrent_swaps_share_their_commits(self, ledger: SqliteLedger) -> None:
         """Two hundred callers cost a few transactions, not two hundred."""
         statements: list[str] = []
-        await ledger._ask(lambda file, _now: file._connection.set_trace_callback(statements.append))
+        await ledger._thread.read(lambda file, _now: file._connection.set_trace_callback(statements.append))
         await asyncio.gather(
             *[ledger.swap(f"job-{number}", expected=None, new=entry()) for number in range(200)]
         )
         assert 1 <= statements.count("COMMIT") <= 10
+        assert len(statements) < 100
 
     async def test_a_batch_is_one_commit(self, ledger: SqliteLedger) -> None:
         """Durable as a whole when it is answered, whatever number of entries."""
         statements: list[str] = []
-        await ledger._ask(lambda file, _now: file._connection.set_trace_callback(statements.append))
+        await ledger._thread.read(lambda file, _now: file._connection.set_trace_callback(statements.append))
         await ledger.swap_many([Swap(f"job-{number}", None, entry()) for number in range(300)])
         assert 1 == statements.count("COMMIT")
+        assert len(statements) < 12
+
+    async def test_a_batch_finds_its_entries_by_their_keys(self, ledger: SqliteLedger) -> None:
+        """However many others there are: nothing is searched from end to end."""
+        statements: list[str] = []
+        swaps = [Swap(f"job-{number}", None, entry()) for number in range(8)]
+        await ledger.swap_many(swaps)
+        await ledger._thread.read(lambda file, _now: file._connection.set_trace_callback(statements.append))
+        await ledger.swap_many([Swap(one.key, one.new.token, entry()) for one in swaps])
+        (update,) = [statement for statement in statements if statement.startswith("UPDATE")]
+        plan = await ledger._thread.read(
+            lambda file, _now: file._connection.execute(f"EXPLAIN QUERY PLAN {update}").fetchall()
+        )
+        steps = [step for *_, step in plan]
+        assert any("SEARCH entries USING INDEX" in step and "(key=?)" in step for step in steps)
+        assert not any(step.startswith("SCAN entries") for step in steps)
 
     async def test_an_entry_that_cannot_be_stored_fails_alone(self, ledger: SqliteLedger) -> None:
         """Its error is its own answer; its neighbours are written."""
@@ -229,7 +246,7 @@ class TestTrouble:
         """Every caller of the batch is told; what was acknowledged before is there."""
         first = entry()
         await ledger.swap("job-1", expected=None, new=first)
-        await ledger._ask(
+        await ledger._thread.read(
             lambda file, _now: file._connection.execute("PRAGMA max_page_count = 20").fetchone()
         )
         swaps = [

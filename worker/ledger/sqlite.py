@@ -7,7 +7,6 @@ from typing import cast
 
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger.failures import again, closed
-from worker.ledger.sqlite_file import Work
 from worker.ledger.sqlite_thread import LedgerThread
 from worker.ports import Clock, Stored, Swap
 
@@ -46,17 +45,17 @@ class SqliteLedger:
 
     async def load(self, key: str) -> Stored | None:
         """Return the entry, or None."""
-        return cast("Stored | None", await self._ask(lambda file, now: file.load(key, now)))
+        return cast("Stored | None", await self._open.read(lambda file, now: file.load(key, now)))
 
     async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
         """Write *new* if the entry's token is *expected*; tell if it stands.
 
         The write is done also when the caller is cancelled while it waits.
         """
-        answer = await self._ask(lambda file, now: file.swap(key, expected, new, now), writes=1)
-        return cast("bool", answer)
+        (stands,) = await self._open.swap([Swap(key, expected, new)])
+        return stands
 
-    async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
+    async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
         """Do each, all in one transaction; return what `swap` would return or raise.
 
         The writes are done also when the caller is cancelled while it waits.
@@ -64,12 +63,11 @@ class SqliteLedger:
         if not swaps:
             return []
         try:
-            answers = await self._ask(lambda file, now: file.swap_many(swaps, now), writes=len(swaps))
+            return await self._open.swap(swaps)
         except LedgerUnavailableError as error:
             return [again(error) for _ in swaps]
         except Exception:  # noqa: BLE001 -- one of them cannot be stored as it is: the others must not suffer for it
             return await asyncio.gather(*map(self._swapped, swaps))
-        return cast("list[bool | Exception]", answers)
 
     async def _swapped(self, one: Swap) -> bool | Exception:
         try:
@@ -79,17 +77,23 @@ class SqliteLedger:
 
     async def entries(self) -> int | None:
         """Return about how many entries there are: never too few."""
-        return cast("int", await self._ask(lambda file, _now: file.extent()))
+        return cast("int", await self._open.read(lambda file, _now: file.extent()))
 
     async def check(self) -> None:
         """Prove that the file can take a batch of entries."""
-        await self._ask(lambda file, _now: file.probe(), writes=1)
+        await self._open.probe()
 
     async def close(self) -> None:
         """Finish what was asked for, then give the file back."""
         await self._thread.stop()
 
-    async def _ask(self, work: Work, *, writes: int = 0) -> object:
+    @property
+    def _open(self) -> LedgerThread:
+        """The thread, while it takes work.
+
+        Raises:
+            LedgerUnavailableError: the ledger was closed.
+        """
         if self._thread.stopping:
             raise closed()
-        return await self._thread.ask(work, writes=writes)
+        return self._thread

@@ -5,24 +5,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from worker.ledger.sqlite_failures import file_lost, primary_code
 from worker.ledger.sqlite_schema import connect
+from worker.ledger.sqlite_swaps import swap_all
 from worker.ports import Stored, Swap
 
 _LOAD = "SELECT token, state FROM entries WHERE key = ? AND expires_at > ?"
-_CREATE = (
-    "INSERT INTO entries (key, token, state, expires_at) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (key) DO UPDATE"
-    " SET token = excluded.token, state = excluded.state, expires_at = excluded.expires_at"
-    " WHERE entries.expires_at <= ?"
-)
-_REPLACE = (
-    "UPDATE entries SET token = ?, state = ?, expires_at = ? WHERE key = ? AND token = ? AND expires_at > ?"
-)
-_STANDS = "SELECT 1 FROM entries WHERE key = ? AND token = ? AND expires_at > ?"
 _EXPIRED = "SELECT id FROM entries WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
 _EXTENT = (
     "SELECT ifnull((SELECT id FROM entries ORDER BY id DESC LIMIT 1)"
@@ -59,32 +51,31 @@ class LedgerFile:
         row = self._connection.execute(_LOAD, (key, now)).fetchone()
         return Stored(*row) if row else None
 
-    def swap(self, key: str, expected: str | None, new: Stored, now: int) -> bool:
-        """Write *new* if the entry's token is *expected*; tell if it stands. Part of a transaction."""
-        return self._write(key, expected, new, now) or self._stands(key, new.token, now)
-
-    def swap_many(self, swaps: Sequence[Swap], now: int) -> list[bool]:
-        """Do each; tell which ones stand. Part of a transaction."""
-        return [self.swap(one.key, one.expected, one.new, now) for one in swaps]
-
     def read(self, works: Sequence[Work], now: int) -> list[Any]:
         """Do *works*, none of which writes, and make sure that they saw the file which is in use."""
         answers = self._patiently(lambda: [work(self, now) for work in works])
         self._verify()
         return answers
 
-    def write(self, works: Sequence[Work], now: int) -> list[Any]:
-        """Do *works* in one transaction that is on the disk when this returns."""
+    def swap(self, groups: Sequence[Sequence[Swap]], now: int) -> list[list[bool]]:
+        """Do all swaps of all groups in one transaction that is on the disk when this returns.
+
+        Returns which ones stand, group by group.
+        """
         with self._transaction():
-            answers = [work(self, now) for work in works]
+            stand = iter(
+                swap_all(self._connection, list(chain.from_iterable(groups)), now, now + self._retention)
+            )
         # After the commit: what was deleted before it must not be acknowledged.
         self._verify()
-        return answers
+        return [list(islice(stand, len(group))) for group in groups]
 
     def probe(self) -> None:
-        """Write and delete as much as a batch of entries takes. Part of a transaction."""
-        self._connection.execute("INSERT INTO probes (padding) VALUES (zeroblob(?))", (_PROBE_BYTES,))
-        self._connection.execute("DELETE FROM probes")
+        """Write and delete as much as a batch of entries takes; the deletion is on the disk afterwards."""
+        with self._transaction():
+            self._connection.execute("INSERT INTO probes (padding) VALUES (zeroblob(?))", (_PROBE_BYTES,))
+            self._connection.execute("DELETE FROM probes")
+        self._verify()
 
     def extent(self) -> int:
         """Return how many entries there are: never too few, and too many where old ones were kept alive."""
@@ -102,22 +93,6 @@ class LedgerFile:
     def close(self) -> None:
         """Give the file back; a transaction that is not committed is undone."""
         self._connection.close()
-
-    def _write(self, key: str, expected: str | None, new: Stored, now: int) -> bool:
-        expires_at = now + self._retention
-        if expected is None:
-            written = self._connection.execute(_CREATE, (key, new.token, new.state, expires_at, now))
-        elif expected != new.token:
-            written = self._connection.execute(
-                _REPLACE, (new.token, new.state, expires_at, key, expected, now)
-            )
-        else:
-            # A token names one version: this write was done before, if it ever was.
-            return False
-        return bool(written.rowcount)
-
-    def _stands(self, key: str, token: str, now: int) -> bool:
-        return self._connection.execute(_STANDS, (key, token, now)).fetchone() is not None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from worker.ledger.failures import again
 from worker.ledger.sqlite_failures import failure_of, is_of_the_store
 from worker.ledger.sqlite_file import LedgerFile, Work
 from worker.ledger.sqlite_schema import create_parents
-from worker.ports import Clock
+from worker.ports import Clock, Swap
 
 log = structlog.get_logger(__name__)
 
@@ -24,10 +24,24 @@ _MOST_TOGETHER = 256
 _WRITES_PER_SWEEP = 256
 
 
+_Do = Callable[[LedgerFile, Sequence[Any], int], list[Any]]
+
+
+def _probe(file: LedgerFile, probes: Sequence[None], _now: int) -> list[None]:
+    file.probe()
+    return list(probes)
+
+
+# In this order: who reads waits for no disk.
+_KINDS: tuple[_Do, ...] = (LedgerFile.read, LedgerFile.swap, _probe)
+
+
 @dataclass(slots=True, eq=False)
 class _Ask:
-    work: Work
-    writes: int
+    """What one caller wants: *what*, done by one of `_KINDS` together with what others want of that kind."""
+
+    kind: _Do
+    what: Any
     answer: asyncio.Future[Any]
 
 
@@ -37,7 +51,7 @@ _Answered = tuple[asyncio.Future[Any], Any, Exception | None]
 class LedgerThread:
     """Takes work from one event loop and does it in a thread of its own, batch by batch.
 
-    Of a batch the reads are done and answered first, then all writes in one transaction; callers get
+    Of a batch the reads are done and answered first, then all swaps in one transaction; callers get
     their answers after the commit, by one wake-up of the loop. Concurrent calls have no order among
     each other, so this is one that they could have had. When the file fails, the callers of the batch
     get LedgerUnavailableError, the connection is given up, and the next batch opens the file anew.
@@ -66,19 +80,31 @@ class LedgerThread:
         self._writes = 0
         self._stopping: asyncio.Future[None] | None = None
 
-    def ask(self, work: Work, *, writes: int = 0) -> asyncio.Future[Any]:
-        """Queue *work*, which writes so many entries; the future gets what it returns.
+    def read(self, work: Work) -> asyncio.Future[Any]:
+        """Queue *work*, which does not write; the future gets what it returns.
 
-        Or LedgerUnavailableError, where the file cannot be used.
-
-        A future that is cancelled meanwhile is left alone; its work is done all the same.
+        Or LedgerUnavailableError, where the file cannot be used; so it is for the other questions.
         """
+        return self._ask(LedgerFile.read, work)
+
+    def swap(self, swaps: Sequence[Swap]) -> asyncio.Future[list[bool]]:
+        """Queue *swaps*; the future gets which ones stand.
+
+        A future that is cancelled meanwhile is left alone; the swaps are done all the same.
+        """
+        return self._ask(LedgerFile.swap, swaps)
+
+    def probe(self) -> asyncio.Future[None]:
+        """Queue a test whether a batch of entries can be written."""
+        return self._ask(_probe, None)
+
+    def _ask(self, kind: _Do, what: object) -> asyncio.Future[Any]:
         if self._thread is None:
             # A daemon: a process that dies without close() must not hang; a commit is whole or absent.
             self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._inbox.put(_Ask(work, writes, answer))
+        self._inbox.put(_Ask(kind, what, answer))
         return answer
 
     @property
@@ -97,8 +123,8 @@ class LedgerThread:
 
     def _run(self) -> None:
         while (asks := self._take()) is not None:
-            self._serve([ask for ask in asks if not ask.writes], LedgerFile.read)
-            self._serve([ask for ask in asks if ask.writes], LedgerFile.write)
+            for kind in _KINDS:
+                self._serve([ask for ask in asks if ask.kind is kind])
             if not asks or self._writes >= _WRITES_PER_SWEEP:
                 self._sweep()
         self._give_up()
@@ -123,13 +149,12 @@ class LedgerThread:
         self._inbox.put(None)
         return asks
 
-    def _serve(
-        self, asks: Sequence[_Ask], do: Callable[[LedgerFile, Sequence[Work], int], list[Any]]
-    ) -> None:
+    def _serve(self, asks: Sequence[_Ask]) -> None:
+        """Do what *asks*, all of one kind, want, and tell them."""
         if not asks:
             return
         try:
-            values = do(self._opened(), [ask.work for ask in asks], self._now())
+            values = asks[0].kind(self._opened(), [ask.what for ask in asks], self._now())
         except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told and the thread lives on
             self._give_up()
             if is_of_the_store(error):
@@ -140,9 +165,9 @@ class LedgerThread:
             else:
                 # One entry cannot be stored as it is: the others must not suffer for it.
                 for ask in asks:
-                    self._serve([ask], do)
+                    self._serve([ask])
         else:
-            self._writes += sum(ask.writes for ask in asks)
+            self._writes += sum(len(ask.what) for ask in asks if ask.kind is LedgerFile.swap)
             _tell([(ask.answer, value, None) for ask, value in zip(asks, values, strict=True)])
 
     def _sweep(self) -> None:
