@@ -127,6 +127,10 @@ class CallGate(Protocol):
         """Tell whether nothing but other calls stands in the way of a call: no outage, no pause, no stop."""
         ...
 
+    def has_room(self, *, urgent: bool) -> bool:
+        """Tell whether one more call would start at once, and calls are not counted against a rate limit."""
+        ...
+
     def admit(self, command: Command, *, urgent: bool) -> AbstractAsyncContextManager[Permit]:
         """Wait for leave to make one call and make it inside the block.
 

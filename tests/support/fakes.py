@@ -398,6 +398,10 @@ class FakeGate:
         """Nothing stands in the way."""
         return True
 
+    def has_room(self, *, urgent: bool) -> bool:  # noqa: ARG002 - for everybody
+        """As many calls as one likes."""
+        return True
+
     async def clear(self) -> None:
         """Let pass."""
         if self.on_clear:

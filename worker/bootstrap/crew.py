@@ -35,6 +35,9 @@ from worker.settings import Settings
 
 V = TypeVar("V")
 
+# A send waits for its lookup, so a few go out without company while the gateway has room for them. A status
+# check is in no hurry: fewer, fuller calls are worth more there.
+_SOON = {Command.DND: 4}
 # A call must be settled within its time limit and this; then another worker may take it over.
 _LEASE_MARGIN = 5.0
 
@@ -124,8 +127,13 @@ class Crew:
         return NumberMemory(self.settings.gateway.dnd_memory, self.clock, on_recall=recalled)
 
     def _pooled(self, command: Command, ask: Ask[V]) -> Ask[V]:
-        shared = partial(self.observer.call_shared, command)
-        return Batcher(ask, size=BATCH, on_question=shared).get
+        return Batcher(
+            ask,
+            size=BATCH,
+            while_room=_SOON.get(command, 0),
+            has_room=partial(self.gate.has_room, urgent=False),
+            on_question=partial(self.observer.call_shared, command),
+        ).get
 
     def _retry(self, command: Command) -> RetryAttempts:
         return RetryAttempts(

@@ -43,14 +43,16 @@ class _Asker(Generic[K, V]):
 class Batcher(Generic[K, V]):
     """Asks about the keys of several callers together, each of whom gets its own answer.
 
-    An idle batcher asks at once. While *at_once* questions are under way, keys gather, and the next
-    question takes as many as there are: the busier it is, the fuller they get, with no timer.
-    A full question does not wait, whatever is under way.
+    An idle batcher asks at once. While *at_once* questions are under way, or *while_room* where there is
+    room, keys gather, and the next question takes as many as there are: the busier it is, the fuller they
+    get, with no timer. A full question does not wait, whatever is under way.
 
     Args:
         ask: answers at most *size* keys; it may leave some out.
         size: keys of a question at the most.
         at_once: questions under way before keys gather.
+        while_room: the same, while *has_room* says so; more than *at_once*.
+        has_room: whether one more question takes nothing from anybody.
         on_question: told, before each question, how many callers share it.
     """
 
@@ -60,11 +62,15 @@ class Batcher(Generic[K, V]):
         *,
         size: int,
         at_once: int = 2,
+        while_room: int = 0,
+        has_room: Callable[[], bool] = lambda: True,
         on_question: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._ask = ask
         self._size = size
         self._at_once = at_once
+        self._while_room = while_room
+        self._has_room = has_room
         self._on_question = on_question
         self._waiting: deque[tuple[K, _Asker[K, V]]] = deque()
         self._questions: set[asyncio.Task[None]] = set()
@@ -83,7 +89,7 @@ class Batcher(Generic[K, V]):
         return await asker.answer
 
     def _start(self) -> None:
-        while self._waiting and (len(self._questions) < self._at_once or len(self._waiting) >= self._size):
+        while self._waiting and (len(self._waiting) >= self._size or self._is_idle()):
             entries = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
             # Whoever has gone (a job that was cancelled) is not asked for.
             wanted = [(key, asker) for key, asker in entries if not asker.answer.done()]
@@ -92,6 +98,11 @@ class Batcher(Generic[K, V]):
                 question = asyncio.create_task(self._question(wanted), context=Context())
                 self._questions.add(question)
                 question.add_done_callback(self._ended)
+
+    def _is_idle(self) -> bool:
+        """Whether a question that is not full may go out."""
+        under_way = len(self._questions)
+        return under_way < self._at_once or (under_way < self._while_room and self._has_room())
 
     def _ended(self, question: asyncio.Task[None]) -> None:
         self._questions.discard(question)

@@ -77,6 +77,10 @@ class Gate:
         """Tell whether nothing but other calls stands in the way of a call."""
         return self._open(self._breakers[command]) and not self._stopped
 
+    def has_room(self, *, urgent: bool) -> bool:
+        """Tell whether one more call would start at once and keep no other from starting."""
+        return self._slots.free(urgent=urgent) and not self._limiter.limits
+
     async def _no_pause(self) -> bool:
         await self._account.over()
         await self._ledger.over()

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
+from itertools import cycle
 
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,28 @@ class TestBatcher:
         oracle.gate.set()
         await asyncio.gather(*callers)
 
+    async def test_while_there_is_room_a_few_more_go_out_at_once(self, oracle: Oracle) -> None:
+        """Up to a bound; the rest gathers, and nothing is stuck when the room is gone."""
+        room = [True]
+        batcher = Batcher(oracle.ask, size=10, at_once=1, while_room=3, has_room=lambda: room[0])
+        callers = [asyncio.ensure_future(batcher.get([name])) for name in "abcde"]
+        await settled()
+        assert [("a",), ("b",), ("c",)] == oracle.asked
+        room[0] = False
+        oracle.gate.set()
+        assert [{name: name.upper()} for name in "abcde"] == await asyncio.gather(*callers)
+        assert [("a",), ("b",), ("c",), ("d", "e")] == oracle.asked
+
+    async def test_without_room_keys_gather(self, oracle: Oracle) -> None:
+        """As ever, once *at_once* are under way."""
+        batcher = Batcher(oracle.ask, size=10, at_once=1, while_room=3, has_room=lambda: False)
+        callers = [asyncio.ensure_future(batcher.get([name])) for name in "abc"]
+        await settled()
+        assert [("a",)] == oracle.asked
+        oracle.gate.set()
+        await asyncio.gather(*callers)
+        assert [("a",), ("b", "c")] == oracle.asked
+
     async def test_a_key_of_two_callers_is_asked_once(self, oracle: Oracle) -> None:
         """Both are told."""
         batcher = Batcher(oracle.ask, size=10, at_once=1)
@@ -119,14 +143,18 @@ class TestBatcher:
         st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=7, unique=True), max_size=12),
         st.integers(1, 5),
         st.integers(1, 3),
+        st.lists(st.booleans(), min_size=1),
     )
-    def test_everybody_is_answered(self, callers: list[list[str]], size: int, at_once: int) -> None:
+    def test_everybody_is_answered(
+        self, callers: list[list[str]], size: int, at_once: int, room: list[bool]
+    ) -> None:
         """Exactly about what they asked, in questions that are not too large."""
 
         async def scene() -> None:
             oracle = Oracle()
             oracle.gate.set()
-            batcher = Batcher(oracle.ask, size=size, at_once=at_once)
+            has_room = partial(next, cycle(room))
+            batcher = Batcher(oracle.ask, size=size, at_once=at_once, while_room=4, has_room=has_room)
             answers = await asyncio.gather(*(batcher.get(keys) for keys in callers))
             assert [{key: key.upper() for key in keys} for keys in callers] == answers
             assert all(len(keys) <= size for keys in oracle.asked)

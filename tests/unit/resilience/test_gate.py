@@ -30,7 +30,7 @@ REFUSED = AccountError("credentials_refused", "wrong", trouble=AccountTrouble.CR
 class Door:
     """A gate and what it was built from."""
 
-    def __init__(self, *, slots: int = 4, hold_limit: float = 600.0) -> None:
+    def __init__(self, *, slots: int = 4, rate: float = 0, hold_limit: float = 600.0) -> None:
         self.clock = FakeClock()
         self.works = False
         policy = BreakerPolicy(failures=3, cooldown=5.0)
@@ -40,7 +40,7 @@ class Door:
             account=Pause(self.answer, self.clock),
             ledger=Pause(self.answer, self.clock, interval=2.0),
             slots=CallSlots(slots, 1, CallLimit(1, slots, self.clock)),
-            limiter=RateLimiter(0, self.clock),
+            limiter=RateLimiter(rate, self.clock),
             hold_limit=hold_limit,
         )
 
@@ -211,6 +211,20 @@ class TestRoom:
         assert 9 == slots.limit
         slots.restart()
         assert 8 == slots.limit
+
+    async def test_there_is_room_while_nobody_would_wait(self) -> None:
+        """Not in the slots that are kept for urgent calls."""
+        door = Door(slots=3)
+        assert door.gate.has_room(urgent=False)
+        async with door.gate.admit(Command.SEND, urgent=False):
+            assert door.gate.has_room(urgent=False)
+            async with door.gate.admit(Command.SEND, urgent=False):
+                assert not door.gate.has_room(urgent=False)
+                assert door.gate.has_room(urgent=True)
+
+    def test_under_a_rate_limit_every_call_takes_something(self) -> None:
+        """So there is never room to spare."""
+        assert not Door(rate=30).gate.has_room(urgent=True)
 
 
 class TestUrgent:
