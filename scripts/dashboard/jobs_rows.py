@@ -109,7 +109,7 @@ THROUGHPUT = Row(
         ),
         Panel(
             "Jobs in flight",
-            "Taken and not settled. At the prefetch times the workers: they are full.",
+            "Taken and not settled. At the sum of iton_worker_prefetch: the workers are full.",
             "short",
             (Query("sum by (lane) (iton_worker_jobs_in_flight)", "{{lane}}"),),
             "stack",

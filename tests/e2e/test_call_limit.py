@@ -1,4 +1,4 @@
-"""A gateway that takes only so many calls at once, and a worker that was not told."""
+"""A gateway that takes only so many calls, or takes its time, and a worker that was not told."""
 
 import re
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from tests.support.worker_process import wait_until
 
 MOST = 10
 JOBS = 400
+PREFETCH, IN_FLIGHT, SEND = "iton_worker_prefetch", "iton_worker_jobs_in_flight", '{lane="send"}'
 
 
 def metric(line: Line, name: str, labels: str = "") -> float:
@@ -43,3 +44,29 @@ class TestCallLimit:
         assert 0 == metric(line, "iton_worker_breaker_open", '{command="sendSMS"}')
         if over_limit == "refuse":
             assert MOST - 2 <= metric(line, "iton_worker_gateway_calls_limit") <= MOST + 6
+
+
+class TestPrefetch:
+    """How many jobs are in hand follows the gateway."""
+
+    def test_a_slow_gateway_gets_more(self, own_line: Callable[..., Line]) -> None:
+        """One second a call: a hundred jobs in hand would be a hundred a second."""
+        line = own_line(LOG_LEVEL="info")
+        line.gateway.change(latency=1.0)
+        names = numbers(1_500)
+        for name in names:
+            line.producer.send([name], f"hello {name}", category="service")
+        wait_until(lambda: metric(line, PREFETCH, SEND) >= 800, "more jobs in hand", 30)
+        wait_until(lambda: len(line.collector.all) >= len(names), "all results", 60)
+        assert {"send.accepted"} == {result.key for result in line.collector.all}
+        times = (line.gateway.times(f"hello {name}") for name in names)
+        assert {1} == {count for one in times for count in one.values()}
+
+    def test_under_a_rate_limit_the_rest_is_left_to_others(self, own_line: Callable[..., Line]) -> None:
+        """Five calls a second: a hundred jobs in hand would be twenty seconds' work."""
+        line = own_line(LOG_LEVEL="info", ITON_RATE_LIMIT=5)
+        for name in numbers(300):
+            line.producer.send([name], f"hello {name}", category="service")
+        wait_until(lambda: metric(line, PREFETCH, SEND) == 20, "fewer jobs in hand", 30)
+        wait_until(lambda: metric(line, IN_FLIGHT, SEND) <= 20, "fewer jobs in flight", 40)
+        assert 0 == metric(line, "iton_worker_redeliveries_total")

@@ -59,7 +59,7 @@ class Consumer:
     Args:
         url: of the broker; never logged.
         topology: names of the queues, and what is declared on each new connection.
-        prefetch: by lane; lanes that are missing are not consumed.
+        prefetch: by lane, at first and at the most; lanes that are missing are not consumed.
         handle: decides what becomes of a delivery.
         settlement: does it.
         options: the rest.
@@ -82,6 +82,7 @@ class Consumer:
         self._paused: dict[Lane, str] = {}
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], Received] = {}
+        self._done: Counter[Lane] = Counter()
         self._slots = {lane: asyncio.Semaphore(count) for lane, count in prefetch.items()}
         self._link = Link(
             url,
@@ -121,6 +122,10 @@ class Consumer:
         """Whether the broker has our consumer of *lane*."""
         return self._link.state.up and self._intakes[lane].registered
 
+    def prefetch(self, lane: Lane) -> int:
+        """How many jobs of *lane* may be in hand."""
+        return self._intakes[lane].prefetch
+
     @property
     def in_flight(self) -> int:
         """Deliveries that are being handled or wait for their turn."""
@@ -130,6 +135,11 @@ class Consumer:
     def in_flight_by_lane(self) -> Mapping[Lane, int]:
         """The same, for each lane that has any."""
         return Counter(received.delivery.lane for received in self._tasks.values())
+
+    @property
+    def done_by_lane(self) -> Mapping[Lane, int]:
+        """How many deliveries of each lane are over, since the start."""
+        return self._done
 
     @property
     def oldest(self) -> float:
@@ -158,6 +168,13 @@ class Consumer:
         for lane in lanes or tuple(self._paused):
             self._paused.pop(lane, None)
         await self._adjust()
+
+    async def hold(self, lane: Lane, prefetch: int) -> None:
+        """Have up to *prefetch* jobs of *lane* in hand from now on; never more than at the beginning."""
+        try:
+            await self._intakes[lane].hold(prefetch)
+        except (WorkerError, AMQPError) as error:
+            self._link.fail(describe(error))
 
     async def stop_intake(self) -> None:
         """Take nothing more, for good; deliveries that no handler has started on go back."""
@@ -225,7 +242,10 @@ class Consumer:
             return
         task = asyncio.create_task(self._process(received))
         self._tasks[task] = received
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._done[self._tasks.pop(task).delivery.lane] += 1
 
     async def _process(self, received: Received) -> None:
         try:

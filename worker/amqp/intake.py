@@ -27,13 +27,14 @@ class LaneIntake:
     Args:
         lane: whose deliveries these are.
         queue: the queue's name.
-        prefetch: unacknowledged messages that the broker hands out at once.
+        prefetch: unacknowledged messages that the broker hands out at once, until `hold` says otherwise.
         take: gets each delivery; returns soon and does not raise.
         on_lost: told why, when the consumer is gone without our doing.
         limit: seconds for one question to the broker.
 
     Attributes:
         wanted: whether it shall consume.
+        prefetch: messages that it may have in hand.
         consumers: of the queue, all workers' together, when it was last looked at.
         silence: looks in a row at which it was idle and had been given nothing since the look before.
     """
@@ -50,13 +51,13 @@ class LaneIntake:
     ) -> None:
         self.lane = lane
         self.wanted = True
+        self.prefetch = prefetch
         self.consumers = 0
         self.silence = 0
         self._arrivals = 0
         self._arrivals_seen = 0
         self._passed_over = 0
         self._queue = queue
-        self._prefetch = prefetch
         self._take = take
         self._on_lost = on_lost
         self._limit = limit
@@ -73,7 +74,7 @@ class LaneIntake:
 
     async def open(self, connection: RawConnection) -> None:
         """Open a channel on a new connection; `adjust` begins to consume on it."""
-        self._channel = await self._new_channel(connection)
+        self._channel, self._tag = await self._new_channel(connection), None
 
     async def renew(self, connection: RawConnection) -> None:
         """Consume on a new channel; the end of the old one gives back what the broker kept on it.
@@ -96,6 +97,31 @@ class LaneIntake:
             self._channel, self.silence = new, 0
             self._tag = await self._consume(await new.get_underlay_channel())
             await bounded(old.close(), self._limit)
+
+    async def hold(self, prefetch: int) -> None:
+        """Have up to *prefetch* messages handed out from now on.
+
+        The broker takes it for new consumers only, so this one is followed by another on the same channel:
+        what it was handed stays in hand, and can be acknowledged, beside as many as the new one may get.
+
+        Raises:
+            BrokerUnavailableError, AMQPError: as `adjust`.
+        """
+        async with self._changing:
+            if prefetch == self.prefetch:
+                return
+            self.prefetch = prefetch
+            if (channel := self._channel) is None:
+                return
+            await bounded(channel.set_qos(prefetch_count=prefetch), self._limit)
+            if self._tag is None:
+                return
+            underlay = await channel.get_underlay_channel()
+            # The new one first: the queue never lacks a consumer, and others who count them see one more.
+            new = await self._consume(underlay)
+            old, self._tag = self._tag, new
+            if old is not None:
+                await bounded(underlay.basic_cancel(old), self._limit)
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -158,7 +184,7 @@ class LaneIntake:
         number = next(number for number in self._numbers if number != taken)
         # No confirms: this channel never publishes.
         channel = await bounded(connection.library.channel(number, publisher_confirms=False), self._limit)
-        await bounded(channel.set_qos(prefetch_count=self._prefetch), self._limit)
+        await bounded(channel.set_qos(prefetch_count=self.prefetch), self._limit)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         deliveries = DeliveryChannel(self.lane, underlay, connection.wire, self._arrived)

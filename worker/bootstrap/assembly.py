@@ -13,6 +13,7 @@ from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.crew import Crew
 from worker.bootstrap.doors import Doors
+from worker.bootstrap.holding import Holding
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.clock import SystemClock
 from worker.domain.messages import Delivery, Disposition, Lane
@@ -32,6 +33,7 @@ from worker.observing import (
 )
 from worker.probes import Probes
 from worker.resilience.gate import Gate
+from worker.resilience.prefetch_limit import PrefetchLimit
 from worker.resilience.rate_limiter import RateLimiter
 from worker.runtime import Parts
 from worker.settings import Settings
@@ -63,10 +65,11 @@ class Assembly:
         self._show()
         return Parts(
             consumer=self.consumer,
-            start=(self._started,),
+            start=(self.holding.begin, self._started),
             services=(
                 self.publisher.run,
                 self.crew.credits_watch().run,
+                self.holding.run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
                 LedgerSizeWatch(self.store, self.metrics, self.clock).run,
                 LoopWatch(self.metrics, self.clock).run,
@@ -170,6 +173,17 @@ class Assembly:
         )
 
     @cached_property
+    def holding(self) -> Holding:
+        """How many jobs of the bulk lanes are in hand."""
+        broker = self.settings.broker
+        limits = {
+            lane: PrefetchLimit(broker.min_prefetch, broker.prefetch, self.clock)
+            for lane in Lane
+            if lane not in _URGENT_LANES
+        }
+        return Holding(self.consumer, self.gate, limits, self.clock)
+
+    @cached_property
     def health(self) -> HealthServer:
         """/livez, /readyz and /metrics."""
         port = self.settings.process.health_port
@@ -209,6 +223,7 @@ class Assembly:
         for lane in Lane:
             metrics.consumers_up_from(lane.value, partial(consumer.consumes, lane))
             metrics.jobs_in_flight_from(lane.value, partial(_in_flight, consumer, lane))
+            metrics.prefetch_from(lane.value, partial(consumer.prefetch, lane))
         metrics.oldest_job_from(lambda: consumer.oldest)
         metrics.publisher_up_from(lambda: publisher.state.up)
         metrics.ready_from(lambda: self.readiness().ready)

@@ -8,8 +8,8 @@ from worker.bootstrap.assembly import Assembly
 from worker.runtime import StopSignals, serve
 from worker.settings import Settings
 
-# More than the thousand jobs of a full prefetch hold together: they come and go in waves, and any fewer bring
-# a round with every wave, each over the objects of all jobs in flight.
+# As much as a thousand jobs in flight hold together: they come and go in waves, and any fewer bring a round
+# with every wave, each over the objects of all jobs in flight.
 _OBJECTS_A_ROUND = 50_000
 
 

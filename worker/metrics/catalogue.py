@@ -62,6 +62,7 @@ CATALOGUE = (
     ),
     Spec(_J, "recipients_total", "counter", "Recipients by outcome", every(outcome=labels.OUTCOMES)),
     Spec(_J, "jobs_in_flight", "gauge", "Deliveries taken and not settled yet", _LANE),
+    Spec(_J, "prefetch", "gauge", "Deliveries that may be in flight: about two seconds' work", _LANE),
     Spec(_J, "oldest_job_seconds", "gauge", "Age of the oldest delivery in flight; 0 while there is none"),
     Spec(
         _J,

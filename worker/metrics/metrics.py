@@ -33,6 +33,7 @@ class Metrics:
         self._jobs = families.counter("jobs_total")
         self._recipients = families.counter("recipients_total")
         self._in_flight = families.gauge("jobs_in_flight")
+        self._prefetch = families.gauge("prefetch")
         self._oldest = families.gauge("oldest_job_seconds")
         self._queue_wait = families.histogram("queue_wait_seconds")
         self._job_seconds = families.histogram("job_seconds")
@@ -102,6 +103,10 @@ class Metrics:
     def jobs_in_flight_from(self, lane: str, count: Callable[[], int]) -> None:
         """Ask *count* for the deliveries of *lane* that are not settled, at each scrape."""
         self._in_flight.at(lane).set_function(count)
+
+    def prefetch_from(self, lane: str, count: Callable[[], int]) -> None:
+        """Ask *count* how many deliveries of *lane* may be in hand, at each scrape."""
+        self._prefetch.at(lane).set_function(count)
 
     def oldest_job_from(self, seconds: Callable[[], float]) -> None:
         """Ask for the age of the oldest delivery in flight, at each scrape."""

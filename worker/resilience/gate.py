@@ -68,6 +68,11 @@ class Gate:
         """The causes for which intake stands still; empty while it does not."""
         return tuple(pause.cause for pause in (self._account, self._ledger) if pause.cause)
 
+    @property
+    def calls(self) -> int:
+        """Calls under way, and those about to begin or just ended."""
+        return self._slots.in_use
+
     async def clear(self) -> None:
         """Wait until neither the account nor the ledger stops sends."""
         if self.paused_for or self._stopped:

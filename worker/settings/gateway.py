@@ -88,7 +88,7 @@ class GatewaySettings(Section):
         description="true: jobs with the same text, sender and params share calls. See docs/guarantees.md",
     )
     max_calls: int = Field(
-        500,  # a gateway that takes half a second for each is kept as busy as one process can
+        800,  # a gateway that takes half a second for each is kept as busy as one process can
         ge=1,
         le=10_000,
         validation_alias="WORKER_MAX_CALLS",

@@ -31,11 +31,15 @@ class BrokerSettings(Section):
         description="true: declare the topology at start; false: only check that it is there",
     )
     prefetch: Prefetch = Field(
-        # Fixed: a quorum queue takes a new one for new consumers only, and replacing them for it would hand
-        # out every job in flight again. Twice the calls: the lookups of jobs share theirs.
-        1_000,
+        # Enough for a gateway that takes half a second for each of a job's two calls.
+        2_000,
         validation_alias="WORKER_PREFETCH",
-        description="messages; taken at once from each queue of bulk work. A crash hands them all out again",
+        description="messages; in hand from each queue of bulk work at the most; fewer where they take long",
+    )
+    min_prefetch: Prefetch = Field(
+        20,
+        validation_alias="WORKER_MIN_PREFETCH",
+        description="messages; the same, at the least. As many as WORKER_PREFETCH: that is fixed",
     )
     urgent_prefetch: Prefetch = Field(
         50, validation_alias="WORKER_URGENT_PREFETCH", description="messages; the same for each urgent queue"

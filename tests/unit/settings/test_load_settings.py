@@ -167,8 +167,8 @@ class TestWrongSettings:
             ("WORKER_GATEWAY_RULES", "{}", "JSON list"),
             ("WORKER_RETRY_DELAYS", "30,5", "rising"),
             ("WORKER_RETRY_DELAYS", "5,x", "valid integer"),
-            ("WORKER_URGENT_CALLS", "500", "less than WORKER_MAX_CALLS"),
-            ("WORKER_MIN_CALLS", "501", "not be more than WORKER_MAX_CALLS"),
+            ("WORKER_URGENT_CALLS", "800", "less than WORKER_MAX_CALLS"),
+            ("WORKER_MIN_CALLS", "801", "not be more than WORKER_MAX_CALLS"),
         ],
     )
     def test_name_the_variable_and_the_remedy(

@@ -1,0 +1,37 @@
+"""How many jobs of the bulk queues are in hand: as many as suit the gateway."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.amqp.consumer import Consumer
+from worker.domain.messages import Lane
+from worker.ports import Clock
+from worker.resilience.gate import Gate
+from worker.resilience.prefetch_limit import PrefetchLimit
+
+_EVERY = 0.25  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Has each lane's prefetch follow its limit."""
+
+    consumer: Consumer
+    gate: Gate
+    limits: Mapping[Lane, PrefetchLimit]
+    clock: Clock
+
+    async def begin(self) -> None:
+        """Begin with few, before the first job is taken."""
+        for lane, limit in self.limits.items():
+            await self.consumer.hold(lane, limit.value)
+
+    async def run(self) -> None:
+        """Look, and follow, until cancelled."""
+        while True:
+            await self.clock.sleep(_EVERY)
+            held, done = self.consumer.in_flight_by_lane, self.consumer.done_by_lane
+            calls, has_room = self.gate.calls, self.gate.has_room(urgent=False)
+            for lane, limit in self.limits.items():
+                most = limit.look(held.get(lane, 0), done.get(lane, 0), calls=calls, has_room=has_room)
+                await self.consumer.hold(lane, most)
