@@ -3,11 +3,13 @@
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, metric
 from tests.support.results_side import numbers
+from tests.support.worker_process import wait_until
 
 LONG_TEXT = "नमस्तेदुनियातक" * 47 + "नमस्ते" * 2  # 670 characters: 10 segments of UCS-2, 9 bytes each in a URL
 
@@ -108,3 +110,22 @@ def _woven(many: list[str], few: list[str]) -> list[tuple[str, ...]]:
         (*many[2 * index : 2 * index + 2], *few[index : index + 1])
         for index in range(max(math.ceil(len(many) / 2), len(few)))
     ]
+
+
+class TestMemory:
+    """What jobs of the greatest size take, many of them at once."""
+
+    @pytest.mark.timeout(180)
+    def test_a_hundred_of_the_largest_jobs_while_the_gateway_is_away(
+        self, own_line: Callable[..., Line]
+    ) -> None:
+        """Few are in hand, and few of those are worked on, so that a pod's limit of 512 MiB is never met."""
+        line = own_line(LOG_LEVEL="info")
+        line.gateway.fault(command="sendSMS", status=503)
+        names = numbers(100_000)
+        for number in range(100):
+            line.producer.send(names, f"hello {number}", category="service")
+        split = '{kind="send",result="split"}'
+        wait_until(lambda: metric(line, "iton_worker_jobs_total", split) >= 20, "some are cut in parts", 90)
+        assert metric(line, "iton_worker_prefetch", '{lane="send"}') <= 40
+        assert line.worker.peak_memory < 400

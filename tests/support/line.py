@@ -1,5 +1,6 @@
 """Everything around a running worker."""
 
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -34,3 +35,10 @@ def line_on(stack: ExitStack, workshop: Workshop, gateway: SimulatorProcess) -> 
     stack.callback(producer.close)
     collector = stack.enter_context(Collector(workshop.amqp_url, workshop.prefix))
     return Line(workshop, producer, collector, Queues(producer), gateway)
+
+
+def metric(line: Line, name: str, labels: str = "") -> float:
+    """A metric's value; 0 where it is not there yet."""
+    _, text = line.worker.get("/metrics")
+    found = re.search(rf"^{name}{re.escape(labels)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0

@@ -102,6 +102,12 @@ class WorkerProcess:
         return self._child.exit_code
 
     @property
+    def peak_memory(self) -> float:
+        """The most memory that was resident so far, in MiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+    @property
     def health_url(self) -> str:
         """Where the health endpoints are, without a slash at the end."""
         return f"http://127.0.0.1:{self.env['HEALTH_PORT']}"

@@ -64,4 +64,4 @@ class DeliveryChannel:
             body=body,
             properties=properties,
         )
-        self._take(Received(delivery, properties, self, deliver.tag))
+        self._take(Received(delivery, properties, self, deliver.tag, deliver.consumer_tag))

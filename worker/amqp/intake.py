@@ -1,6 +1,7 @@
 """One lane's consumer: its channel, its prefetch, and whether the broker really has it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from aio_pika.abc import AbstractChannel
@@ -35,7 +36,7 @@ class LaneIntake:
     Attributes:
         wanted: whether it shall consume.
         prefetch: messages that it may have in hand.
-        consumers: of the queue, all workers' together, when it was last looked at.
+        consumers: of the queue, one a worker, when it was last looked at.
         silence: looks in a row at which it was idle and had been given nothing since the look before.
     """
 
@@ -54,6 +55,7 @@ class LaneIntake:
         self.prefetch = prefetch
         self.consumers = 0
         self.silence = 0
+        self._held: Counter[str] = Counter()  # deliveries in hand, by consumer
         self._arrivals = 0
         self._arrivals_seen = 0
         self._passed_over = 0
@@ -126,6 +128,7 @@ class LaneIntake:
     def lost(self) -> None:
         """The connection is gone."""
         self._channel = self._tag = None
+        self._held.clear()
 
     async def adjust(self) -> None:
         """Start or stop the consumer as `wanted` says; without a channel, nothing.
@@ -171,7 +174,9 @@ class LaneIntake:
             raise BrokerUnavailableError("connection_lost", f"no channel for queue {self._queue}")
         underlay = await channel.get_underlay_channel()
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
-        self.consumers = int(answer.consumer_count or 0)
+        # A quorum queue counts one that was cancelled until all that it was handed is settled.
+        former = sum(tag != self._tag for tag in self._held)
+        self.consumers = max(int(answer.consumer_count or 0) - former, 0)
         return int(answer.message_count or 0)
 
     def _has_arrivals(self) -> bool:
@@ -200,8 +205,17 @@ class LaneIntake:
         answer = await bounded(underlay.basic_consume(self._queue, _nobody), self._limit)
         return answer.consumer_tag
 
+    def over(self, received: Received) -> None:
+        """A delivery of this lane was settled, or is the broker's again."""
+        left = self._held.get(received.consumer, 0)
+        if left > 1:
+            self._held[received.consumer] = left - 1
+        else:
+            self._held.pop(received.consumer, None)
+
     def _arrived(self, received: Received) -> None:
         self._arrivals += 1
+        self._held[received.consumer] += 1
         self._take(received)
 
     def _on_cancel(self, frame: Basic.Cancel) -> None:

@@ -35,14 +35,18 @@ class Received:
     Attributes:
         delivery: what the handlers see.
         properties: all that came with it, unchanged.
+        consumer: the tag of the consumer that it was handed to.
         taken: when it arrived, by the monotonic clock.
         started: a handler works on it.
         settled: an ack or a nack was tried; there is no second one.
     """
 
-    __slots__ = ("_channel", "_tag", "delivery", "properties", "settled", "started", "taken")
+    __slots__ = ("_channel", "_tag", "consumer", "delivery", "properties", "settled", "started", "taken")
 
-    def __init__(self, delivery: Delivery, properties: Properties, channel: Settles, tag: int) -> None:
+    def __init__(
+        self, delivery: Delivery, properties: Properties, channel: Settles, tag: int, consumer: str = ""
+    ) -> None:
+        self.consumer = consumer
         self.delivery = delivery
         self.properties = properties
         self.taken = time.monotonic()

@@ -30,8 +30,13 @@ class Holding:
         """Look, and follow, until cancelled."""
         while True:
             await self.clock.sleep(_EVERY)
-            held, done = self.consumer.in_flight_by_lane, self.consumer.done_by_lane
-            calls, has_room = self.gate.calls, self.gate.has_room(urgent=False)
+            held, has_room = self.consumer.in_flight_by_lane, self.gate.has_room(urgent=False)
             for lane, limit in self.limits.items():
-                most = limit.look(held.get(lane, 0), done.get(lane, 0), calls=calls, has_room=has_room)
+                most = limit.look(
+                    held.get(lane, 0),
+                    self.consumer.done_by_lane.get(lane, 0),
+                    length=self.consumer.bytes_by_lane.get(lane, 0),
+                    calls=self.gate.calls,
+                    has_room=has_room,
+                )
                 await self.consumer.hold(lane, most)

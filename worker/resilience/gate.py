@@ -70,8 +70,8 @@ class Gate:
 
     @property
     def calls(self) -> int:
-        """Calls under way, and those about to begin or just ended."""
-        return self._slots.in_use
+        """How many calls the gateway takes at once just now; under a rate limit that is not what matters."""
+        return 0 if self._limiter.limits else self._slots.in_use
 
     async def clear(self) -> None:
         """Wait until neither the account nor the ledger stops sends."""

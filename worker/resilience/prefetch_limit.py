@@ -8,6 +8,7 @@ a second (Little's law).
 - The limit doubles while jobs pass quickly, or while the gateway would take more calls than they make.
 - It falls to what is done in that time where they pass slowly, but never below what the calls under way need.
 - The two are far enough apart that it comes to rest.
+- Bodies in hand take memory: of long ones there are fewer, at once.
 """
 
 from collections import deque
@@ -15,7 +16,8 @@ from math import ceil
 
 from worker.ports import Clock
 
-FIRST = 100  # jobs; keeps a gateway of 20 ms busy, and is soon more where that is not enough
+FIRST = 50  # jobs; keeps a gateway of 20 ms busy, and is soon more where that is not enough
+_MOST_BYTES = 67_108_864  # of bodies in hand
 _WORK = 2.0  # seconds of work in hand
 _TOO_MUCH = 8.0  # seconds of work in hand of which the most is given up
 _WINDOW = 4.0  # seconds of looks
@@ -30,8 +32,8 @@ class PrefetchLimit:
     """The controller; knows of jobs only what it is told.
 
     Args:
-        lowest: the limit never goes below.
-        highest: nor above.
+        lowest: the limit goes below for long bodies alone.
+        highest: it never goes above. As many as *lowest*: it never changes.
         clock: time.
         first: where it starts.
 
@@ -46,27 +48,32 @@ class PrefetchLimit:
         self._looks: deque[_Look] = deque()
         self.value = min(max(first, self._lowest), highest)
 
-    def look(self, held: int, done: int, *, calls: int, has_room: bool) -> int:
+    def look(self, held: int, done: int, *, length: int, calls: int, has_room: bool) -> int:
         """Return the limit from now on.
 
         Args:
             held: jobs in hand.
             done: how many have been done so far, ever.
+            length: of those in hand together, in bytes.
             calls: to the gateway, under way.
             has_room: whether the gateway would take more of them.
         """
         now = self._clock.elapsed()
+        fitting = _MOST_BYTES * held // max(length, 1)
+        if length > _MOST_BYTES and fitting < self.value:
+            self._set(fitting * 3 // 4, lowest=1)
         if held < self.value * _FULL:
             # It is not the limit that keeps the worker from having more.
             self._looks.clear()
         elif self._looks:
-            self._set(self._wanted((now, done), calls, has_room=has_room))
+            wanted = self._wanted((now, done), fitting, calls, has_room=has_room)
+            self._set(wanted, lowest=min(self._lowest, max(fitting, 1)))
         self._looks.append((now, done))
         while now - self._looks[0][0] > _WINDOW:
             self._looks.popleft()
         return self.value
 
-    def _wanted(self, last: _Look, calls: int, *, has_room: bool) -> int:
+    def _wanted(self, last: _Look, fitting: int, calls: int, *, has_room: bool) -> int:
         first, middle = self._looks[0], self._looks[len(self._looks) // 2]
         seconds, done = last[0] - first[0], last[1] - first[1]
         is_certain = done >= _CERTAIN or seconds >= _WINDOW / 2
@@ -75,13 +82,13 @@ class PrefetchLimit:
             return self.value
         rate = done / seconds
         if has_room or rate * _WORK > self.value:
-            return self.value * 2
+            return self.value * 2 if fitting > self.value * 2 else self.value
         if seconds >= _WINDOW and rate * _TOO_MUCH < self.value:
             return min(self.value, max(ceil(rate * _WORK), _JOBS_A_CALL * calls))
         return self.value
 
-    def _set(self, value: int) -> None:
-        value = min(max(value, self._lowest), self._highest)
-        if value != self.value:
+    def _set(self, value: int, *, lowest: int) -> None:
+        value = min(max(value, lowest), self._highest)
+        if value != self.value and self._lowest < self._highest:
             self.value = value
             self._looks.clear()

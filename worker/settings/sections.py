@@ -37,9 +37,9 @@ class BrokerSettings(Section):
         description="messages; in hand from each queue of bulk work at the most; fewer where they take long",
     )
     min_prefetch: Prefetch = Field(
-        20,
+        50,  # where it begins: under a rate limit it need not change at all
         validation_alias="WORKER_MIN_PREFETCH",
-        description="messages; the same, at the least. As many as WORKER_PREFETCH: that is fixed",
+        description="messages; the same at the least, but for very long ones. WORKER_PREFETCH as well: fixed",
     )
     urgent_prefetch: Prefetch = Field(
         50, validation_alias="WORKER_URGENT_PREFETCH", description="messages; the same for each urgent queue"

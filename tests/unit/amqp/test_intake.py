@@ -14,7 +14,7 @@ from worker.amqp.tap import Sink
 from worker.domain.messages import Lane
 
 CancelCallback = Callable[[Basic.Cancel], None]
-DELIVER = bytes.fromhex("003c003c") + Basic.Deliver("tag", 1, exchange="", routing_key="").marshal()
+DELIVER = bytes.fromhex("003c003c") + Basic.Deliver("tag 10.1", 1, exchange="", routing_key="").marshal()
 
 
 class FakeChannel:
@@ -26,6 +26,7 @@ class FakeChannel:
         self.ready = 0
         self.asked: list[str] = []
         self.arriving = 0
+        self.consumers = 1
         self.on_consumer_cancel_callbacks: set[CancelCallback] = set()
         self.closing: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
@@ -45,7 +46,7 @@ class FakeChannel:
     async def queue_declare(self, name: str, *, passive: bool) -> Queue.DeclareOk:
         """Count."""
         assert passive
-        return Queue.DeclareOk(queue=name, message_count=self.ready, consumer_count=1)
+        return Queue.DeclareOk(queue=name, message_count=self.ready, consumer_count=self.consumers)
 
     async def basic_consume(
         self, _queue: str, on_message: Callable[[object], Awaitable[None]]
@@ -73,7 +74,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.lost: list[str] = []
-        self.taken = 0
+        self.received: list[Received] = []
         self.channels: list[FakeChannel] = []
         self.sinks: dict[int, Sink] = {}
         self.connection = cast("RawConnection", SimpleNamespace(library=self, wire=self))
@@ -109,8 +110,13 @@ class Scene:
         if self.sinks.get(channel) is sink:
             del self.sinks[channel]
 
-    def _take(self, _: Received) -> None:
-        self.taken += 1
+    def _take(self, received: Received) -> None:
+        self.received.append(received)
+
+    @property
+    def taken(self) -> int:
+        """Deliveries that were handed over."""
+        return len(self.received)
 
     async def look(self, *, idle: bool = True, arrivals: int = 0) -> None:
         """One look of the connection's probe."""
@@ -301,3 +307,34 @@ class TestHold:
         assert [] == scene.lost
         on_cancel(Basic.Cancel("tag 10.2"))
         assert ["the broker cancelled the consumer of queue iton.send"] == scene.lost
+
+
+class TestCount:
+    """How many workers consume a queue."""
+
+    async def test_a_former_consumer_of_ours_is_not_another_worker(self) -> None:
+        """The broker counts it until the last message that it was handed is settled."""
+        scene = await Scene.consuming()
+        (channel,) = scene.channels
+        channel.arriving = 1
+        await scene.intake.hold(40)
+        channel.consumers = 5
+        await scene.intake.look()
+        assert 4 == scene.intake.consumers
+        scene.intake.over(scene.received[0])
+        channel.consumers = 4
+        await scene.intake.look()
+        assert 4 == scene.intake.consumers
+
+    async def test_what_came_on_a_lost_connection_is_no_consumer(self) -> None:
+        """It may still be worked on; the broker knows nothing of it."""
+        scene = await Scene.consuming()
+        scene.channels[0].arriving = 1
+        await scene.intake.hold(40)
+        scene.intake.lost()
+        await scene.intake.open(scene.connection)
+        await scene.intake.adjust()
+        scene.intake.over(scene.received[0])
+        scene.channels[-1].consumers = 3
+        await scene.intake.look()
+        assert 3 == scene.intake.consumers

@@ -222,9 +222,15 @@ class TestRoom:
                 assert not door.gate.has_room(urgent=False)
                 assert door.gate.has_room(urgent=True)
 
-    def test_under_a_rate_limit_every_call_takes_something(self) -> None:
-        """So there is never room to spare."""
-        assert not Door(rate=30).gate.has_room(urgent=True)
+    async def test_under_a_rate_limit_every_call_takes_something(self) -> None:
+        """So there is never room to spare, and calls that wait for their turn are not under way."""
+        door = Door(rate=30)
+        assert not door.gate.has_room(urgent=True)
+        async with door.gate.admit(Command.SEND, urgent=False):
+            assert 0 == door.gate.calls
+        door = Door()
+        async with door.gate.admit(Command.SEND, urgent=False):
+            assert 1 == door.gate.calls
 
 
 class TestUrgent:

@@ -37,10 +37,13 @@ class Gateway:
 class Worker:
     """One with jobs enough in its queue."""
 
-    def __init__(self, gateway: Gateway, *, lowest: int = 20, highest: int = 2_000) -> None:
+    def __init__(
+        self, gateway: Gateway, *, length: int = 300, lowest: int = 20, highest: int = 2_000
+    ) -> None:
         self.clock = FakeClock()
         self.limit = PrefetchLimit(lowest, highest, self.clock)
         self.gateway = gateway
+        self.length = length
         self.changes = 0
         self._done = 0.0
 
@@ -52,7 +55,8 @@ class Worker:
             self._done += gateway.jobs_done(held) * EVERY
             calls = gateway.calls_made(held)
             room = calls < gateway.calls and gateway.rate >= LIMITED
-            self.changes += self.limit.look(held, int(self._done), calls=calls, has_room=room) != held
+            told = {"length": held * self.length, "calls": calls}
+            self.changes += self.limit.look(held, int(self._done), has_room=room, **told) != held
         return self.limit.value
 
 
@@ -103,13 +107,25 @@ class TestPrefetchLimit:
         worker.gateway = Gateway(1e9)
         assert before == await worker.work(300)
 
+    async def test_long_jobs_are_few(self) -> None:
+        """Of those for 100,000 recipients less than a hundred megabytes, however fast they are split."""
+        worker = Worker(Gateway(rate=40), length=1_600_000, lowest=50)
+        assert 20 <= await worker.work(30) <= 42
+        worker = Worker(Gateway(), length=1_600_000, lowest=50)
+        worker.limit.value = 2_000
+        assert await worker.work(EVERY) <= 42
+        await worker.work(600)
+        assert worker.changes <= 3
+        worker.length = 300
+        assert await worker.work(5) >= 50
+
     async def test_with_room_left_nothing_changes(self) -> None:
         """It is not the limit that keeps the worker from having more."""
         clock = FakeClock()
         limit = PrefetchLimit(20, 2_000, clock)
         for number in range(100):
             await clock.advance(EVERY)
-            assert 100 == limit.look(held=60, done=number * 100, calls=10, has_room=True)
+            assert 50 == limit.look(held=30, done=number * 100, length=60_000, calls=10, has_room=True)
 
     @pytest.mark.parametrize(("lowest", "highest"), [(50, 50), (500, 50), (1, 1)])
     async def test_bounds_that_meet_fix_it(self, lowest: int, highest: int) -> None:
@@ -122,16 +138,19 @@ class TestPrefetchLimit:
     @given(
         st.integers(1, 300),
         st.integers(1, 3_000),
+        st.integers(0, 8_000_000),
         st.lists(
             st.tuples(st.floats(0, 5), st.integers(0, 4_000), st.integers(0, 900), st.booleans()), max_size=40
         ),
     )
     async def test_it_stays_within_its_bounds(
-        self, lowest: int, highest: int, looks: list[tuple[float, int, int, bool]]
+        self, lowest: int, highest: int, length: int, looks: list[tuple[float, int, int, bool]]
     ) -> None:
         """Whatever it is told."""
         limit, done = PrefetchLimit(lowest, highest, clock := FakeClock()), 0
         for seconds, held, more, room in looks:
             await clock.advance(seconds)
             done += more
-            assert min(lowest, highest) <= limit.look(held, done, calls=held, has_room=room) <= highest
+            value = limit.look(held, done, length=held * length, calls=held, has_room=room)
+            least = min(lowest, highest, 67_108_864 // max(length, 1) * 3 // 4)
+            assert max(least, 1) <= value <= highest
