@@ -16,7 +16,8 @@ class Case:
     """One alert.
 
     Attributes:
-        fires: series, by name and labels, with which it fires after *steps*.
+        fires: series, by name and labels, with which one of it fires after *steps*.
+        also: more of these.
         quiet: series with which it does not, each set for a reason of its own.
         step: minutes.
     """
@@ -26,6 +27,7 @@ class Case:
     quiet: tuple[Series, ...]
     steps: int = 40
     step: int = 1
+    also: tuple[Series, ...] = ()
 
 
 def one(name: str, values: str, **labels: str) -> Series:
@@ -64,8 +66,8 @@ def paused(alert: str, reason: str) -> Case:
     )
 
 
-def uncertain(alert: str, few: float, many: float) -> Case:
-    """An alert on the share of uncertain recipients among a hundred a minute."""
+def uncertain(alert: str, few: float, many: float, *quiet: Series) -> Case:
+    """An alert on the share of uncertain ones among a hundred recipients a minute; *quiet* is more of it."""
     accepted = one("recipients_total", rising(100), outcome="accepted")
     return Case(
         alert,
@@ -73,11 +75,33 @@ def uncertain(alert: str, few: float, many: float) -> Case:
         (
             {**accepted, **one("recipients_total", rising(few), outcome="uncertain")},
             one("recipients_total", flat(0), outcome="uncertain"),
+            *quiet,
         ),
     )
 
 
+def uncertain_few(count: int) -> Series:
+    """*count* uncertain recipients of three times as many, in the last minutes."""
+    return {
+        **one("recipients_total", f"0+0x32 {2 * count}+0x20", outcome="accepted"),
+        **one("recipients_total", f"0+0x32 {count}+0x20", outcome="uncertain"),
+    }
+
+
+def beside(series: Series) -> Series:
+    """The same of a second deployment in the namespace."""
+    return {name.replace('job="worker"', 'job="worker-b"'): values for name, values in series.items()}
+
+
 _WAITING = one("queue_messages", flat(12), queue="send.urgent")
+_NONE_WAIT = one("queue_messages", flat(0), queue="send")
+_NONE_END = one("job_seconds_count", flat(7), lane="send")
+
+
+def _in_hand(values: str) -> Series:
+    """Jobs in hand of the lane ``send`` whose queue is empty."""
+    return {**_NONE_WAIT, **one("jobs_in_flight", values, lane="send")}
+
 
 CASES = (
     Case(
@@ -89,17 +113,26 @@ CASES = (
         },
         (
             {**_WAITING, **one("job_seconds_count", rising(1), lane="send.urgent")},
+            {**_NONE_WAIT, **_NONE_END},
+            {**one("queue_messages", flat(5), queue="dead"), **_NONE_END},
+            {**one("queue_messages", "NaN+0x100", queue="send"), **_NONE_END},
+            # A slow gateway: jobs are in hand all the time, and one ends every nine minutes.
+            {**_in_hand(flat(800)), **one("job_seconds_count", "0+0x8 1+0x8 2+0x8 3+0x8 4+0x8", lane="send")},
+            # A job into an idle lane, which has taken 13 minutes so far.
+            {**_in_hand("0+0x26 1+0x20"), **_NONE_END},
+            # One job at a time, given back for a moment between two attempts.
+            {**_in_hand("1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0"), **_NONE_END},
+        ),
+        also=(
+            # All that was published is in hand, and hangs.
+            {**_in_hand(flat(800)), **_NONE_END},
+            # The same in a worker that lost its broker and cannot tell the queue's length.
+            {**_in_hand(flat(800)), **one("queue_messages", "NaN+0x100", queue="send"), **_NONE_END},
+            # The other deployment's progress in the same lane is its own.
             {
-                **one("queue_messages", flat(0), queue="send"),
-                **one("job_seconds_count", flat(7), lane="send"),
-            },
-            {
-                **one("queue_messages", flat(5), queue="dead"),
-                **one("job_seconds_count", flat(7), lane="send"),
-            },
-            {
-                **one("queue_messages", "NaN+0x100", queue="send"),
-                **one("job_seconds_count", flat(7), lane="send"),
+                **_in_hand(flat(800)),
+                **_NONE_END,
+                **beside({**_in_hand(flat(5)), **one("job_seconds_count", rising(9), lane="send")}),
             },
         ),
     ),
@@ -126,7 +159,7 @@ CASES = (
         ),
     ),
     uncertain("ItonWorkerUncertain", few=0.5, many=2),
-    uncertain("ItonWorkerUncertainMany", few=5, many=20),
+    uncertain("ItonWorkerUncertainMany", 5, 20, uncertain_few(1), uncertain_few(8)),
     Case(
         "ItonWorkerDeadLettersGrow",
         one("dead_letters_total", "0+0x35 1+0x10", reason="not_json"),
@@ -195,7 +228,19 @@ CASES = (
         ),
         steps=120,
     ),
-    Case("ItonWorkerGone", one("ready", "1+0x20 stale"), (one("ready", flat(0)), one("ready", flat(1)))),
+    Case(
+        "ItonWorkerGone",
+        one("ready", "1+0x20 stale"),
+        (
+            one("ready", flat(0)),
+            one("ready", flat(1)),
+            # One that was taken away for good is forgotten after three days.
+            one("ready", "1+0x5 stale"),
+        ),
+        # Two days after the last worker it still says so.
+        steps=45,
+        step=120,
+    ),
     Case(
         "ItonWorkerConsumerDown",
         one("consumer_up", flat(0), lane="send"),

@@ -41,7 +41,7 @@ def _test(case: Case, series: Series, *, firing: int) -> dict[str, Any]:
 def _file(step: int) -> str:
     """The tests of all cases with this step, as promtool reads them."""
     cases = [case for case in CASES if case.step == step]
-    fires = [_test(case, case.fires, firing=1) for case in cases]
+    fires = [_test(case, series, firing=1) for case in cases for series in (case.fires, *case.also)]
     quiet = [_test(case, series, firing=0) for case in cases for series in case.quiet]
     return yaml.safe_dump(
         {"rule_files": [str(RULES)], "evaluation_interval": f"{step}m", "tests": fires + quiet}
@@ -111,3 +111,13 @@ class TestPage:
         """A renamed alert takes its section along."""
         sections = re.findall(r"^## (\w+)$", PAGE.read_text(), re.MULTILINE)
         assert [rule["alert"] for rule in rules()] == sections
+
+    def test_its_examples_name_alerts_that_exist(self) -> None:
+        """In the files for Alertmanager and Prometheus, all of which are YAML."""
+        examples = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        assert all(yaml.safe_load(example) for example in examples)
+        named = set()
+        for ends, whole in re.findall(r"ItonWorker(?:\(([\w|]+)\)|(\w+))", "".join(examples)):
+            named |= {f"ItonWorker{end}" for end in (ends or whole).split("|")}
+        assert "ItonWorkerStuck" in named
+        assert set() == named - {rule["alert"] for rule in rules()}
