@@ -85,7 +85,7 @@ def _alerts() -> dict[str, Any]:
         "enable": True,
         "iconColor": "red",
         "datasource": _DATASOURCE,
-        "expr": 'ALERTS{alertname=~"ItonWorker.+",alertstate="firing",job=~"$job"}',
+        "expr": f'ALERTS{{alertname=~"ItonWorker.+",alertstate="firing",{_SCOPE}}}',
         "titleFormat": "{{alertname}}",
         "step": "30s",
     }
@@ -120,16 +120,18 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "title": panel.title,
         "description": panel.description,
         "datasource": _DATASOURCE,
-        "targets": [
-            _target(letter, query, instant=instant)
-            for letter, query in zip("ABCDEF", panel.queries, strict=False)
-        ],
+        "targets": [_target(letter, query, instant=instant) for letter, query in _lettered(panel)],
         "fieldConfig": {
             "defaults": _defaults(panel),
-            "overrides": [*_colours()] if panel.look == "stack" else [],
+            "overrides": [*(_colours() if panel.look == "stack" else ()), *_dashes(panel)],
         },
         "options": _options(panel),
     }
+
+
+def _lettered(panel: Panel) -> Iterator[tuple[str, Query]]:
+    """Each query behind the letter by which Grafana knows it."""
+    return zip("ABCDEF", panel.queries, strict=False)
 
 
 def _target(letter: str, query: Query, *, instant: bool) -> dict[str, Any]:
@@ -175,6 +177,14 @@ def _colours() -> Iterator[dict[str, Any]]:
     for name, colour in _COLOURS.items():
         fixed = {"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}
         yield {"matcher": {"id": "byName", "options": name}, "properties": [fixed]}
+
+
+def _dashes(panel: Panel) -> Iterator[dict[str, Any]]:
+    drawn = {"custom.lineStyle": {"fill": "dash", "dash": [6, 6]}, "custom.fillOpacity": 0}
+    for letter, query in _lettered(panel):
+        if query.dashed:
+            properties = [{"id": name, "value": value} for name, value in drawn.items()]
+            yield {"matcher": {"id": "byFrameRefID", "options": letter}, "properties": properties}
 
 
 def _options(panel: Panel) -> dict[str, Any]:

@@ -2,9 +2,15 @@
 
 from scripts.dashboard.panels import GOOD_UNTIL_ONE, Panel, Query, Row, quantile, rate
 
+# A worker without its broker knows no length (NaN): comparisons leave it out, or it would be every sum's.
 _WORK = 'iton_worker_queue_messages{queue!~"delay|dead|results[.]unrouted"}'
-_BACKLOG = f'max by (lane) (label_replace({_WORK}, "lane", "$1", "queue", "(.*)"))'
-_MOVING = "sum by (lane) (increase(iton_worker_job_seconds_count[5m])) > 0"
+_KEPT = 'iton_worker_queue_messages{queue=~"dead|results[.]unrouted"}'
+_LANE = "namespace, job, lane"
+_WAITING = f'label_replace(min_over_time({_WORK}[5m]) > 0, "lane", "$1", "queue", "(.*)")'
+_IN_HAND = "min_over_time(iton_worker_jobs_in_flight[5m]) > 0"
+_MOVING = f"sum by ({_LANE}) (increase(iton_worker_job_seconds_count[5m])) > 0"
+_STUCK = f"(group by ({_LANE}) ({_WAITING} or {_IN_HAND})) unless on ({_LANE}) ({_MOVING})"
+_READY = "iton_worker_ready"
 _HELD = "max(iton_worker_intake_paused) + max(iton_worker_breaker_open)"
 
 _LOOK_FROM_ONE = ((None, "green"), (1.0, "orange"))
@@ -23,9 +29,10 @@ GLANCE = Row(
         ),
         Panel(
             "Lanes stuck",
-            "Lanes in which jobs wait and none has ended for five minutes. Is it stuck?",
+            "Lanes, of each deployment its own, in which jobs have been waiting or in hand for five minutes "
+            "and none has ended. Is it stuck?",
             "short",
-            (Query(f"count(({_BACKLOG} > 0) unless on (lane) ({_MOVING})) or vector(0)"),),
+            (Query(f"count({_STUCK}) or vector(0)"),),
             "stat",
             steps=GOOD_UNTIL_ONE,
             words=((0, "none"),),
@@ -55,23 +62,23 @@ GLANCE = Row(
             "Jobs waiting",
             "In the work queues, not taken yet.",
             "short",
-            (Query(f"sum(max by (queue) ({_WORK}))"),),
+            (Query(f"sum(max by (namespace, job, queue) ({_WORK} >= 0))"),),
             "stat",
             steps=((None, "blue"),),
             width=3,
         ),
         Panel(
             "Workers ready",
-            "How many answer /readyz with 200.",
+            "How many answer /readyz with 200; 0 as soon as one deployment has none.",
             "short",
-            (Query("sum(iton_worker_ready)"),),
+            (Query(f"sum({_READY}) * min(sum by (namespace, job) ({_READY}) > bool 0)"),),
             "stat",
             steps=((None, "red"), (1.0, "green")),
             width=3,
         ),
         Panel(
             "Credits left",
-            "The account's balance when last seen.",
+            "The account's balance when last seen; of several accounts the lowest.",
             "short",
             (Query("min(iton_worker_credits_remaining)"),),
             "stat",
@@ -82,7 +89,7 @@ GLANCE = Row(
             "Kept aside",
             "Dead letters, and results for which no queue was bound. Not lost; somebody must look.",
             "short",
-            (Query('sum(max by (queue) (iton_worker_queue_messages{queue=~"dead|results[.]unrouted"}))'),),
+            (Query(f"sum(max by (namespace, job, queue) ({_KEPT} >= 0))"),),
             "stat",
             steps=_LOOK_FROM_ONE,
             width=3,
@@ -105,14 +112,26 @@ THROUGHPUT = Row(
             "Messages in queues",
             "Ready, not taken yet. delay holds jobs that wait for another attempt.",
             "short",
-            (Query("max by (queue) (iton_worker_queue_messages)", "{{queue}}"),),
+            (
+                Query(
+                    "sum by (queue) (max by (namespace, job, queue) (iton_worker_queue_messages >= 0))",
+                    "{{queue}}",
+                ),
+            ),
         ),
         Panel(
             "Jobs in flight",
-            "Taken and not settled. At the sum of iton_worker_prefetch: the workers are full.",
+            "Taken and not settled; dashed: how many may be, of lanes that have any. Where both meet, the "
+            "workers are full.",
             "short",
-            (Query("sum by (lane) (iton_worker_jobs_in_flight)", "{{lane}}"),),
-            "stack",
+            (
+                Query("sum by (lane) (iton_worker_jobs_in_flight)", "{{lane}}"),
+                Query(
+                    "sum by (lane) (iton_worker_prefetch) and sum by (lane) (iton_worker_jobs_in_flight) > 0",
+                    "{{lane}} may be",
+                    dashed=True,
+                ),
+            ),
         ),
     ),
 )
@@ -129,13 +148,14 @@ OUTCOMES = Row(
         ),
         Panel(
             "Uncertain share",
-            "Of all recipients. Late replies take it back one by one, as results with revision 2.",
+            "Of a deployment's recipients. Late replies take it back one by one, as results with revision 2.",
             "percentunit",
             (
                 Query(
-                    'sum(rate(iton_worker_recipients_total{outcome="uncertain"}[$__rate_interval]))'
-                    " / sum(rate(iton_worker_recipients_total[$__rate_interval]))",
-                    "uncertain",
+                    "sum by (namespace, job) "
+                    '(rate(iton_worker_recipients_total{outcome="uncertain"}[$__rate_interval]))'
+                    " / sum by (namespace, job) (rate(iton_worker_recipients_total[$__rate_interval])) >= 0",
+                    "{{namespace}} {{job}}",
                 ),
             ),
             width=5,

@@ -15,10 +15,12 @@ class Query:
     Attributes:
         expr: PromQL; each of the worker's metrics is narrowed to what the dashboard's variables choose.
         legend: in Grafana's form, ``{{lane}}`` say.
+        dashed: whether its lines are drawn so: a limit of what others show.
     """
 
     expr: str
     legend: str = ""
+    dashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ def mean(metric: str, by: str) -> str:
 def quantile(share: float, metric: str, by: str) -> str:
     """The value below which *share* of a histogram's observations lie; what has none is left out."""
     return f"histogram_quantile({share}, sum by ({by}, le) (rate({metric}_bucket[$__rate_interval]))) >= 0"
+
+
+def workers_own(expr: str) -> str:
+    """*expr* of metrics that every process has, for those alone that are workers."""
+    return f"{expr} and on (namespace, job, instance) iton_worker_build_info"
 
 
 def rate(metric: str, by: str) -> str:

@@ -1,6 +1,6 @@
 """The lower rows: the gateway, the ledger, the broker and the processes, one by one."""
 
-from scripts.dashboard.panels import GOOD_UNTIL_ONE, Panel, Query, Row, mean, quantile, rate
+from scripts.dashboard.panels import GOOD_UNTIL_ONE, Panel, Query, Row, mean, quantile, rate, workers_own
 
 GATEWAY = Row(
     "Gateway",
@@ -23,7 +23,7 @@ GATEWAY = Row(
         ),
         Panel(
             "Pauses and breakers",
-            "While one is red, its calls wait and nothing is lost.",
+            "While one is red in any worker, its calls wait and nothing is lost.",
             "short",
             (
                 Query("max by (reason) (iton_worker_intake_paused)", "pause: {{reason}}"),
@@ -49,7 +49,7 @@ GATEWAY = Row(
             "short",
             (
                 Query("sum(iton_worker_gateway_calls_in_flight)", "in flight"),
-                Query("sum(iton_worker_gateway_calls_limit)", "may be in flight"),
+                Query("sum(iton_worker_gateway_calls_limit)", "may be in flight", dashed=True),
                 Query(
                     "sum(rate(iton_worker_send_calls_sum[$__rate_interval]))"
                     " / sum(rate(iton_worker_send_calls_count[$__rate_interval]))",
@@ -73,11 +73,17 @@ GATEWAY = Row(
         ),
         Panel(
             "Credits",
-            "The balance, and the threshold of WORKER_CREDITS_LOW.",
+            "The balance of each deployment's account; dashed: the threshold, WORKER_CREDITS_LOW.",
             "short",
             (
-                Query("min(iton_worker_credits_remaining)", "left"),
-                Query("max(iton_worker_credits_low_threshold)", "threshold"),
+                Query(
+                    "min by (namespace, job) (iton_worker_credits_remaining)", "left: {{namespace}} {{job}}"
+                ),
+                Query(
+                    "max by (namespace, job) (iton_worker_credits_low_threshold)",
+                    "threshold: {{namespace}} {{job}}",
+                    dashed=True,
+                ),
                 Query("sum(increase(iton_worker_unasked_total[$__rate_interval]))", "ids nobody asked for"),
             ),
             width=6,
@@ -110,9 +116,9 @@ LEDGER = Row(
         ),
         Panel(
             "Entries",
-            "In a SQLite file or in memory, about. Redis cannot tell: look at its own metrics.",
+            "In each deployment's SQLite file or memory, about. Redis cannot tell: look at its own metrics.",
             "short",
-            (Query("max(iton_worker_ledger_entries)", "entries"),),
+            (Query("max by (namespace, job) (iton_worker_ledger_entries)", "{{namespace}} {{job}}"),),
         ),
     ),
 )
@@ -132,8 +138,14 @@ BROKER = Row(
             "From publishing to the confirm. A delivery is acknowledged only after that.",
             "s",
             (
-                Query(quantile(0.95, "iton_worker_publisher_confirm_seconds", "job"), "p95"),
-                Query(quantile(0.5, "iton_worker_publisher_confirm_seconds", "job"), "p50"),
+                Query(
+                    quantile(0.95, "iton_worker_publisher_confirm_seconds", "namespace, job"),
+                    "{{namespace}} {{job}} p95",
+                ),
+                Query(
+                    quantile(0.5, "iton_worker_publisher_confirm_seconds", "namespace, job"),
+                    "{{namespace}} {{job}} p50",
+                ),
             ),
         ),
         Panel(
@@ -155,28 +167,32 @@ PROCESS = Row(
             "CPU",
             "Of each worker. One event loop: 1 is all it can use.",
             "short",
-            (Query("rate(process_cpu_seconds_total[$__rate_interval])", "{{instance}}"),),
+            (Query(workers_own("rate(process_cpu_seconds_total[$__rate_interval])"), "{{instance}}"),),
             width=6,
         ),
         Panel(
             "Memory",
             "Resident, of each worker.",
             "bytes",
-            (Query("process_resident_memory_bytes", "{{instance}}"),),
+            (Query(workers_own("process_resident_memory_bytes"), "{{instance}}"),),
             width=6,
         ),
         Panel(
             "Lag of the event loop",
             "How late timers fire, p95 of each worker. Above a tenth of a second it gets too little CPU.",
             "s",
-            (Query(quantile(0.95, "iton_worker_loop_lag_seconds", "instance"), "{{instance}}"),),
+            (
+                Query(
+                    quantile(0.95, "iton_worker_loop_lag_seconds", "namespace, job, instance"), "{{instance}}"
+                ),
+            ),
             width=6,
         ),
         Panel(
             "Open files",
             "Sockets and files of each worker, as a share of what it may open.",
             "percentunit",
-            (Query("process_open_fds / process_max_fds", "{{instance}}"),),
+            (Query(workers_own("process_open_fds / process_max_fds"), "{{instance}}"),),
             width=6,
         ),
         Panel(
@@ -185,8 +201,8 @@ PROCESS = Row(
             "short",
             (
                 Query(
-                    "max by (instance) (iton_worker_ready * 2) > 0"
-                    " or max by (instance) (iton_worker_draining)",
+                    "max by (namespace, job, instance) (iton_worker_ready * 2) > 0"
+                    " or max by (namespace, job, instance) (iton_worker_draining)",
                     "{{instance}}",
                 ),
             ),
@@ -199,7 +215,7 @@ PROCESS = Row(
             "Age of the oldest job",
             "In flight, of each worker. After 30 minutes the broker takes it away.",
             "s",
-            (Query("max by (instance) (iton_worker_oldest_job_seconds)", "{{instance}}"),),
+            (Query("max by (namespace, job, instance) (iton_worker_oldest_job_seconds)", "{{instance}}"),),
             width=6,
         ),
         Panel(

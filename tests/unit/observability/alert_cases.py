@@ -3,10 +3,9 @@
 Values are in promtool's notation, one a step: ``0+5x30`` begins at 0 and rises by 5 thirty times.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-Series = Mapping[str, str]
+from tests.support.promtool import Series
 
 _WHERE = 'namespace="sms",job="worker"'
 
