@@ -27,6 +27,7 @@
   "HEALTH_PORT" $values.health.port
   "LOG_LEVEL" $values.logs.level
   "LOG_FORMAT" $values.logs.format
+  "WORKER_SHARED_LEDGER" (eq $values.ledger.type "redis")
   "WORKER_DRAIN_TIMEOUT" $values.drainTimeout
   "WORKER_SECRETS_DIR" $values.credentials.mountPath -}}
 {{- range $name, $value := $named -}}

@@ -15,6 +15,7 @@ NAMED = {
     "ITON_RATE_LIMIT": "iton.rateLimit",
     "ITON_ALLOWED_PARAMS": "iton.allowedParams",
     "LEDGER_URL": "ledger.type",
+    "WORKER_SHARED_LEDGER": "ledger.type",
     "HEALTH_PORT": "health.port",
     "LOG_FORMAT": "logs.format",
     "LOG_LEVEL": "logs.level",

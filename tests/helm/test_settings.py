@@ -19,7 +19,8 @@ class TestSettings:
     ) -> None:
         """Every set, with credentials as the Secret would give them."""
         given = config(objects(values)) | {"WORKER_SECRETS_DIR": str(tmp_path)}
-        for name, value in {"ITON_USERNAME": "u", "ITON_PASSWORD": "p", **given}.items():
+        secret = {"ITON_USERNAME": "u", "ITON_PASSWORD": "p", "LEDGER_URL": "redis://:p@redis/0"}
+        for name, value in (secret | given).items():
             monkeypatch.setenv(name, value)
         settings = load_settings(env_file=tmp_path / "none")
         assert settings.broker.prefix == given["AMQP_PREFIX"]
@@ -76,6 +77,7 @@ _ELSEWHERE = {
     "ITON_RATE_LIMIT",
     "ITON_ALLOWED_PARAMS",
     "LEDGER_URL",
+    "WORKER_SHARED_LEDGER",
     "HEALTH_PORT",
     "LOG_FORMAT",
     "LOG_LEVEL",

@@ -70,10 +70,10 @@ async def look_at_gateway(gateway: Gateway) -> Finding:
     return Finding("gateway", ok=True, detail=f"account accepted, {remaining:f} credits left")
 
 
-async def look_at_ledger(ledger: Ledger) -> Finding:
-    """Write to the store."""
+async def look_at_ledger(ledger: Ledger, kind: str) -> Finding:
+    """Write to the store; say of what *kind* it is, for a wrong one works as well."""
     await ledger.check()
-    return Finding("ledger", ok=True, detail="can be written")
+    return Finding("ledger", ok=True, detail=f"can be written: {kind}")
 
 
 def _remedy(part: str, error: WorkerError) -> str:

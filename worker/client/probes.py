@@ -24,7 +24,7 @@ async def probe(settings: Settings) -> AsyncGenerator[Finding]:
         "broker": lambda: look_at_broker(access),
         "topology": lambda: look_at_topology(access),
         "gateway": lambda: look_at_gateway(gateway),
-        "ledger": lambda: look_at_ledger(ledger),
+        "ledger": lambda: look_at_ledger(ledger, settings.ledger.kind),
     }
     try:
         async with aclosing(check_all(looks)) as findings:

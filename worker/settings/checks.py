@@ -17,6 +17,17 @@ _REGION = re.compile(r"[A-Z]{2}")
 _MOST_DELAYS = 10
 _LONGEST_DELAY = 86_400
 
+LEDGER_KINDS = {
+    "sqlite": "a SQLite file, for workers of one machine",
+    "memory": "memory, for one process and until its end",
+    "redis": "a Redis, for any number of workers",
+    "rediss": "a Redis over TLS, for any number of workers",
+    "unix": "a Redis behind a socket, for workers of one machine",
+}
+"""The schemes of LEDGER_URL, and what each means."""
+SHARED_LEDGERS = frozenset({"redis", "rediss"})
+"""Those that pods of a cluster can share."""
+
 
 def split_list(value: object) -> object:
     """Turn ``"a, b,"`` into ``("a", "b")``; leave anything but a string alone."""
@@ -45,7 +56,7 @@ def broker_url(value: SecretStr) -> SecretStr:
 
 def ledger_url(value: SecretStr) -> SecretStr:
     """Accept ``sqlite:///PATH``, ``redis://HOST:PORT/DB``, ``rediss://``, ``unix://`` and ``memory://``."""
-    schemes = ("sqlite", "redis", "rediss", "unix", "memory")
+    schemes = tuple(LEDGER_KINDS)
     parts = _split_url(value.get_secret_value(), schemes, "sqlite:///PATH, redis://HOST:PORT/DB or memory://")
     match parts.scheme:
         case "sqlite" if parts.netloc or parts.path in {"", "/", "/:memory:"}:

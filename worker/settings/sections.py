@@ -5,6 +5,7 @@ The descriptions start with the unit where there is one; the README's table is m
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
@@ -122,6 +123,26 @@ class LedgerSettings(Section):
         validation_alias="WORKER_LEDGER_RETENTION",
         description="seconds; how long a job_id is known after its last step. Longer than any redelivery",
     )
+    shared: bool = Field(
+        default=False,
+        validation_alias="WORKER_SHARED_LEDGER",
+        description="true: refuse to start with a ledger that other pods cannot use: anything but a Redis",
+    )
+
+    @property
+    def kind(self) -> str:
+        """What kind of store it is and who can share it, for people; nothing of its URL."""
+        return checks.LEDGER_KINDS[urlsplit(self.url.get_secret_value()).scheme]
+
+    @model_validator(mode="after")
+    def _refuse_one_that_pods_cannot_share(self) -> Self:
+        if self.shared and urlsplit(self.url.get_secret_value()).scheme not in checks.SHARED_LEDGERS:
+            raise ValueError(
+                f"LEDGER_URL means {self.kind}, but WORKER_SHARED_LEDGER is true: with a ledger for each pod "
+                "texts go out twice; set LEDGER_URL to redis://HOST:PORT/DB or rediss:// (in Kubernetes a "
+                "key of the credentials' Secret), or WORKER_SHARED_LEDGER to false"
+            )
+        return self
 
 
 class RetrySettings(Section):

@@ -222,7 +222,21 @@ class TestSubmitWithoutBroker:
             ["failed", "gateway"],
             ["ok", "ledger"],
         ]
+        assert "memory, for one process" in captured.out
         assert "hush-hush" not in captured.out + captured.err
+
+    @pytest.mark.parametrize("command", ["check", "run"])
+    def test_a_ledger_that_pods_do_not_share_ends_it_at_once(
+        self, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Where the pods must share one and LEDGER_URL is missing: code 2, and one line that names it."""
+        settings = {"ITON_USERNAME": "someone", "ITON_PASSWORD": "hush-hush", "WORKER_SHARED_LEDGER": "true"}
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        assert main([command]) == 2
+        captured = capsys.readouterr()
+        (line,) = (captured.out + captured.err).splitlines()
+        assert "LEDGER_URL means a SQLite file" in line
 
 
 class TestSimulator:

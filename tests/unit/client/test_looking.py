@@ -107,8 +107,8 @@ class TestChecking:
 
     async def test_a_working_part_is_well(self) -> None:
         """The look's own words."""
-        (finding,) = await _findings(ledger=lambda: look_at_ledger(_Ledger()))
-        assert finding == Finding("ledger", ok=True, detail="can be written")
+        (finding,) = await _findings(ledger=lambda: look_at_ledger(_Ledger(), "a Redis"))
+        assert finding == Finding("ledger", ok=True, detail="can be written: a Redis")
 
     @pytest.mark.parametrize(
         ("part", "error", "remedy"),

@@ -181,6 +181,33 @@ class TestWrongSettings:
         assert words in line
         assert "\n" not in line
 
+    @pytest.mark.parametrize(
+        ("url", "kind"),
+        [
+            ("", "a SQLite file"),  # the default: the key is missing in the Secret
+            ("sqlite:////data/ledger.db", "a SQLite file"),
+            ("memory://", "memory"),
+            ("unix://:s3cret@/redis.sock", "a Redis behind a socket"),
+        ],
+    )
+    def test_a_ledger_that_pods_cannot_share_is_refused_where_they_must(
+        self, environment: pytest.MonkeyPatch, url: str, kind: str
+    ) -> None:
+        """A ledger of each pod's own would send texts twice; the line names LEDGER_URL and what to write."""
+        environment.setenv("WORKER_SHARED_LEDGER", "true")
+        environment.setenv("LEDGER_URL", url)
+        line = _line()
+        assert line.startswith(f"LEDGER_URL means {kind}")
+        assert "set LEDGER_URL to redis://HOST:PORT/DB" in line
+        assert "s3cret" not in line
+
+    @pytest.mark.parametrize("url", ["redis://redis/0", "REDISS://:s3cret@redis:6380/0"])
+    def test_a_redis_can_be_shared(self, environment: pytest.MonkeyPatch, url: str) -> None:
+        """With TLS or without; what it is can be told without its URL."""
+        environment.setenv("WORKER_SHARED_LEDGER", "true")
+        environment.setenv("LEDGER_URL", url)
+        assert load_settings().ledger.kind.endswith("for any number of workers")
+
     def test_missing_credentials_are_named(self) -> None:
         """Several faults are still one line: the first, and the names of the others."""
         line = _line()
