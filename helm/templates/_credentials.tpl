@@ -22,6 +22,13 @@
 {{- end -}}
 {{- end }}
 
+{{/* Name of the whole Secret where it must hold LEDGER_URL: without it each pod would have a ledger of its own. */}}
+{{- define "iton-worker.ledgerUrlSecret" -}}
+{{- if and (eq .Values.ledger.type "redis") (not .Values.ledger.redis.url) (not (hasKey .Values.credentials.from "LEDGER_URL")) -}}
+{{- include "iton-worker.credentialsSecret" . -}}
+{{- end -}}
+{{- end }}
+
 {{/* The volume of mounted files; later sources win. */}}
 {{- define "iton-worker.credentialsVolume" -}}
 - name: credentials
@@ -32,6 +39,14 @@
       {{- with include "iton-worker.credentialsSecret" . }}
       - secret:
           name: {{ . }}
+      {{- end }}
+      {{- with include "iton-worker.ledgerUrlSecret" . }}
+      # Named by itself it must be there: a pod without it waits, and kubectl describe names the key.
+      - secret:
+          name: {{ . }}
+          items:
+            - key: LEDGER_URL
+              path: LEDGER_URL
       {{- end }}
       {{- range $variable, $source := .Values.credentials.from }}
       - secret:
@@ -44,6 +59,13 @@
 
 {{/* Environment variables from Secrets, where they are wanted there. */}}
 {{- define "iton-worker.credentialsEnv" -}}
+{{- with include "iton-worker.ledgerUrlSecret" . }}
+- name: LEDGER_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: LEDGER_URL
+{{- end }}
 {{- range $variable, $source := .Values.credentials.from }}
 - name: {{ $variable }}
   valueFrom:

@@ -196,3 +196,58 @@ class TestCredentials:
         """Its name follows from the release's."""
         (volume,) = [each for each in pod_spec(objects({}))["volumes"] if each["name"] == "credentials"]
         assert volume["projected"]["sources"] == [{"secret": {"name": "sms-iton-worker-credentials"}}]
+
+
+class TestASharedLedger:
+    """Pods that must share a Redis never take another ledger for it."""
+
+    @pytest.mark.parametrize(
+        ("values", "shared"),
+        [({}, "false"), ({"ledger": {"type": "memory"}}, "false"), ({"ledger": REDIS}, "true")],
+    )
+    def test_the_worker_is_told(self, values: dict[str, Any], shared: str) -> None:
+        """With true it refuses to start with any other."""
+        assert config(objects(values))["WORKER_SHARED_LEDGER"] == shared
+
+    def test_its_url_must_be_in_the_secret(self) -> None:
+        """A pod waits for a key that is named by itself; that of a Secret mounted whole may be missing."""
+        values = {"ledger": {"type": "redis"}, "credentials": {"existingSecret": "iton"}}
+        needed = {"secret": {"name": "iton", "items": [{"key": "LEDGER_URL", "path": "LEDGER_URL"}]}}
+        rendered = objects(values)
+        for spec in (pod_spec(rendered), one(rendered, "Pod")["spec"]):
+            (volume,) = [each for each in spec["volumes"] if each["name"] == "credentials"]
+            assert volume["projected"]["sources"] == [{"secret": {"name": "iton"}}, needed]
+
+    def test_or_as_a_variable_from_it(self) -> None:
+        """The same, with the credentials in the environment."""
+        values = {"ledger": {"type": "redis"}, "credentials": {"existingSecret": "iton", "mount": "env"}}
+        rendered = objects(values)
+        wanted = {
+            "name": "LEDGER_URL",
+            "valueFrom": {"secretKeyRef": {"name": "iton", "key": "LEDGER_URL"}},
+        }
+        for container in (worker_container(rendered), one(rendered, "Pod")["spec"]["containers"][0]):
+            assert container["env"] == [wanted]
+        assert "LEDGER_URL" not in config(rendered)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"ledger": REDIS},
+            {"ledger": {"type": "sqlite"}},
+            {
+                "ledger": {"type": "redis"},
+                "credentials": {
+                    "existingSecret": "iton",
+                    "from": {"LEDGER_URL": {"name": "r", "key": "url"}},
+                },
+            },
+        ],
+        ids=["given", "not wanted", "from another Secret"],
+    )
+    def test_else_the_secret_needs_no_such_key(self, values: dict[str, Any]) -> None:
+        """Where the URL is a value, comes from another Secret, or is none."""
+        (volume,) = [each for each in pod_spec(objects(values))["volumes"] if each["name"] == "credentials"]
+        whole, *single = volume["projected"]["sources"]
+        assert "items" not in whole["secret"]
+        assert [each["secret"]["name"] for each in single] in ([], ["r"])
