@@ -46,9 +46,9 @@ LABEL org.opencontainers.image.title="iton-worker" \
       org.opencontainers.image.revision="${REVISION}"
 
 USER 10001:10001
-# The default ledger is a file in the working directory: a volume of its own outlives the container.
+# The default ledger is a file in the working directory: give that a volume that outlives the container. None is
+# made by itself: the memory of what was sent would go with the container, and nobody would notice.
 WORKDIR /var/lib/iton-worker
-VOLUME /var/lib/iton-worker
 EXPOSE 8080
 ENTRYPOINT ["iton-worker"]
 CMD ["run"]

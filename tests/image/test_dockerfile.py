@@ -32,3 +32,7 @@ class TestTheDockerfile:
         """A label that lies about the version is worse than none."""
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         assert f"ARG VERSION={project['version']}\n" in (ROOT / "Dockerfile").read_text()
+
+    def test_it_makes_no_volume_by_itself(self) -> None:
+        """Each container would have an empty one: a ledger that forgets looks like one that is kept."""
+        assert "VOLUME" not in (ROOT / "Dockerfile").read_text()

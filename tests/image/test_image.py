@@ -15,7 +15,7 @@ from scripts.base_image import default_base
 from scripts.container_engine import ROOT, Engine
 from scripts.find_broker import FoundBroker
 from scripts.free_ports import free_ports
-from tests.support.containers import CANARY, SHELLS, Dock
+from tests.support.containers import CANARY, HARDENED, SHELLS, Dock
 from tests.support.results_side import Collector, Producer, numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.trial import Trial, trial_on
@@ -124,6 +124,15 @@ class TestAWrongStart:
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("iton-worker: ")]
         assert "did you mean ITON_PASSWORD?" in line
 
+    def test_a_ledger_that_would_go_with_the_container_is_not_made(self, engine: Engine, image: str) -> None:
+        """With a read-only root and no volume: it does not start, and names the setting."""
+        nobody = ("AMQP_URL=amqp://127.0.0.1:1/", "ITON_BASE_URL=http://127.0.0.1:1/")
+        settings = [f"--env={each}" for each in ("ITON_USERNAME=u", "ITON_PASSWORD=p", *nobody)]
+        done = engine.attempt("run", "--rm", *HARDENED, *settings, image, "check")
+        (line,) = [line for line in done.stdout.splitlines() if line.split()[1:2] == ["ledger"]]
+        assert line.startswith("failed")
+        assert "LEDGER_URL" in line
+
 
 class TestTheContainer:
     """`docker run` with a read-only root, no capability, no new privilege, and no shell."""
@@ -201,15 +210,15 @@ class TestTheContainer:
         collector: Callable[[ExitStack], Collector],
     ) -> None:
         """A new container on the volume of an old one knows its jobs: a repeated one is not sent again."""
-        volume = f"--volume={dock.volume()}:/var/lib/iton-worker"
-        first = dock.start(free_ports(1)[0], volume).wait_ready()
+        volume = dock.volume()
+        first = dock.start(free_ports(1)[0], ledger=volume).wait_ready()
         (number,) = numbers(1)
         with ExitStack() as stack:
             results, jobs = collector(stack), producer(stack)
             job = jobs.send([number], "Once only")
             ids = results.one(job).ids
             first.stop(grace=30)
-            dock.start(free_ports(1)[0], volume).wait_ready()
+            dock.start(free_ports(1)[0], ledger=volume).wait_ready()
             jobs.send([number], "Once only", job_id=job)
             again = results.wait_for(lambda result: result.job_id == job, "the second answer", count=2)
         assert ids == again[1].ids

@@ -20,6 +20,7 @@ HARDENED = (
     "--network=host",
     *(f"--volume=/dev/null:{shell}:ro" for shell in SHELLS),
 )
+LEDGER_HOME = "/var/lib/iton-worker"
 START_TIMEOUT = 60.0
 CANARY = "canary-in-a-forgotten-file"
 """What stands in files that must not get into the image."""
@@ -95,12 +96,13 @@ class Dock:
         self._volumes.append(name)
         return name
 
-    def start(self, port: int, *options: str, **settings: object) -> Container:
-        """Start a worker whose health port is *port*; *options* are further ones of ``docker run``."""
+    def start(self, port: int, *, ledger: str = "", **settings: object) -> Container:
+        """Start a worker whose health port is *port*, its ledger on the volume *ledger* or on a new one."""
         variables = {"HEALTH_PORT": port, "ITON_TIMEOUT": 10, **settings}
         words = [f"--env={name}={value}" for name, value in variables.items()]
-        mount = f"--volume={self._secrets}:/run/secrets:ro"
-        identity = self._engine("run", "--detach", *HARDENED, mount, *words, *options, self._image)
+        places = (f"{self._secrets}:/run/secrets:ro", f"{ledger}:{LEDGER_HOME}".removeprefix(":"))
+        mounts = [f"--volume={place}" for place in places]
+        identity = self._engine("run", "--detach", *HARDENED, *mounts, *words, self._image)
         self._started.append(identity)
         return Container(self._engine, identity, port)
 
