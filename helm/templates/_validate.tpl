@@ -108,7 +108,7 @@
 {{- end -}}
 {{- $useful := include "iton-worker.usefulReplicas" . | int -}}
 {{- if and $useful (gt (int $auto.maxReplicas) $useful) -}}
-{{- fail (printf "autoscaling.maxReplicas: %d pods of %v calls a second each (autoscaling.callsPerPod) go beyond iton.rateLimit, %v: from the %dth on they would only wait; lower it to %d, or correct callsPerPod" (int $auto.maxReplicas) $auto.callsPerPod .Values.iton.rateLimit (add1 $useful) $useful) -}}
+{{- fail (printf "autoscaling.maxReplicas: %d pods of %v calls a second each (autoscaling.callsPerPod) go beyond iton.rateLimit, %v: those beyond %d would only wait; lower it to %d, or correct callsPerPod" (int $auto.maxReplicas) $auto.callsPerPod .Values.iton.rateLimit $useful $useful) -}}
 {{- end -}}
 {{- if eq $auto.type "hpa" -}}
 {{- if lt (int $auto.minReplicas) 1 -}}

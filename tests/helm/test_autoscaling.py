@@ -1,12 +1,17 @@
 """Pods that follow the backlog, and never more than the rate limit feeds."""
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.support.chart import VALUE_SETS, Object, objects, one, refusal
+from scripts.chart import values_table
+from tests.support.chart import CHART, VALUE_SETS, Object, objects, one, refusal
 from worker.domain.messages import Lane
+from worker.settings import BrokerSettings, GatewaySettings
 
+SECONDS_IN_HAND = 2
 REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
 
 
@@ -35,8 +40,8 @@ class TestKeda:
         """Ten times, and each value is a string, as KEDA wants it."""
         triggers = one(_keda(), "ScaledObject")["spec"]["triggers"]
         jobs = {trigger["metadata"]["queueName"]: trigger["metadata"]["value"] for trigger in triggers}
-        assert (jobs["iton.send"], jobs["iton.send.urgent"]) == ("400", "40")
-        assert (jobs["iton.send.parts"], jobs["iton.send.urgent.parts"]) == ("400", "40")
+        assert (jobs["iton.send"], jobs["iton.send.urgent"]) == ("800", "80")
+        assert (jobs["iton.send.parts"], jobs["iton.send.urgent.parts"]) == ("800", "80")
 
     def test_large_numbers_are_written_in_full(self) -> None:
         """Not as 1e+06."""
@@ -68,6 +73,39 @@ class TestKeda:
         assert {trigger["metadata"]["vhostName"] for trigger in spec["triggers"]} == {"sms"}
         assert spec["fallback"] == {"failureThreshold": 4, "replicas": 3}
         assert spec["scaleTargetRef"]["name"] == "sms-iton-worker"
+
+
+class TestTheDefaults:
+    """What the values and the sentences above them say of a pod, against the worker's own settings."""
+
+    @pytest.fixture
+    def scaling(self) -> dict[str, Any]:
+        """Return the default values."""
+        values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())["autoscaling"]
+        return values
+
+    def test_a_pod_makes_the_calls_that_are_claimed(self, scaling: dict[str, Any]) -> None:
+        """The bulk calls in flight, divided by the longest time that the sentence speaks of."""
+        (sentence,) = [
+            row.sentence
+            for row in values_table.rows((CHART / "values.yaml").read_text())
+            if row.path == "autoscaling.callsPerPod"
+        ]
+        said = re.search(r"(\d+) bulk calls in flight .* up to ([\d.]+) s", sentence)
+        assert said is not None, sentence
+        gateway = GatewaySettings()
+        bulk, seconds = gateway.max_calls - gateway.urgent_calls, float(said[2])
+        assert int(said[1]) == bulk
+        assert scaling["callsPerPod"] <= bulk / seconds < scaling["callsPerPod"] * 1.1
+
+    def test_a_pod_is_enough_for_what_it_has_in_hand(self, scaling: dict[str, Any]) -> None:
+        """Two seconds' work of bulk, which its prefetch allows; and more than its prefetch of urgent jobs."""
+        jobs, broker = scaling["keda"]["jobsPerPod"], BrokerSettings()
+        for lane in ("send", "sendParts", "account"):
+            assert jobs[lane] == SECONDS_IN_HAND * scaling["callsPerPod"]
+            assert broker.min_prefetch <= jobs[lane] <= broker.prefetch
+        for lane in ("sendUrgent", "sendUrgentParts"):
+            assert broker.urgent_prefetch < jobs[lane] < jobs["send"]
 
 
 class TestHpa:
