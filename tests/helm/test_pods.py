@@ -174,8 +174,13 @@ class TestCredentials:
         ]
         container = worker_container(rendered)
         (mount,) = [each for each in container["volumeMounts"] if each["name"] == "credentials"]
-        assert mount["mountPath"] == config(rendered)["WORKER_SECRETS_DIR"] == "/run/secrets"
+        assert mount["mountPath"] == config(rendered)["WORKER_SECRETS_DIR"] == "/etc/iton-worker/secrets"
         assert "env" not in container
+
+    def test_they_leave_room_for_a_cluster_s_own_tokens(self) -> None:
+        """/var/run is /run: a token that is injected there cannot be mounted in a read-only volume."""
+        path = config(objects({}))["WORKER_SECRETS_DIR"]
+        assert not path.startswith(("/run/", "/var/run/"))
 
     def test_or_they_are_in_the_environment(self) -> None:
         """With nothing mounted, and the chart's own decisions last."""
