@@ -1,7 +1,7 @@
 {{/* One rule of egress: TCP to .ports of .to. */}}
 {{- define "iton-worker.egress" -}}
 - ports:
-    {{- range .ports }}
+    {{- range splitList "," .ports }}
     - port: {{ int . }}
       protocol: TCP
     {{- end }}
@@ -10,9 +10,38 @@
   {{- end }}
 {{- end }}
 
-{{/* The port that a URL names; empty where it names none. */}}
+{{/* The port that a URL names; empty where it names none. Sprig's urlParse would quote one with a password. */}}
 {{- define "iton-worker.urlPort" -}}
-{{- if . -}}
-{{- regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" -}}
+{{- regexFind ":[0-9]+$" (regexReplaceAll "^[a-z]+://([^/?#]*@)?([^/?#]*).*$" . "${2}") | trimPrefix ":" -}}
+{{- end }}
+
+{{/* Ports that are open towards the broker, with commas between them: those given, else that of its URL, else the usual. */}}
+{{- define "iton-worker.brokerPorts" -}}
+{{- $named := include "iton-worker.urlPort" .Values.credentials.amqpUrl -}}
+{{- with .Values.networkPolicy.broker.ports }}{{ join "," . }}{{ else }}{{ default "5671,5672" $named }}{{ end -}}
+{{- end }}
+
+{{/* The same towards the Redis. */}}
+{{- define "iton-worker.redisPorts" -}}
+{{- $named := include "iton-worker.urlPort" (default .Values.credentials.ledgerUrl .Values.ledger.redis.url) -}}
+{{- with .Values.networkPolicy.redis.ports }}{{ join "," . }}{{ else }}{{ default "6379" $named }}{{ end -}}
+{{- end }}
+
+{{/* The same towards the gateway. */}}
+{{- define "iton-worker.gatewayPorts" -}}
+{{- $base := .Values.iton.baseUrl -}}
+{{- $named := include "iton-worker.urlPort" $base | default (ternary "80" "443" (hasPrefix "http:" $base)) -}}
+{{- with .Values.networkPolicy.gateway.ports }}{{ join "," . }}{{ else }}{{ $named }}{{ end -}}
+{{- end }}
+
+{{/* For people: ports that the chart had to guess, for the URLs are in Secrets. Empty where it guessed none. */}}
+{{- define "iton-worker.guessedPorts" -}}
+{{- $guessed := list -}}
+{{- if not (or .Values.credentials.amqpUrl .Values.networkPolicy.broker.ports) -}}
+{{- $guessed = append $guessed (printf "%s to the broker (networkPolicy.broker.ports)" (include "iton-worker.brokerPorts" . | replace "," " and ")) -}}
 {{- end -}}
+{{- if and (eq .Values.ledger.type "redis") (not (or .Values.ledger.redis.url .Values.credentials.ledgerUrl .Values.networkPolicy.redis.ports)) -}}
+{{- $guessed = append $guessed (printf "%s to the Redis (networkPolicy.redis.ports)" (include "iton-worker.redisPorts" .)) -}}
+{{- end -}}
+{{- join ", " $guessed -}}
 {{- end }}

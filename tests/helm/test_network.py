@@ -46,6 +46,22 @@ class TestNetworkPolicy:
         egress = one(objects(values), "NetworkPolicy")["spec"]["egress"]
         assert _ports(egress)[2:] == [[redis], [gateway]]
 
+    @pytest.mark.parametrize(
+        ("amqp", "ledger", "opened"),
+        [
+            ("amqp://u:p%40@mq:5673/sms", "rediss://:p%2Fq@redis:6390/0", [[5673], [6390]]),
+            ("amqps://u:1@[2001:db8::1]:5674", "redis://:2@redis", [[5674], [6379]]),
+            ("amqps://u:p:5@mq/?x=:9", "redis://:p@redis/0", [[5671, 5672], [6379]]),
+        ],
+    )
+    def test_ports_follow_the_urls_among_the_credentials(
+        self, amqp: str, ledger: str, opened: list[list[int]]
+    ) -> None:
+        """What stands in a password, a path or a query is no port."""
+        plain = {"amqpUrl": amqp, "ledgerUrl": ledger, "itonUsername": "u", "itonPassword": "p"}
+        rendered = objects({"ledger": {"type": "redis"}, "credentials": plain})
+        assert _ports(one(rendered, "NetworkPolicy")["spec"]["egress"])[1:3] == opened
+
     def test_peers_are_taken_over(self) -> None:
         """For metrics and for the broker."""
         spec = one(objects(VALUE_SETS["production"]), "NetworkPolicy")["spec"]
