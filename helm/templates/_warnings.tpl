@@ -12,6 +12,9 @@ WARNING iton.rateLimit 0 with autoscaling: {{ $auto.maxReplicas }} pods call the
 {{- if and $useful (not $auto.enabled) (gt (int .Values.replicaCount) $useful) }}
 WARNING replicaCount {{ .Values.replicaCount }}: iton.rateLimit {{ .Values.iton.rateLimit }} keeps {{ $useful }} pods of {{ $auto.callsPerPod }} calls a second busy; the others wait.
 {{- end }}
+{{- if and (not $auto.enabled) (not .Values.iton.rateLimit) (gt (int .Values.replicaCount) 2) }}
+WARNING replicaCount {{ .Values.replicaCount }} with iton.rateLimit 0: the pods call the gateway as fast as they can, {{ $auto.callsPerPod }} calls a second each and more. Set the rate that ITON grants the account.
+{{- end }}
 {{- if and $auto.enabled (eq (int $auto.minReplicas) 0) }}
 WARNING autoscaling.minReplicas 0: an urgent job that finds no pod waits for one to start.
 {{- end }}
@@ -42,9 +45,55 @@ WARNING one pod: nothing is sent while it is replaced. For more than one set led
 {{- if and (not .Values.image.digest) (has .Values.image.tag (list "latest" "main" "edge")) }}
 WARNING image.tag {{ .Values.image.tag }}: pods of one release may run different code. Pin a version or a digest.
 {{- end }}
-{{- range $key, $value := .Values.podAnnotations }}
+{{- if and (not .Values.image.digest) (not (regexMatch "^(localhost|[^/]*[.:][^/]*)/" .Values.image.repository)) }}
+WARNING image.repository {{ .Values.image.repository }} names no registry: nodes look for it at Docker Hub, unless it was loaded onto them. Push your image and name it with its registry.
+{{- end }}
+{{- if lt (float64 .Values.drainTimeout) (float64 .Values.iton.timeout) }}
+WARNING drainTimeout {{ .Values.drainTimeout }} is less than iton.timeout {{ .Values.iton.timeout }}: a call that is cut off leaves its recipients uncertain, at each upgrade and each scaling down. Set it to iton.timeout and some seconds more.
+{{- end }}
+{{- $budget := .Values.podDisruptionBudget }}
+{{- if and $budget.enabled (eq (toString $budget.maxUnavailable | trimSuffix "%" | int) 0) }}
+WARNING podDisruptionBudget.maxUnavailable {{ $budget.maxUnavailable }}: no node with a ready pod can be drained. Set it to 1.
+{{- end }}
+{{- with .Values.settings.WORKER_LEDGER_RETENTION }}
+{{- if lt (int .) 86400 }}
+WARNING settings.WORKER_LEDGER_RETENTION {{ int . }}: a job that is delivered again, or replayed from the dead letters, after less than a day is unknown, and is sent again. The default is three days.
+{{- end }}
+{{- end }}
+{{- include "iton-worker.securityWarnings" . }}
+{{- include "iton-worker.networkWarnings" . }}
+{{- end }}
+
+{{/* What the restricted defaults kept out. */}}
+{{- define "iton-worker.securityWarnings" -}}
+{{- range $name := list "podSecurityContext" "securityContext" }}
+{{- $context := index $.Values $name }}
+{{- if and (hasKey $context "runAsUser") (eq (toString $context.runAsUser) "0") }}
+WARNING {{ $name }}.runAsUser 0: the worker runs as root, and needs no right of root's. Take it out.
+{{- end }}
+{{- end }}
+{{- if not .Values.securityContext.readOnlyRootFilesystem }}
+WARNING securityContext.readOnlyRootFilesystem false: whoever gets into the container can change its programs. The worker writes nothing there. Take it out.
+{{- end }}
+{{- end }}
+
+{{/* What stands between the worker and what it calls. */}}
+{{- define "iton-worker.networkWarnings" -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) }}
+{{- if .Values.settings.WORKER_TRACING }}
+WARNING settings.WORKER_TRACING: the NetworkPolicy lets no span out. Name the collector's port in networkPolicy.extraEgress.
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if has (upper .name) (list "HTTPS_PROXY" "HTTP_PROXY" "ALL_PROXY") }}
+WARNING extraEnv {{ .name }}: the NetworkPolicy does not let the pods reach the proxy. Name its port in networkPolicy.extraEgress.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name := list "podAnnotations" "podLabels" "commonLabels" }}
+{{- range $key, $value := index $.Values $name }}
 {{- if and (has $key (list "sidecar.istio.io/inject" "linkerd.io/inject")) (ne $value "false") (ne $value "disabled") }}
-WARNING {{ $key }}: a mesh may repeat a call to the gateway by itself, and a text goes out twice. Switch its retries off for the host of iton.baseUrl.
+WARNING {{ $name }} {{ $key }}: a mesh may repeat a call to the gateway by itself, and a text goes out twice. Switch its retries off for the host of iton.baseUrl.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -12,7 +12,8 @@ from tests.support.chart import CHART, template
 
 REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
 KEDA = {"enabled": True, "keda": {"existingSecret": "management"}}
-CALM = {
+CALM: dict[str, Any] = {
+    "image": {"repository": "registry.example.com/iton-worker"},
     "replicaCount": 2,
     "iton": {"rateLimit": 100},
     "credentials": {"existingSecret": "iton"},
@@ -40,6 +41,21 @@ RISKS: list[tuple[str, dict[str, Any]]] = [
     ("looks like the simulator", {"iton": {"baseUrl": "https://iton-simulator/api/"}}),
     ("networkPolicy.enabled false", {"networkPolicy": {"enabled": False}}),
     ("topology.enabled with broker.declare", {"topology": {"enabled": True, "clusterName": "mq"}}),
+    ("replicaCount 3 with iton.rateLimit 0", {"ledger": REDIS, "replicaCount": 3}),
+    ("drainTimeout 0 is less than iton.timeout 20", {"drainTimeout": 0}),
+    ("drainTimeout 25 is less than iton.timeout 30.5", {"iton": {"timeout": 30.5}}),
+    ("podDisruptionBudget.maxUnavailable 0:", {"podDisruptionBudget": {"maxUnavailable": 0}}),
+    ("podDisruptionBudget.maxUnavailable 0%:", {"podDisruptionBudget": {"maxUnavailable": "0%"}}),
+    ("settings.WORKER_LEDGER_RETENTION 3600", {"settings": {"WORKER_LEDGER_RETENTION": 3600}}),
+    ("settings.WORKER_TRACING", {"settings": {"WORKER_TRACING": True}}),
+    ("extraEnv https_proxy", {"extraEnv": [{"name": "https_proxy", "value": "http://proxy:3128"}]}),
+    ("podSecurityContext.runAsUser 0", {"podSecurityContext": {"runAsUser": 0}}),
+    ("securityContext.runAsUser 0", {"securityContext": {"runAsUser": 0}}),
+    ("readOnlyRootFilesystem false", {"securityContext": {"readOnlyRootFilesystem": False}}),
+    ("image.repository iton-worker names no registry", {}),
+    ("image.repository sms/iton-worker names no registry", {"image": {"repository": "sms/iton-worker"}}),
+    ("podLabels sidecar.istio.io/inject", {"podLabels": {"sidecar.istio.io/inject": "true"}}),
+    ("podAnnotations linkerd.io/inject", {"podAnnotations": {"linkerd.io/inject": "enabled"}}),
     ("image.tag latest", {"image": {"tag": "latest"}}),
     ("sidecar.istio.io/inject", {"podAnnotations": {"sidecar.istio.io/inject": "true"}}),
 ]
@@ -83,9 +99,39 @@ class TestNotes:
         assert command in _notes(chart, {})
         assert command not in _notes(chart, CALM)
 
-    def test_calm_values_are_not_warned_of(self, chart: Path) -> None:
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {},
+            {"image": {"repository": "localhost:5000/iton-worker"}},
+            {
+                "podLabels": {"sidecar.istio.io/inject": "false"},
+                "podAnnotations": {"linkerd.io/inject": "disabled"},
+            },
+            {"drainTimeout": 20, "settings": {"WORKER_LEDGER_RETENTION": 86400}},
+            {
+                "settings": {"WORKER_TRACING": True},
+                "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+                "networkPolicy": {"extraEgress": [{"ports": [{"port": 3128}, {"port": 4317}]}]},
+            },
+        ],
+    )
+    def test_calm_values_are_not_warned_of(self, chart: Path, values: dict[str, Any]) -> None:
         """A warning that always comes is not read."""
-        assert "WARNING" not in _notes(chart, CALM)
+        assert "WARNING" not in _notes(chart, CALM | values)
+
+    def test_ports_that_are_only_guessed_are_named(self, chart: Path) -> None:
+        """Where the URLs are in a Secret that the chart cannot read; with the values that name others."""
+        said = " ".join(_notes(chart, CALM).split())
+        assert "5671 and 5672 to the broker (networkPolicy.broker.ports)" in said
+        assert "6379 to the Redis (networkPolicy.redis.ports)" in said
+
+    @pytest.mark.parametrize(
+        "policy", [{"enabled": False}, {"broker": {"ports": [5673]}, "redis": {"ports": [6380]}}]
+    )
+    def test_ports_that_are_given_are_not(self, chart: Path, policy: dict[str, Any]) -> None:
+        """Nor those of a policy that there is not."""
+        assert "usual ports" not in _notes(chart, CALM | {"networkPolicy": policy})
 
     @pytest.mark.parametrize(("risk", "values"), RISKS, ids=[risk for risk, _ in RISKS])
     def test_a_risky_value_is_warned_of(self, chart: Path, risk: str, values: dict[str, Any]) -> None:
