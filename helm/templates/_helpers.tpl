@@ -18,8 +18,8 @@
 
 {{/* Both the workers and the test pod have these. */}}
 {{- define "iton-worker.instanceLabels" -}}
-app.kubernetes.io/name: {{ include "iton-worker.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/name: {{ include "iton-worker.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" | quote }}
 {{- end }}
 
 {{- define "iton-worker.selectorLabels" -}}
@@ -27,19 +27,22 @@ app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/component: worker
 {{- end }}
 
-{{- define "iton-worker.commonLabels" -}}
+{{- define "iton-worker.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "iton-worker.instanceLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
 {{- end }}
+
+{{/* Labels of one object, none twice: the chart's own win over .more, and these over commonLabels. */}}
+{{- define "iton-worker.labelsOf" -}}
+{{- $own := include "iton-worker.ownLabels" .root | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/component" .component -}}
+{{- toYaml (merge $own (default dict .more) (default dict .root.Values.commonLabels)) -}}
 {{- end }}
 
 {{- define "iton-worker.labels" -}}
-{{ include "iton-worker.commonLabels" . }}
-app.kubernetes.io/component: worker
+{{- include "iton-worker.labelsOf" (dict "root" . "component" "worker") -}}
 {{- end }}
 
 {{- define "iton-worker.serviceAccountName" -}}

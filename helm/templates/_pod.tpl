@@ -112,6 +112,14 @@ memory://
 {{- end }}
 {{- end }}
 
+{{/* None twice: the checksums are the chart's own; kubectl's container may be another. */}}
+{{- define "iton-worker.podAnnotations" -}}
+{{- $checksums := dict
+  "checksum/config" (include (print .Template.BasePath "/configmap.yaml") . | sha256sum)
+  "checksum/credentials" (include (print .Template.BasePath "/secret.yaml") . | sha256sum) -}}
+{{- toYaml (merge $checksums (default dict .Values.podAnnotations) (dict "kubectl.kubernetes.io/default-container" "worker")) -}}
+{{- end }}
+
 {{/* The pod's surroundings, apart from containers and volumes. */}}
 {{- define "iton-worker.podSurroundings" -}}
 serviceAccountName: {{ include "iton-worker.serviceAccountName" . }}

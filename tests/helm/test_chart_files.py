@@ -56,6 +56,8 @@ class TestFiles:
         assert open_ones <= {
             "global",
             "/definitions/strings",
+            "/definitions/labels",
+            "podAnnotations",
             "podSecurityContext",
             "securityContext",
             "resources",
