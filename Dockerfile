@@ -32,6 +32,10 @@ FROM ${BASE_IMAGE}
 # The base brings pip: nothing is to install anything from here on.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip /usr/local/lib/python3*/site-packages/pip* \
     && install -d -o 10001 -g 10001 /var/lib/iton-worker
+# The base brings the standard library uncompiled, and a read-only container would compile it at each start.
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash \
+        -x '/(test|tests|idlelib|lib2to3|tkinter|turtledemo|site-packages|dist-packages)/' \
+        "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/iton-worker /opt/iton-worker
 ENV PATH=/opt/iton-worker/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1

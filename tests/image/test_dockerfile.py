@@ -33,6 +33,13 @@ class TestTheDockerfile:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         assert f"ARG VERSION={project['version']}\n" in (ROOT / "Dockerfile").read_text()
 
+    def test_the_standard_library_is_compiled_before_the_user_changes(self) -> None:
+        """The official base has it as source alone, and no later user could write there."""
+        text = (ROOT / "Dockerfile").read_text()
+        final = text[text.rindex("FROM ") :]
+        assert 0 < final.find("-m compileall") < final.find("\nUSER ")
+        assert 'sysconfig.get_path("stdlib")' in final
+
     def test_it_makes_no_volume_by_itself(self) -> None:
         """Each container would have an empty one: a ledger that forgets looks like one that is kept."""
         assert "VOLUME" not in (ROOT / "Dockerfile").read_text()

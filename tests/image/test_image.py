@@ -105,6 +105,17 @@ class TestTheImage:
         assert int(count) > 500
         assert "[]" == missing
 
+    def test_so_is_what_it_takes_of_the_standard_library(self, engine: Engine, image: str) -> None:
+        """Which the official base brings as source alone; seen at the modules that the worker loads."""
+        program = (
+            "import sys, pathlib as p, worker.bootstrap.process, worker.cli.run, worker.cli.check;"
+            "files = [m.__cached__ for m in list(sys.modules.values()) if getattr(m, '__cached__', None)];"
+            "print(len(files), [f for f in files if not p.Path(f).exists()])"
+        )
+        count, _, missing = python_in(engine, image, program).partition(" ")
+        assert int(count) > 300
+        assert "[]" == missing
+
     def test_no_forgotten_file_got_into_it(self, engine: Engine, image: str) -> None:
         """Credentials that lay about in the checkout are neither in its files nor in its history."""
         find = ("run", "--rm", "--user=0", "--network=none", "--entrypoint=grep", image)
