@@ -96,9 +96,10 @@ format: setup ## Let ruff write what it can decide
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: schemas
-schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the README's settings and the metrics anew
+schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the tables of settings, values and metrics, the dashboard
 	@$(BIN)/python -m schemas write && $(BIN)/python -m scripts.settings_table write
-	@$(BIN)/python -m scripts.metrics_table write && $(BIN)/python -m scripts.dashboard write
+	@$(BIN)/python -m scripts.chart write && $(BIN)/python -m scripts.metrics_table write
+	@$(BIN)/python -m scripts.dashboard write
 
 .PHONY: check-schemas
 check-schemas: setup ## Tell whether they are what the models say
