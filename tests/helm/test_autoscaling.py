@@ -1,5 +1,6 @@
 """Pods that follow the backlog, and never more than the rate limit feeds."""
 
+import base64
 import re
 from typing import Any
 
@@ -66,6 +67,20 @@ class TestKeda:
         triggers = one(rendered, "ScaledObject")["spec"]["triggers"]
         names = {trigger["authenticationRef"]["name"] for trigger in triggers}
         assert names == {authentication["metadata"]["name"]}
+
+    @pytest.mark.parametrize(
+        ("given", "kept"),
+        [
+            ("http://u:p@mq:15672", "http://u:p@mq:15672/"),
+            ("http://u:p@mq:15672/", "http://u:p@mq:15672/"),
+            ("https://u:p@mq/management/sms", "https://u:p@mq/management/sms"),
+        ],
+    )
+    def test_an_address_ends_with_a_slash_or_the_virtual_host(self, given: str, kept: str) -> None:
+        """KEDA takes what stands behind the last slash for the virtual host."""
+        keda = {"enabled": True, "keda": {"managementUrl": given}}
+        secret = one(objects({"ledger": REDIS, "autoscaling": keda}), "Secret")
+        assert base64.b64decode(secret["data"]["host"]).decode() == kept
 
     def test_the_prefix_the_vhost_and_the_fallback_are_taken_over(self) -> None:
         """While the management API is away the fallback holds."""
