@@ -1,7 +1,13 @@
-{{/* The delays of the delay queues, separated by commas; the worker's default where none are set. */}}
+{{/* The delays of the delay queues, separated by commas, read as the worker reads them; its default where none are set. */}}
 {{- define "iton-worker.retryDelays" -}}
 {{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
-{{- include "iton-worker.written" (index .Values.settings "WORKER_RETRY_DELAYS" | default $worker.delays) -}}
+{{- $delays := list -}}
+{{- range splitList "," (include "iton-worker.written" (dig "WORKER_RETRY_DELAYS" $worker.delays .Values.settings)) -}}
+{{- with trim . -}}
+{{- $delays = append $delays . -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $delays -}}
 {{- end }}
 
 {{/* The end of an object's name in Kubernetes: readable, and different for each. */}}

@@ -5,6 +5,8 @@
 {{- include "iton-worker.validateLedger" . -}}
 {{- include "iton-worker.validateCredentials" . -}}
 {{- include "iton-worker.validateSettings" . -}}
+{{- include "iton-worker.validateDelays" . -}}
+{{- include "iton-worker.validatePods" . -}}
 {{- include "iton-worker.validateAutoscaling" . -}}
 {{- include "iton-worker.validateObjects" . -}}
 {{- end }}
@@ -25,8 +27,8 @@
 {{- end -}}
 {{- end -}}
 {{- with .Values.ledger.redis.url -}}
-{{- if not (regexMatch "^rediss?://[^/?#@]+(/[^?#@]*)?$" .) -}}
-{{- fail "ledger.redis.url: must be redis://HOST:PORT/DB or rediss://, without a password; one with a password belongs into credentials.from.LEDGER_URL" -}}
+{{- if not (regexMatch "^rediss?://[^/?#@]+(/[^?#@]*)?([?&](ssl_[a-z_]+|client_name|db)=[^?&#@]*)*$" .) -}}
+{{- fail "ledger.redis.url: must be redis://HOST:PORT/DB or rediss://, where wanted with ?ssl_ca_certs=FILE, without user and password; one with a password belongs into credentials.from.LEDGER_URL" -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.autoscaling.keda.managementUrl -}}
@@ -97,7 +99,20 @@
 {{- if hasKey $places (upper .name) -}}
 {{- fail (printf "extraEnv: %s is a setting of the worker; give it as %s" .name (index $places (upper .name))) -}}
 {{- end -}}
+{{- if regexMatch "^(WORKER|ITON)_" (upper .name) -}}
+{{- fail (printf "extraEnv: %s is no setting of the worker, and it refuses to start with such a name; find the right one in the project's README and give it under settings" .name) -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The seconds of a duration of Prometheus's, 1m30s say. */}}
+{{- define "iton-worker.seconds" -}}
+{{- $units := dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 -}}
+{{- $sum := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 -}}
+{{- $sum = addf $sum (mulf (regexFind "^[0-9]+" . | float64) (index $units (regexFind "[a-z]+$" .))) -}}
+{{- end -}}
+{{- $sum -}}
 {{- end }}
 
 {{- define "iton-worker.validateAutoscaling" -}}
@@ -114,6 +129,9 @@
 {{- if lt (int $auto.minReplicas) 1 -}}
 {{- fail "autoscaling.minReplicas: 0 is only possible with autoscaling.type keda; set it to 1" -}}
 {{- end -}}
+{{- if not (or (dig "requests" "cpu" "" .Values.resources) (dig "limits" "cpu" "" .Values.resources)) -}}
+{{- fail "resources.requests.cpu: is missing with autoscaling.type hpa, which measures by it; set it to 250m, say" -}}
+{{- end -}}
 {{- else if and $auto.keda.existingSecret $auto.keda.managementUrl -}}
 {{- fail "autoscaling.keda.managementUrl: excludes autoscaling.keda.existingSecret; take it out" -}}
 {{- else if not (or $auto.keda.existingSecret $auto.keda.managementUrl) -}}
@@ -129,6 +147,12 @@
 {{- end -}}
 {{- if and $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor.enabled: with metrics.podMonitor.enabled every pod would be scraped twice; choose one of them" -}}
+{{- end -}}
+{{- range $name := list "podMonitor" "serviceMonitor" -}}
+{{- $monitor := index $metrics $name -}}
+{{- if gt (include "iton-worker.seconds" $monitor.scrapeTimeout | float64) (include "iton-worker.seconds" $monitor.interval | float64) -}}
+{{- fail (printf "metrics.%s.scrapeTimeout: %s is longer than the interval, %s, and Prometheus refuses that; lower it" $name $monitor.scrapeTimeout $monitor.interval) -}}
+{{- end -}}
 {{- end -}}
 {{- $topology := .Values.topology -}}
 {{- if and $topology.enabled (eq (empty $topology.clusterName) (empty $topology.connectionSecret)) -}}

@@ -46,7 +46,13 @@ class TestTopologyObjects:
 
     @pytest.mark.parametrize(
         ("prefix", "delays"),
-        [("iton", None), ("sms_Prod:1.x", "3, 45"), ("iton", "1,60,86399,86400"), ("a-b", "5")],
+        [
+            ("iton", None),
+            ("sms_Prod:1.x", "3, 45"),
+            ("iton", "1,60,86399,86400"),
+            ("a-b", "5"),
+            ("iton", " 5,30 ,, "),
+        ],
     )
     def test_it_is_the_workers_topology(
         self,

@@ -1,0 +1,43 @@
+{{/* More of what the schema cannot see: see _validate.tpl. */}}
+
+{{/* As the worker has it: a queue that it does not look for, or looks for in vain, would be made of any other. */}}
+{{- define "iton-worker.validateDelays" -}}
+{{- if hasKey .Values.settings "WORKER_RETRY_DELAYS" -}}
+{{- $delays := without (splitList "," (include "iton-worker.retryDelays" .)) "" -}}
+{{- $right := and (gt (len $delays) 0) (le (len $delays) 10) -}}
+{{- $before := 0 -}}
+{{- range $delays -}}
+{{- $right = and $right (regexMatch "^[1-9][0-9]{0,4}$" .) (gt (int .) $before) (le (int .) 86400) -}}
+{{- $before = int . -}}
+{{- end -}}
+{{- if not $right -}}
+{{- fail "settings.WORKER_RETRY_DELAYS: must be 1 to 10 rising whole seconds, each from 1 to 86400; write [5, 30, 120, 600], say, or take it out" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* What Kubernetes refuses, or worse: takes, and then never gets anywhere. */}}
+{{- define "iton-worker.validatePods" -}}
+{{- $rolling := .Values.rollingUpdate -}}
+{{- if and (eq (toString $rolling.maxSurge | trimSuffix "%" | int) 0) (eq (toString $rolling.maxUnavailable | trimSuffix "%" | int) 0) -}}
+{{- fail "rollingUpdate: maxSurge and maxUnavailable are both 0, so that no pod could ever be replaced; set maxSurge to 1" -}}
+{{- end -}}
+{{- $taken := dict "/tmp" "the worker's own" -}}
+{{- if eq .Values.ledger.type "sqlite" -}}
+{{- $_ := set $taken "/var/lib/iton-worker" "the ledger's" -}}
+{{- end -}}
+{{- if eq .Values.credentials.mount "files" -}}
+{{- $path := trimSuffix "/" .Values.credentials.mountPath -}}
+{{- with index $taken $path -}}
+{{- fail (printf "credentials.mountPath: %s is %s; choose another directory" $path .) -}}
+{{- end -}}
+{{- $_ := set $taken $path "that of credentials.mountPath" -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $path := trimSuffix "/" (default "" .mountPath) -}}
+{{- with index $taken $path -}}
+{{- fail (printf "extraVolumeMounts: %s is %s; choose another directory" $path .) -}}
+{{- end -}}
+{{- $_ := set $taken $path "there twice" -}}
+{{- end -}}
+{{- end }}

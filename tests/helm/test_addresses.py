@@ -1,0 +1,49 @@
+"""The addresses among the values: the wrong ones are refused, and what may be a password is not repeated."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.chart import config, objects, refusal
+from worker.ledger.redis_address import read_address
+
+PLAIN = {"amqpUrl": "amqp://u:p@rabbitmq/", "itonUsername": "u", "itonPassword": "p"}
+URLS: list[tuple[str, dict[str, Any]]] = [
+    ("iton.baseUrl", {"iton": {"baseUrl": "https://user:secret@sms.iton.in/"}}),
+    ("iton.baseUrl", {"iton": {"baseUrl": "sms.iton.in/secret"}}),
+    ("credentials.amqpUrl", {"credentials": PLAIN | {"amqpUrl": "worker:secret@rabbitmq:5672"}}),
+    ("credentials.ledgerUrl", {"credentials": PLAIN | {"ledgerUrl": "unix://:secret@/redis.sock"}}),
+    ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://:secret@redis/0"}}}),
+    ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://redis/0?password=secret"}}}),
+    ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://redis/0?ssl_ca_certs=/a&username=secret"}}}),
+    ("autoscaling.keda.managementUrl", {"autoscaling": {"keda": {"managementUrl": "amqp://u:secret@mq/"}}}),
+]
+
+
+class TestUrls:
+    """Addresses, in some of which passwords belong."""
+
+    @pytest.mark.parametrize(("name", "values"), URLS)
+    def test_a_wrong_one_is_named_and_not_repeated(self, name: str, values: dict[str, Any]) -> None:
+        """What was typed at the wrong place shall not end in a build's log."""
+        said = refusal(values)
+        assert f"{name}: must be" in said
+        assert "secret" not in said
+
+
+class TestTheRedis:
+    """Its address without a password."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "rediss://redis:6380/0?ssl_ca_certs=/etc/ca/ca.pem",
+            "rediss://redis?ssl_cert_reqs=none&client_name=sms",
+            "redis://[2001:db8::1]:6380/2",
+        ],
+    )
+    def test_what_the_worker_reads_is_accepted(self, url: str) -> None:
+        """A CA of one's own among it."""
+        rendered = config(objects({"ledger": {"type": "redis", "redis": {"url": url}}}))
+        assert rendered["LEDGER_URL"] == url
+        assert read_address(url).place
