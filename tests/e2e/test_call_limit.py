@@ -61,11 +61,11 @@ class TestPrefetch:
         line = own_line(LOG_LEVEL="info", WORKER_MIN_PREFETCH=10, ITON_RATE_LIMIT=5)
         for name in numbers(300):
             line.producer.send([name], f"hello {name}", category="service")
-        wait_until(lambda: metric(line, PREFETCH, SEND) == 10, "fewer jobs in hand", 30)
+        wait_until(lambda: metric(line, PREFETCH, SEND) <= 15, "fewer jobs in hand", 30)
         done = metric(line, DONE, ACCEPTED)
         began = time.monotonic()
         wait_until(lambda: metric(line, DONE, ACCEPTED) >= done + 30, "some more are done", 30)
         # A consumer that another one has followed is not taken for a second worker, which had half the rate.
         assert 30 / (time.monotonic() - began) > 4
-        wait_until(lambda: metric(line, IN_FLIGHT, SEND) <= 20, "fewer jobs in flight", 30)
+        wait_until(lambda: metric(line, IN_FLIGHT, SEND) <= 25, "fewer jobs in flight", 30)
         assert 0 == metric(line, "iton_worker_redeliveries_total")
