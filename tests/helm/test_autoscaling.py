@@ -13,6 +13,7 @@ from worker.domain.messages import Lane
 from worker.settings import BrokerSettings, GatewaySettings
 
 SECONDS_IN_HAND = 2
+JOBS_A_SECOND = 400  # of a pod
 REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
 
 
@@ -117,7 +118,7 @@ class TestTheDefaults:
         """Two seconds' work of bulk, which its prefetch allows; and more than its prefetch of urgent jobs."""
         jobs, broker = scaling["keda"]["jobsPerPod"], BrokerSettings()
         for lane in ("send", "sendParts", "account"):
-            assert jobs[lane] == SECONDS_IN_HAND * scaling["callsPerPod"]
+            assert jobs[lane] == SECONDS_IN_HAND * JOBS_A_SECOND
             assert broker.min_prefetch <= jobs[lane] <= broker.prefetch
         for lane in ("sendUrgent", "sendUrgentParts"):
             assert broker.urgent_prefetch < jobs[lane] < jobs["send"]

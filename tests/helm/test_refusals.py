@@ -134,7 +134,7 @@ TOGETHER: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "more pods than the rate limit feeds",
-        {"iton": {"rateLimit": 1001}, "ledger": REDIS, "autoscaling": KEDA},
+        {"iton": {"rateLimit": 120}, "ledger": REDIS, "autoscaling": KEDA},
         "autoscaling.maxReplicas: 4",
         "lower it to 3",
     ),
