@@ -17,6 +17,9 @@ WARNING replicaCount {{ .Values.replicaCount }} with iton.rateLimit 0: the pods 
 {{- end }}
 {{- if and $auto.enabled (eq (int $auto.minReplicas) 0) }}
 WARNING autoscaling.minReplicas 0: an urgent job that finds no pod waits for one to start.
+{{- if .Values.metrics.alerts.enabled }}
+WARNING autoscaling.minReplicas 0: the alert ItonWorkerGone fires while there is no pod. Silence it, or drop the rule (docs/alerts.md).
+{{- end }}
 {{- end }}
 {{- with include "iton-worker.plainCredentials" . | fromJson }}
 WARNING credentials in plain text ({{ keys . | sortAlpha | join ", " }}): they are in the values of the release. Use credentials.existingSecret.

@@ -26,6 +26,14 @@ RISKS: list[tuple[str, dict[str, Any]]] = [
     ("replicaCount 9", CALM | {"replicaCount": 9}),
     ("autoscaling.minReplicas 0", {"ledger": REDIS, "autoscaling": KEDA | {"minReplicas": 0}}),
     (
+        "ItonWorkerGone fires while there is no pod",
+        {
+            "ledger": REDIS,
+            "autoscaling": KEDA | {"minReplicas": 0},
+            "metrics": {"alerts": {"enabled": True}},
+        },
+    ),
+    (
         "credentials in plain text (AMQP_URL, ITON_PASSWORD, ITON_USERNAME)",
         {"credentials": {"amqpUrl": "amqp://u:p@mq/", "itonUsername": "u", "itonPassword": "p"}},
     ),
