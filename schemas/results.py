@@ -146,9 +146,16 @@ class SendRejected(_Rejected, _Numbered):
 class RecipientDeliveryStatus(Form):
     """How far a message has come to one recipient."""
 
-    recipient: str = Field(examples=["919876543210"])
+    recipient: str = Field(
+        description="Digits with country code, as in send results; what is no mobile number of an allowed "
+        "region, or may be one of two regions, as ITON spells it.",
+        examples=["919876543210"],
+    )
     status: DeliveryStatus
-    raw_status: str = Field(description="ITON's own word.", examples=["DELIVIRED"])
+    raw_status: str = Field(
+        description="ITON's own word; JSON that is no string as it is written, `null` say.",
+        examples=["DELIVIRED"],
+    )
 
 
 class MessageStatus(Form):

@@ -33,9 +33,10 @@ class RecipientStatus:
     """The delivery status of one recipient of one message.
 
     Attributes:
-        recipient: as the gateway spells it, digits only where it is a number.
+        recipient: digits with country code, as it was sent to, where it is a mobile number of an allowed
+            region; else as the gateway spells it, digits only where it is a number.
         status: ``delivered``, ``failed``, ``expired``, ``rejected``, ``dnd``, ``pending`` or ``unknown``.
-        raw_status: the gateway's own word.
+        raw_status: the gateway's own word; JSON that is no string as it is written, ``null`` say.
     """
 
     recipient: str

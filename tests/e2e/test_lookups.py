@@ -1,5 +1,6 @@
 """Status and account jobs through the real process."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,22 @@ class TestStatusJobs:
         (result,) = ask(line, list(ids.values()))
         assert OPEN[number] == statuses(result)[number]
         assert ("delivery.pending", "pending") == (result.key, result.body["status"])
+
+    def test_recipients_are_named_as_in_the_send_result(self, line: Line) -> None:
+        """ITON's own example of a status reply names no country code."""
+        line.gateway.change(ripen_after=0, spelling="national")
+        ids = send(line, list(FINAL), "national")
+        (result,) = ask(line, list(ids.values()))
+        assert FINAL == statuses(result)
+        assert set(ids) == set(statuses(result))
+
+    def test_a_status_that_is_no_word_is_unknown(self, line: Line) -> None:
+        """And shown as it stands in the reply."""
+        reply = {UNKNOWN: {"phoneNumberWithRespectiveStatus": {"9876543210": None}}}
+        line.gateway.fault(command="message_status", body=json.dumps(reply), times=1)
+        (result,) = ask(line, [UNKNOWN])
+        assert {"919876543210": ("unknown", "null")} == statuses(result)
+        assert "delivery.pending" == result.key
 
     def test_a_message_is_described(self, line: Line) -> None:
         """Sender, time with offset, text; the text as it was sent."""

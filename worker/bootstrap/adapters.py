@@ -6,6 +6,7 @@ from worker.amqp.connection import Timing
 from worker.amqp.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology import Topology
 from worker.clock import SystemClock
+from worker.domain.recipients import NumberingPlan
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
 from worker.iton.rules import Rule, rules_from
@@ -34,12 +35,18 @@ def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGa
             default_sender=settings.sending.default_sender,
             url_limit=gateway.max_url_bytes,
             zone=ZoneInfo(gateway.timezone),
+            numbering=numbering_of(settings),
             rules=_rules(settings),
         ),
         limits=TimeLimits(call=gateway.timeout),
         observers=observers,
         transport=AiohttpTransport(Pool(connections=gateway.max_calls)),
     )
+
+
+def numbering_of(settings: Settings) -> NumberingPlan:
+    """Return whose numbers the settings accept."""
+    return NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
 
 
 def ledger_of(settings: Settings) -> AnyLedger:

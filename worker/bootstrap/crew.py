@@ -9,10 +9,10 @@ from random import Random
 from secrets import token_hex
 from typing import TypeVar
 
+from worker.bootstrap.adapters import numbering_of
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import Lane
-from worker.domain.recipients import NumberingPlan
 from worker.handlers.acceptance import Acceptance
 from worker.handlers.account import AccountHandler
 from worker.handlers.completion import Completion
@@ -59,7 +59,8 @@ class Crew:
         """Return the one entrance for deliveries."""
         locks, completion = KeyedLock(), self._completion()
         large = LargeJobs(completion, locks, self.settings.sending.share_above)
-        send = SendHandler(self._acceptance(), self._numbering(), self._lookups, completion, large, locks)
+        numbering = numbering_of(self.settings)
+        send = SendHandler(self._acceptance(), numbering, self._lookups, completion, large, locks)
         parts = PartHandler(completion, locks)
         return Dispatch(
             handlers={
@@ -153,10 +154,6 @@ class Crew:
             max_segments=self.settings.sending.max_segments,
             allowed_params=frozenset(self.settings.gateway.allowed_params),
         )
-
-    def _numbering(self) -> NumberingPlan:
-        sending = self.settings.sending
-        return NumberingPlan(sending.default_region, frozenset(sending.allowed_regions))
 
     def _status(self) -> StatusHandler:
         max_bytes = self.settings.broker.max_body_bytes

@@ -113,6 +113,30 @@ def normalise(spelling: str, plan: NumberingPlan) -> str:
     return f"{number.country_code}{'0' * _leading_zeros(number)}{number.national_number}"
 
 
+def as_sent(digits: str, plan: NumberingPlan) -> str:
+    """Return the *digits* of a reply as the results of a send have them: with country code.
+
+    A national number is one of the default region; where the same digits name a mobile number of another
+    allowed region, with its country code, nobody can tell. Those, and whatever is no mobile number of an
+    allowed region, stay as they are.
+    """
+    try:
+        name = normalise(digits, plan)
+    except InvalidNumberError:
+        return digits
+    # Most plans have one region: then the slow parser is not asked twice.
+    if name == digits or plan.allowed_regions <= {plan.default_region}:
+        return name
+    return digits if _is_whole(digits, plan) else name
+
+
+def _is_whole(digits: str, plan: NumberingPlan) -> bool:
+    try:
+        return normalise(f"+{digits}", plan) == digits
+    except InvalidNumberError:
+        return False
+
+
 def _plainly_mobile(spelling: str, plan: NumberingPlan) -> str | None:
     """Recognise the common spellings by the library's own pattern, 30 times faster than its parser."""
     quick = _quick_form(plan)

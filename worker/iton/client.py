@@ -155,7 +155,8 @@ class ItonGateway:
         if not asked:
             return {}
         request = self._requests.message_status(asked)
-        return await self._call(request, lambda body: read_status(body, asked, self._dialect.zone), ())
+        zone, numbering = self._dialect.zone, self._dialect.numbering
+        return await self._call(request, lambda body: read_status(body, asked, zone, numbering), ())
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""

@@ -6,6 +6,7 @@ from datetime import tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from worker.domain.recipients import NumberingPlan
 from worker.iton.rules import Rule
 
 
@@ -41,6 +42,7 @@ class Dialect:
         default_sender: for messages that name none; None leaves the parameter out.
         url_limit: bytes; the URL of several numbers is shorter. Java servers commonly refuse 8 KB.
         zone: of the times in replies, which name none.
+        numbering: of the numbers in status replies, which may be national ones.
         rules: about replies, tried before the built-in ones.
     """
 
@@ -49,4 +51,5 @@ class Dialect:
     default_sender: str | None = None
     url_limit: int = 7_500
     zone: tzinfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+    numbering: NumberingPlan = field(default_factory=lambda: NumberingPlan("IN", frozenset({"IN"})))
     rules: Sequence[Rule] = ()

@@ -1,5 +1,6 @@
 """Successful replies, each in every form that the document shows or leaves open (ITON API, Response)."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
+from worker.domain.recipients import NumberingPlan, as_sent
 from worker.iton.bodies import Body, member
 from worker.iton.numbers import AskedNumbers, plain_digits
 from worker.iton.statuses import sending_date, status_of
@@ -34,6 +36,7 @@ _AMOUNT = re.compile(
 )
 _MOST_CREDITS = Decimal(10) ** 18
 _FINEST = -9
+_LONGEST_ODD_WORD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def read_dnd(body: Body, recipients: Sequence[str]) -> Reading[dict[str, bool]] 
 
 
 def read_status(
-    body: Body, message_ids: Sequence[str], zone: tzinfo
+    body: Body, message_ids: Sequence[str], zone: tzinfo, numbering: NumberingPlan
 ) -> Reading[dict[str, MessageReport]] | None:
     """Return reports by message id; None when *body* is no such reply.
 
@@ -111,11 +114,14 @@ def read_status(
         body: the reply.
         message_ids: those asked about; one without details in the reply is missing from the reports.
         zone: of the times in the reply.
+        numbering: whose numbers those without country code are.
     """
     if not isinstance(body.json, dict):
         return None
     reports = {
-        name: _report(body.json[name], zone) for name in message_ids if isinstance(body.json.get(name), dict)
+        name: _report(body.json[name], zone, numbering)
+        for name in message_ids
+        if isinstance(body.json.get(name), dict)
     }
     unasked = len(body.json.keys() - set(message_ids))
     about_ids = all(isinstance(details, dict) or key in message_ids for key, details in body.json.items())
@@ -181,22 +187,38 @@ def _amount(value: object) -> Decimal | None:
     return exact if isinstance(exponent := exact.as_tuple().exponent, int) and exponent >= _FINEST else None
 
 
-def _report(details: Mapping[str, Any], zone: tzinfo) -> MessageReport:
+def _report(details: Mapping[str, Any], zone: tzinfo, numbering: NumberingPlan) -> MessageReport:
     date = member(details, "sendingdate")
     return MessageReport(
         sender=_text(member(details, "senderid")),
         sent_at=sending_date(date, zone) if isinstance(date, str) else None,
         text=_text(member(details, "message")),
-        recipients=tuple(_recipients(member(details, "phonenumberwithrespectivestatus"))),
+        recipients=tuple(_recipients(member(details, "phonenumberwithrespectivestatus"), numbering)),
     )
 
 
-def _recipients(statuses: object) -> Iterator[RecipientStatus]:
+def _recipients(statuses: object, numbering: NumberingPlan) -> Iterator[RecipientStatus]:
     if not isinstance(statuses, dict):
         return
     for phone, word in statuses.items():
-        raw = word if isinstance(word, str) else str(word)[:100]
-        yield RecipientStatus(plain_digits(phone) or phone, status_of(raw), raw)
+        raw = word if isinstance(word, str) else _as_written(word)
+        yield RecipientStatus(_number(phone, numbering), status_of(raw), raw)
+
+
+def _number(phone: str, numbering: NumberingPlan) -> str:
+    digits = plain_digits(phone)
+    if digits is None:
+        return phone
+    return digits if phone.lstrip().startswith("+") else as_sent(digits, numbering)
+
+
+def _as_written(word: object) -> str:
+    """Return what stands in the reply where a word should: ``null``, a number."""
+    try:
+        written = str(word) if isinstance(word, Decimal) else json.dumps(word, default=str)
+    except RecursionError:
+        return "..."  # lists in lists, without end
+    return written[:_LONGEST_ODD_WORD]
 
 
 def _text(value: object) -> str | None:

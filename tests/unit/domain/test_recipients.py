@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType, example_number_for_type, parse
 
 from worker.domain import recipients
-from worker.domain.recipients import InvalidNumberError, NumberingPlan, distinct, normalise
+from worker.domain.recipients import InvalidNumberError, NumberingPlan, as_sent, distinct, normalise
 
 INDIA = NumberingPlan("IN", frozenset({"IN"}))
 SEVERAL = NumberingPlan("IN", frozenset({"IN", "US", "SG"}))
@@ -129,6 +129,34 @@ class TestSpellings:
         assert digits == "invalid" or (digits.isascii() and digits.isdigit())
         if digits != "invalid":
             assert digits == normalise(digits, INDIA)
+
+
+class TestAsSent:
+    """The numbers of a reply, named as in the results of a send."""
+
+    @pytest.mark.parametrize("digits", ["9876543210", "919876543210", "09876543210", "00919876543210"])
+    def test_a_mobile_number_of_the_default_region_has_its_country_code(self, digits: str) -> None:
+        """With it, without it, or as it is dialled."""
+        assert "919876543210" == as_sent(digits, INDIA)
+
+    @pytest.mark.parametrize("digits", ["12", "1123456789", "14155552671", "6581234567", "1" * 15])
+    def test_anything_else_stays_as_it_is(self, digits: str) -> None:
+        """Landlines, other countries, no numbers at all."""
+        assert digits == as_sent(digits, INDIA)
+
+    def test_what_may_be_a_number_of_two_allowed_regions_stays_as_it_is(self) -> None:
+        """Nobody can tell which: 65 is Singapore's code, and Indian mobile numbers begin like it."""
+        assert "916590000000" == as_sent("6590000000", INDIA)
+        assert "6590000000" == as_sent("6590000000", SEVERAL)
+        assert "919876543210" == as_sent("9876543210", SEVERAL)
+
+    @settings(max_examples=400)
+    @given(NEARLY | ODD)
+    def test_what_was_sent_to_is_found_again(self, spelling: str) -> None:
+        """With its country code or without."""
+        name = outcome(spelling, INDIA)
+        if name != "invalid":
+            assert name == as_sent(name, INDIA) == as_sent(name.removeprefix("91"), INDIA)
 
 
 class TestDistinct:

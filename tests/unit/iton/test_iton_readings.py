@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.domain.recipients import NumberingPlan
 from worker.iton.bodies import decoded
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
 from worker.ports import RecipientStatus
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "iton"
 INDIA = ZoneInfo("Asia/Kolkata")
+PLAN = NumberingPlan("IN", frozenset({"IN"}))
 ANIL, BINA, CHRIS = "919876543210", "919032728149", "919000000001"
 FIRST, SECOND = "532073f7e4b05199d2c3d812", "532073f7e4b05199d2c3d813"
 HELLO = "5320729be4b05199d2c3d80f"
@@ -179,7 +181,7 @@ class TestReadStatus:
 
     def test_the_document_s_example(self) -> None:
         """As printed, typing error and hidden digits included."""
-        reading = read_status(decoded(sample("message_status", "document.json")), [HELLO], INDIA)
+        reading = read_status(decoded(sample("message_status", "document.json")), [HELLO], INDIA, PLAN)
         assert reading is not None
         report = reading.value[HELLO]
         assert (report.sender, report.text) == ("itonXXXX", "Hello")
@@ -189,7 +191,9 @@ class TestReadStatus:
 
     def test_a_reply_of_a_newer_java(self) -> None:
         """With a narrow no-break space, and an id that nobody asked about."""
-        reading = read_status(decoded(sample("message_status", "narrow-space.json")), [HELLO, FIRST], INDIA)
+        reading = read_status(
+            decoded(sample("message_status", "narrow-space.json")), [HELLO, FIRST], INDIA, PLAN
+        )
         assert reading is not None
         assert (set(reading.value), reading.unasked) == ({HELLO}, 1)
         report = reading.value[HELLO]
@@ -203,7 +207,7 @@ class TestReadStatus:
     def test_an_empty_map_knows_none_of_the_ids(self) -> None:
         """All of them are missing."""
         body = decoded(sample("message_status", "nothing-known.json"))
-        assert read_status(body, [HELLO], INDIA) == Reading({})
+        assert read_status(body, [HELLO], INDIA, PLAN) == Reading({})
 
     def test_details_may_be_absent_or_odd(self) -> None:
         """What cannot be read is left out, the rest stays."""
@@ -212,17 +216,62 @@ class TestReadStatus:
             f'"phoneNumberWithRespectiveStatus": {{"1": 5}}}},'
             f'"{FIRST}": {{}}, "{SECOND}": null}}'.encode()
         )
-        reading = read_status(body, [HELLO, FIRST, SECOND], INDIA)
+        reading = read_status(body, [HELLO, FIRST, SECOND], INDIA, PLAN)
         assert reading is not None
         assert set(reading.value) == {HELLO, FIRST}
         assert (reading.value[HELLO].text, reading.value[HELLO].sent_at) == (None, None)
         assert reading.value[HELLO].recipients == (RecipientStatus("1", "unknown", "5"),)
         assert reading.value[FIRST].recipients == ()
 
+    @pytest.mark.parametrize(
+        ("spelling", "recipient"),
+        [
+            ("9876543210", ANIL),
+            ("919876543210", ANIL),
+            ("+91 98765 43210", ANIL),
+            ("09876543210", ANIL),
+            ("+6591234567", "6591234567"),
+            ("14155550123", "14155550123"),
+            ("12345", "12345"),
+            ("91XXXXXXXXXX", "91XXXXXXXXXX"),
+        ],
+    )
+    def test_a_recipient_is_named_as_in_send_results(self, spelling: str, recipient: str) -> None:
+        """A national number gets its country code; what is none stays as it is."""
+        (found,) = self.recipients({spelling: "DELIVRD"})
+        assert RecipientStatus(recipient, "delivered", "DELIVRD") == found
+
+    @pytest.mark.parametrize(
+        ("word", "raw"), [(None, "null"), (True, "true"), (5, "5"), (1.5, "1.5"), (["x"], '["x"]'), ("", "")]
+    )
+    def test_what_is_no_word_is_unknown(self, word: object, raw: str) -> None:
+        """And is shown as it stands in the reply."""
+        (found,) = self.recipients({ANIL: word})
+        assert RecipientStatus(ANIL, "unknown", raw) == found
+
+    def test_lists_without_end_in_place_of_a_word_are_survived(self) -> None:
+        """As deep as JSON can be read at all, and then some."""
+        for depth in range(600, 1_000):
+            content = (
+                f'{{"{HELLO}":{{"phoneNumberWithRespectiveStatus":{{"1":{"[" * depth}{"]" * depth}}}}}}}'
+            )
+            reading = read_status(decoded(content.encode()), [HELLO], INDIA, PLAN)
+            if reading is None:
+                return
+            (found,) = reading.value[HELLO].recipients
+            assert ("unknown", True) == (found.status, found.raw_status in {"[" * 100, "..."})
+
+    def recipients(self, statuses: dict[str, object]) -> tuple[RecipientStatus, ...]:
+        """What is read of the statuses of one message."""
+        details = {HELLO: {"phoneNumberWithRespectiveStatus": statuses}}
+        reading = read_status(decoded(json.dumps(details).encode()), [HELLO], INDIA, PLAN)
+        assert reading is not None
+        return reading.value[HELLO].recipients
+
     @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "no such id"}', b'{"status": "failed"}'])
     def test_what_is_about_no_message_is_no_such_reply(self, body: bytes) -> None:
         """The call failed."""
-        assert read_status(decoded(body), [HELLO], INDIA) is None
+        assert read_status(decoded(body), [HELLO], INDIA, PLAN) is None
 
 
 JSON = st.recursive(
@@ -267,7 +316,7 @@ class TestAnyBytes:
         assert sent is None or sent.value.keys() <= {ANIL, BINA}
         listed = read_dnd(body, [ANIL, BINA])
         assert listed is None or listed.value.keys() <= {ANIL, BINA}
-        reports = read_status(body, [HELLO], INDIA)
+        reports = read_status(body, [HELLO], INDIA, PLAN)
         assert reports is None or reports.value.keys() <= {HELLO}
         read_account(body)
         assert isinstance(body.words, str)
