@@ -162,7 +162,10 @@ class MessageStatus(Form):
     """What the gateway knows of one message."""
 
     message_id: str
-    found: bool = Field(description="Whether the gateway's reply had the id.")
+    found: bool = Field(
+        description="Whether the gateway's reply had the id. Of one that it refuses to look up, while it "
+        "answers for others of the part, false as well."
+    )
     sender: str | None = optional("The sender ID it was sent by.")
     sent_at: AwareDatetime | None = optional("When the gateway took it, with offset.")
     text: str | None = optional("The text that was sent.")

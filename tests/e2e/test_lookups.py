@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.line import Line
 from tests.support.results_side import Result, new_job_id, numbers
+from tests.support.status_gateway import status_gateway
 
 UNKNOWN = "f" * 24
 FINAL = {
@@ -201,6 +202,21 @@ class TestFailed:
         assert not result.body.get("messages")
         letter = line.queues.wait_dead(lambda _properties, body: job_id.encode() in body)
         assert key == letter[0]
+
+    def test_a_refused_id_does_not_cost_the_others_their_answers(self, own_line: Callable[..., Line]) -> None:
+        """The gateway refuses calls that name it: the rest of the part is answered."""
+        ids = [f"{number:024x}" for number in range(100)]
+        with status_gateway({ids[41]: 400}) as url:
+            line = own_line(ITON_BASE_URL=url)
+            (result,) = ask(line, ids)
+        messages = result.body["messages"]
+        assert ("delivery.pending", ids) == (result.key, [message["message_id"] for message in messages])
+        assert [(ids[41], [])] == [
+            (message["message_id"], message["recipients"]) for message in messages if not message["found"]
+        ]
+        assert 0 == line.queues.count("dead")
+        (warning,) = line.worker.log_lines("lookup.refused")
+        assert ("warning", 100, 1) == (warning["level"], warning["keys"], warning["refused"])
 
     def test_retries_are_used_up_first(self, own_line: Callable[..., Line]) -> None:
         """A gateway that keeps failing: calls in a row, a round through the delay queue, then the end."""

@@ -115,6 +115,7 @@ class FakeGateway:
         dnd: numbers on the DND list.
         dnd_script: errors, or None for an answer, of the next DND lookups.
         unnamed: numbers that DND replies leave out.
+        status_failing: ids for which a whole status lookup ends with this error.
     """
 
     clock: FakeClock
@@ -135,6 +136,7 @@ class FakeGateway:
     reports: dict[str, MessageReport] = field(default_factory=dict)
     status_script: list[WorkerError | None] = field(default_factory=list)
     status_calls: list[tuple[str, ...]] = field(default_factory=list)
+    status_failing: dict[str, WorkerError] = field(default_factory=dict)
     balance: Decimal = Decimal(1000)
     account_script: list[WorkerError | None] = field(default_factory=list)
     account_calls: int = 0
@@ -179,10 +181,12 @@ class FakeGateway:
         return {name: name in self.dnd for name in recipients if name not in self.unnamed}
 
     async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
-        """Answer from `reports`."""
+        """Answer from `reports`; fail a batch that holds one of `status_failing`."""
         self.status_calls.append(tuple(message_ids))
         if self.status_script and (error := self.status_script.pop(0)):
             raise error
+        if failing := self.status_failing.keys() & set(message_ids):
+            raise self.status_failing[min(failing)]
         return {name: self.reports[name] for name in message_ids if name in self.reports}
 
     async def account(self) -> Decimal:

@@ -102,31 +102,39 @@ class Lookups:
             known |= self._memory.recall(some)
         return known
 
-    async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport]:
-        """Report on *message_ids*; unknown ones are missing.
-
-        Raises:
-            PermanentError: the gateway refuses to look one of them up.
-        """
+    async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
+        """Report on *message_ids*; unknown ones are missing, a refused one has its refusal."""
         answers = await parallel.each(self._status, batches(message_ids, BATCH), limit=_AT_ONCE)
-        reports = {name: report for answer in answers for name, report in answer.items()}
-        for report in reports.values():
-            if isinstance(report, PermanentError):
-                raise report
-        return {name: report for name, report in reports.items() if not isinstance(report, PermanentError)}
+        return {name: report for answer in answers for name, report in answer.items()}
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""
         return await self._asked(Command.ACCOUNT, self._gateway.account, urgent=False)
 
     async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | PermanentError]:
-        return await self._divided(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
+        return await self._answered(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
 
     async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | PermanentError]:
         found: dict[str, MessageReport | PermanentError] = {}
         for call in self._gateway.pack_ids(ids):
-            found |= await self._divided(Command.STATUS, self._gateway.message_status, call, urgent=False)
+            found |= await self._answered(Command.STATUS, self._gateway.message_status, call, urgent=False)
         return found
+
+    async def _answered(
+        self,
+        command: Command,
+        call: Callable[[Sequence[str]], Awaitable[Mapping[str, V]]],
+        keys: Sequence[str],
+        *,
+        urgent: bool,
+    ) -> dict[str, V | PermanentError]:
+        """Ask about *keys*, and say once how many of them were refused."""
+        answers = await self._divided(command, call, keys, urgent=urgent)
+        refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
+        if refusals:
+            code, refused = refusals[0].code, len(refusals)
+            log.warning("lookup.refused", command=command.value, code=code, keys=len(keys), refused=refused)
+        return answers
 
     async def _divided(
         self,
@@ -140,9 +148,9 @@ class Lookups:
         try:
             return dict(await self._asked(command, lambda: call(keys), urgent=urgent))
         except PermanentError as error:
-            log.warning("lookup.refused", command=command.value, code=error.code, keys=len(keys))
             if len(keys) == 1 or error.code != _ABOUT_A_KEY[command]:
                 return dict.fromkeys(keys, error)
+            log.debug("lookup.divided", command=command.value, code=error.code, keys=len(keys))
         half = len(keys) // 2
         first = await self._divided(command, call, keys[:half], urgent=urgent)
         return first | await self._divided(command, call, keys[half:], urgent=urgent)

@@ -1,5 +1,6 @@
 """Status jobs: look the ids up, a result for each hundred."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas import (
@@ -19,7 +20,7 @@ from worker.handlers import parallel
 from worker.handlers.handled import Handled
 from worker.handlers.lookups import Lookups
 from worker.handlers.publication import delivery_message, message_of, result_message
-from worker.ports import Clock, Publisher
+from worker.ports import Clock, MessageReport, Publisher
 
 _PARTS_AT_ONCE = 4
 
@@ -79,7 +80,10 @@ class _StatusWork:
 
         async def publish(numbered: tuple[int, tuple[str, ...]]) -> str:
             number, ids = numbered
-            reports = await self.handler.lookups.status(ids)
+            answers = await self.handler.lookups.status(ids)
+            if refusal := _refusal(ids, answers):
+                raise refusal
+            reports = {name: said for name, said in answers.items() if not isinstance(said, PermanentError)}
             rows = [message_of(message_id, reports.get(message_id)) for message_id in ids]
             numbers = (number, len(parts))
             status, message = delivery_message(self.job_id, numbers, rows, self.job.metadata, self.delivery)
@@ -95,3 +99,11 @@ class _StatusWork:
         message_id = result_message_id(self.job_id, 1)
         message = result_message(ResultKind.DELIVERY, result, message_id, self.delivery)
         await self.handler.publisher.publish_result(message)
+
+
+def _refusal(
+    ids: Sequence[str], answers: Mapping[str, MessageReport | PermanentError]
+) -> PermanentError | None:
+    """Return why a part is refused: only where all of its ids are, as one must not cost the others theirs."""
+    refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
+    return refusals[0] if len(refusals) == len(ids) else None

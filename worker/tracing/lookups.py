@@ -6,6 +6,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind, Tracer
 
+from worker.domain.errors import PermanentError
 from worker.handlers.lookups import Lookups
 from worker.ports import Command, MessageReport
 from worker.tracing.spans import Attributes, in_a_trace, span_of
@@ -26,7 +27,7 @@ class TracedLookups(Lookups):
             span.set_attribute("iton.dnd.listed", sum(answers.values()))
             return answers
 
-    async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport]:
+    async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
         """As `Lookups` says."""
         attributes: Attributes = _of(Command.STATUS) | {"messaging.batch.message_count": len(message_ids)}
         with span_of(self._tracer, Command.STATUS.value, attributes, kind=SpanKind.CLIENT):

@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.fake_worker import FakeWorker, World, delivery
 from tests.support.fakes import START, FakeGate, settled
@@ -22,6 +23,7 @@ from worker.handlers.credits_watch import CreditsWatch
 from worker.ports import MessageReport, RecipientStatus
 
 AWAY = TransientError("gateway_unreachable", "refused")
+REFUSED = PermanentError("rejected_by_gateway", "no")
 LOST = OutcomeUncertainError("reply_lost", "lost")
 
 
@@ -100,6 +102,31 @@ class TestStatusJobs:
         world.gateway.status_script = [PermanentError("rejected_by_gateway", "no")]
         job = {"job_id": "s-1", "message_ids": ["a"]}
         assert DeadLetter("rejected_by_gateway", "no") == await handled(worker, Lane.STATUS, job)
+
+    async def test_one_refused_id_does_not_cost_the_others_their_answers(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """It is reported like one that the gateway does not know, and named in no line."""
+        ids = [f"m{number}" for number in range(100)]
+        world.gateway.reports = dict.fromkeys(ids, report("delivered"))
+        world.gateway.status_failing = {"m17": REFUSED}
+        with capture_logs() as lines:
+            assert Done() == await handled(worker, Lane.STATUS, {"job_id": "s-1", "message_ids": ids})
+        (body,) = world.bodies
+        assert ["m17"] == [one["message_id"] for one in body["messages"] if not one["found"]]
+        assert ("pending", ids) == (body["status"], [one["message_id"] for one in body["messages"]])
+        (line,) = [line for line in lines if line["log_level"] == "warning"]
+        assert ("lookup.refused", 100, 1) == (line["event"], line["keys"], line["refused"])
+        assert not any("m17" in str(line) for line in lines)
+
+    async def test_a_part_of_nothing_but_refused_ids_is_refused(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """However many they are."""
+        world.gateway.status_failing = {"a": REFUSED, "b": REFUSED}
+        last = await handled(worker, Lane.STATUS, {"job_id": "s-1", "message_ids": ["a", "b"]})
+        assert DeadLetter(REFUSED.code, REFUSED.detail) == last
+        assert ("delivery.failed", "s-1/1") == (world.last.routing_key, world.last.message_id)
 
     async def test_a_bad_job_is_rejected(self, world: World, worker: FakeWorker) -> None:
         """With a result of its kind."""
