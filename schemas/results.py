@@ -198,7 +198,11 @@ class DeliveryRejected(_Rejected, _Numbered):
 
 
 class DeliveryFailed(_Numbered):
-    """A status job, or a part of one, whose retries are used up; the job is a dead letter."""
+    """A status job, or a part of one, that was refused or whose retries are used up; a dead letter.
+
+    Of a job of several parts, those that were answered have a `delivery.final` or `delivery.pending`
+    instead; the dead letter is the job as a whole.
+    """
 
     job_id: JobId
     status: Literal["failed"] = "failed"

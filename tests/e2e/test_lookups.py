@@ -218,6 +218,38 @@ class TestFailed:
         (warning,) = line.worker.log_lines("lookup.refused")
         assert ("warning", 100, 1) == (warning["level"], warning["keys"], warning["refused"])
 
+    def test_each_part_ends_once_when_one_of_them_keeps_failing(self, own_line: Callable[..., Line]) -> None:
+        """Nothing in the rounds before the last one; then all parts, the failed one under its own number."""
+        ids = [f"{number:024x}" for number in range(250)]
+        with status_gateway({ids[150]: 500}) as url:
+            line = own_line(
+                ITON_BASE_URL=url,
+                WORKER_RETRY_ATTEMPTS=2,
+                WORKER_RETRY_DELAYS="1,2",
+                WORKER_BREAKER_FAILURES=1000,
+            )
+            job_id = new_job_id()
+            line.producer.publish({"job_id": job_id, "message_ids": ids, "metadata": {"a": 1}}, "status")
+            line.queues.wait_dead(lambda _properties, body: job_id.encode() in body, within=40)
+            parts = line.collector.whole(job_id)
+        assert [
+            ("delivery.final", f"{job_id}/1", 1, 3, 100),
+            ("delivery.failed", f"{job_id}/2", 2, 3, 0),
+            ("delivery.final", f"{job_id}/3", 3, 3, 50),
+        ] == [
+            (
+                part.key,
+                part.properties.message_id,
+                part.body["part"],
+                part.body["parts"],
+                len(part.body["messages"]),
+            )
+            for part in parts
+        ]
+        assert ("gateway_error", {"a": 1}) == (parts[1].body["error"]["code"], parts[1].body["metadata"])
+        assert 3 == len(line.collector.of(job_id))
+        assert 0 == line.queues.count("dead")
+
     def test_retries_are_used_up_first(self, own_line: Callable[..., Line]) -> None:
         """A gateway that keeps failing: calls in a row, a round through the delay queue, then the end."""
         line = own_line(WORKER_RETRY_ATTEMPTS=2, WORKER_RETRY_DELAYS="1", WORKER_BREAKER_FAILURES=1000)

@@ -14,7 +14,7 @@ from schemas import (
 )
 from worker.domain.disposition import RetryPolicy
 from worker.domain.errors import OutcomeUncertainError, PermanentError, TransientError, WorkerError
-from worker.domain.messages import DeadLetter, Delivery, Disposition, Done, JobSummary
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, ResultMessage
 from worker.domain.plan import PART_SIZE, batches
 from worker.handlers import parallel
 from worker.handlers.handled import Handled
@@ -38,6 +38,8 @@ class StatusHandler:
     async def handle(self, delivery: Delivery) -> Handled:
         """Look up, publish, return what to do with the delivery.
 
+        A job is published as a whole: nothing of it while another round may answer what this one did not.
+
         Raises:
             JobRejectedError: the job is invalid.
             UnavailableError: the broker or the gateway is away.
@@ -47,21 +49,37 @@ class StatusHandler:
         )
         work = _StatusWork(self, read.job, read.job_id, delivery)
         try:
-            statuses = await work.publish_all()
-        except (TransientError, OutcomeUncertainError, PermanentError) as error:
-            return await self._after(error, work)
-        result = "final" if set(statuses) == {"final"} else "pending"
-        counts = {"messages": len(read.job.message_ids), "parts": len(statuses)}
-        return Handled(Done(), JobSummary("status", result, read.job_id, counts))
+            parts = await work.ask()
+        except _AnotherRoundError as error:
+            return Handled(error.delay, JobSummary("status", "delayed", read.job_id))
+        messages = [part.message for part in parts]
+        await parallel.each(self.publisher.publish_result, messages, limit=_PARTS_AT_ONCE)
+        return _ended(parts, read.job_id, len(read.job.message_ids))
 
-    async def _after(self, error: WorkerError, work: "_StatusWork") -> Handled:
-        if not isinstance(error, PermanentError):
-            again = self.policy.next_round(work.delivery, error.code, now=self.clock.now())
-            if again:
-                return Handled(again, JobSummary("status", "delayed", work.job_id))
-        await work.publish_failure(error)
-        given_up: Disposition = DeadLetter(error.code, error.detail)
-        return Handled(given_up, JobSummary("status", "failed", work.job_id))
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What became of a part.
+
+    Attributes:
+        status: of its result.
+        message: that says so.
+        refused: ids of an answered part that the gateway refused to look up.
+        error: why it was not answered.
+    """
+
+    status: str
+    message: ResultMessage
+    refused: int = 0
+    error: WorkerError | None = None
+
+
+class _AnotherRoundError(Exception):
+    """A part was not answered, and a later round may have an answer."""
+
+    def __init__(self, delay: Delay) -> None:
+        super().__init__(delay.reason)
+        self.delay = delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +91,47 @@ class _StatusWork:
     job_id: str
     delivery: Delivery
 
-    async def publish_all(self) -> list[str]:
-        """Publish a result for each part; return their statuses."""
-        distinct_ids = tuple(dict.fromkeys(self.job.message_ids))
-        parts = list(batches(distinct_ids, PART_SIZE))
+    async def ask(self) -> list[_Part]:
+        """Return what became of each part.
 
-        async def publish(numbered: tuple[int, tuple[str, ...]]) -> str:
+        Raises:
+            _AnotherRoundError: the job is to be tried again as a whole.
+        """
+        parts = list(batches(tuple(dict.fromkeys(self.job.message_ids)), PART_SIZE))
+
+        async def asked(numbered: tuple[int, tuple[str, ...]]) -> _Part:
             number, ids = numbered
+            return await self._asked((number, len(parts)), ids)
+
+        return await parallel.each(asked, enumerate(parts, start=1), limit=_PARTS_AT_ONCE)
+
+    async def _asked(self, numbered: tuple[int, int], ids: Sequence[str]) -> _Part:
+        try:
             answers = await self.handler.lookups.status(ids)
-            if refusal := _refusal(ids, answers):
-                raise refusal
-            reports = {name: said for name, said in answers.items() if not isinstance(said, PermanentError)}
-            rows = [message_of(message_id, reports.get(message_id)) for message_id in ids]
-            numbers = (number, len(parts))
-            status, message = delivery_message(self.job_id, numbers, rows, self.job.metadata, self.delivery)
-            await self.handler.publisher.publish_result(message)
-            return status
+        except (TransientError, OutcomeUncertainError) as error:
+            policy, now = self.handler.policy, self.handler.clock.now()
+            if again := policy.next_round(self.delivery, error.code, now=now):
+                raise _AnotherRoundError(again) from error
+            return self._failed(numbered, error)
+        reports = {name: said for name, said in answers.items() if not isinstance(said, PermanentError)}
+        if refusal := _refusal(ids, answers):
+            return self._failed(numbered, refusal)
+        rows = [message_of(message_id, reports.get(message_id)) for message_id in ids]
+        status, message = delivery_message(self.job_id, numbered, rows, self.job.metadata, self.delivery)
+        return _Part(status, message, refused=len(answers) - len(reports))
 
-        return await parallel.each(publish, enumerate(parts, start=1), limit=_PARTS_AT_ONCE)
-
-    async def publish_failure(self, error: WorkerError) -> None:
-        """Say that the job was given up."""
-        failure = Failure(code=error.code, detail=error.detail)
-        result = DeliveryFailed(job_id=self.job_id, error=failure, metadata=self.job.metadata)
-        message_id = result_message_id(self.job_id, 1)
+    def _failed(self, numbered: tuple[int, int], error: WorkerError) -> _Part:
+        number, parts = numbered
+        result = DeliveryFailed(
+            job_id=self.job_id,
+            part=number,
+            parts=parts,
+            error=Failure(code=error.code, detail=error.detail),
+            metadata=self.job.metadata,
+        )
+        message_id = result_message_id(self.job_id, number)
         message = result_message(ResultKind.DELIVERY, result, message_id, self.delivery)
-        await self.handler.publisher.publish_result(message)
+        return _Part(result.status, message, error=error)
 
 
 def _refusal(
@@ -107,3 +140,16 @@ def _refusal(
     """Return why a part is refused: only where all of its ids are, as one must not cost the others theirs."""
     refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
     return refusals[0] if len(refusals) == len(ids) else None
+
+
+def _ended(parts: Sequence[_Part], job_id: str, messages: int) -> Handled:
+    """Return the end of a job whose parts are published: a dead letter where one of them failed."""
+    errors = [part.error for part in parts if part.error]
+    refused = sum(part.refused for part in parts)
+    counts = {"messages": messages, "parts": len(parts)}
+    counts |= {"refused": refused} if refused else {}
+    if not errors:
+        result = "final" if all(part.status == "final" for part in parts) else "pending"
+        return Handled(Done(), JobSummary("status", result, job_id, counts))
+    given_up: Disposition = DeadLetter(errors[0].code, errors[0].detail)
+    return Handled(given_up, JobSummary("status", "failed", job_id, counts | {"failed_parts": len(errors)}))

@@ -2,6 +2,8 @@
 
 import asyncio
 from decimal import Decimal
+from operator import itemgetter
+from typing import ClassVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -118,6 +120,7 @@ class TestStatusJobs:
         (line,) = [line for line in lines if line["log_level"] == "warning"]
         assert ("lookup.refused", 100, 1) == (line["event"], line["keys"], line["refused"])
         assert not any("m17" in str(line) for line in lines)
+        assert {"messages": 100, "parts": 1, "refused": 1} == worker.observer.ended[0][0].counts
 
     async def test_a_part_of_nothing_but_refused_ids_is_refused(
         self, world: World, worker: FakeWorker
@@ -132,6 +135,101 @@ class TestStatusJobs:
         """With a result of its kind."""
         assert isinstance(await handled(worker, Lane.STATUS, {"job_id": "s-1"}), DeadLetter)
         assert "delivery.rejected" == world.last.routing_key
+
+
+class TestStatusJobsOfSeveralParts:
+    """Each part ends in one kind of result, and none is published before the job's last round."""
+
+    IDS = tuple(f"m{number}" for number in range(250))
+    JOB: ClassVar[dict[str, object]] = {"job_id": "s-1", "message_ids": IDS, "metadata": {"x": 1}}
+
+    def results(self, world: World) -> list[tuple[str, str, int, int, int]]:
+        """Routing key, message id, part, parts and number of messages of each result, by part."""
+        return sorted(
+            (
+                (result.routing_key, result.message_id, body["part"], body["parts"], len(body["messages"]))
+                for result, body in zip(world.publisher.results, world.bodies, strict=True)
+            ),
+            key=itemgetter(2),
+        )
+
+    @pytest.fixture(autouse=True)
+    def known(self, world: World) -> None:
+        """The gateway knows all of them."""
+        world.gateway.reports = dict.fromkeys(self.IDS, report("delivered"))
+
+    @pytest.mark.parametrize("error", [AWAY, LOST])
+    async def test_nothing_is_published_while_another_round_is_possible(
+        self, world: World, worker: FakeWorker, error: WorkerError
+    ) -> None:
+        """And each part once when the last one answers."""
+        world.gateway.status_failing = {"m150": error}
+        for attempts in (0, 1):
+            delay = await handled(worker, Lane.STATUS, self.JOB, attempts=attempts, first_seen=START)
+            assert isinstance(delay, Delay)
+        assert [] == world.publisher.results
+        world.gateway.status_failing = {}
+        assert Done() == await handled(worker, Lane.STATUS, self.JOB, attempts=2, first_seen=START)
+        assert [
+            ("delivery.final", "s-1/1", 1, 3, 100),
+            ("delivery.final", "s-1/2", 2, 3, 100),
+            ("delivery.final", "s-1/3", 3, 3, 50),
+        ] == self.results(world)
+
+    async def test_in_the_last_round_the_failed_part_says_so_under_its_own_number(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Beside the answers of the others; the job is one dead letter."""
+        world.gateway.status_failing = {"m150": AWAY}
+        last = await handled(worker, Lane.STATUS, self.JOB, attempts=2, first_seen=START)
+        assert DeadLetter(AWAY.code, AWAY.detail) == last
+        assert [
+            ("delivery.final", "s-1/1", 1, 3, 100),
+            ("delivery.failed", "s-1/2", 2, 3, 0),
+            ("delivery.final", "s-1/3", 3, 3, 50),
+        ] == self.results(world)
+        (failed,) = [body for body in world.bodies if body["part"] == 2]
+        assert (AWAY.code, {"x": 1}) == (failed["error"]["code"], failed["metadata"])
+        (summary, *_) = worker.observer.ended[-1]
+        assert ("failed", {"messages": 250, "parts": 3, "failed_parts": 1}) == (
+            summary.result,
+            summary.counts,
+        )
+
+    async def test_every_part_may_fail(self, world: World, worker: FakeWorker) -> None:
+        """Each for itself."""
+        world.gateway.status_failing = dict.fromkeys(self.IDS, AWAY)
+        last = await handled(worker, Lane.STATUS, self.JOB, attempts=2, first_seen=START)
+        assert isinstance(last, DeadLetter)
+        assert [
+            ("delivery.failed", "s-1/1", 1, 3, 0),
+            ("delivery.failed", "s-1/2", 2, 3, 0),
+            ("delivery.failed", "s-1/3", 3, 3, 0),
+        ] == self.results(world)
+
+    async def test_a_refused_part_ends_the_job_in_its_first_round(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """It would be refused again; the others keep their answers."""
+        world.gateway.status_failing = dict.fromkeys(self.IDS[200:], REFUSED)
+        last = await handled(worker, Lane.STATUS, self.JOB)
+        assert DeadLetter(REFUSED.code, REFUSED.detail) == last
+        assert ["delivery.final", "delivery.final", "delivery.failed"] == [
+            key for key, *_ in self.results(world)
+        ]
+
+    async def test_a_refused_part_waits_for_one_that_may_still_be_answered(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Nothing is published in between."""
+        world.gateway.status_failing = dict.fromkeys(self.IDS[:100], REFUSED) | {"m150": AWAY}
+        assert Delay(5, AWAY.code) == await handled(worker, Lane.STATUS, self.JOB)
+        assert [] == world.publisher.results
+
+    async def test_a_broker_that_is_away_sends_the_job_back(self, world: World, worker: FakeWorker) -> None:
+        """What was published may come again, the same."""
+        world.publisher.failures = 1
+        assert isinstance(await handled(worker, Lane.STATUS, self.JOB), Requeue)
 
 
 class TestAccountJobs:
