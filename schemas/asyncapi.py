@@ -29,8 +29,9 @@ _JOB_PROPERTIES: Final = {
 _RESULT_PROPERTIES: Final = {
     "content_type": CONTENT_TYPE,
     "delivery_mode": "2 (persistent)",
-    "message_id": "JOB_ID/PART, the same on every re-publication; of a rejection JOB_ID/rejected/HASH, or "
-    "rejected/HASH without a job id; of a follow-up JOB_ID/track/N.",
+    "message_id": "JOB_ID/PART, the same on every re-publication, also of a higher revision, which replaces "
+    "the result before it; of a rejection JOB_ID/rejected/HASH, or rejected/HASH without a job id; of a "
+    "follow-up JOB_ID/track/N.",
     "correlation_id": "The job's, else its job_id.",
     "type": "send.result.v1, delivery.result.v1 or account.result.v1.",
     "timestamp": "When it was published.",
