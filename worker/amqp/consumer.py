@@ -180,6 +180,17 @@ class Consumer:
             self._paused.pop(lane, None)
         await self._adjust()
 
+    async def look(self, lane: Lane) -> tuple[int, int]:
+        """Return how many jobs wait in the queue of *lane*, and how many workers consume it.
+
+        Without a connection, or an answer, no job waits.
+        """
+        intake = self._intakes[lane]
+        try:
+            return await intake.look(), max(1, intake.consumers)
+        except (WorkerError, AMQPError):
+            return 0, 1
+
     async def hold(self, lane: Lane, prefetch: int) -> None:
         """Have up to *prefetch* jobs of *lane* in hand from now on; never more than at the beginning."""
         try:

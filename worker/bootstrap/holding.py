@@ -32,11 +32,20 @@ class Holding:
             await self.clock.sleep(_EVERY)
             held, has_room = self.consumer.in_flight_by_lane, self.gate.has_room(urgent=False)
             for lane, limit in self.limits.items():
-                most = limit.look(
+                wanted = limit.look(
                     held.get(lane, 0),
                     self.consumer.done_by_lane.get(lane, 0),
                     length=self.consumer.bytes_by_lane.get(lane, 0),
                     calls=self.gate.calls,
                     has_room=has_room,
                 )
-                await self.consumer.hold(lane, most)
+                if wanted > limit.value and not await self._is_there_for_all(lane, wanted):
+                    continue
+                if wanted != limit.value:
+                    limit.follow(wanted)
+                    await self.consumer.hold(lane, wanted)
+
+    async def _is_there_for_all(self, lane: Lane, wanted: int) -> bool:
+        """Whether every worker could have as many more: the first one must not take what is for all."""
+        waiting, workers = await self.consumer.look(lane)
+        return workers == 1 or waiting >= workers * wanted

@@ -49,7 +49,7 @@ class PrefetchLimit:
         self.value = min(max(first, self._lowest), highest)
 
     def look(self, held: int, done: int, *, length: int, calls: int, has_room: bool) -> int:
-        """Return the limit from now on.
+        """Return what the limit should be; `follow` makes it so.
 
         Args:
             held: jobs in hand.
@@ -58,20 +58,25 @@ class PrefetchLimit:
             calls: to the gateway, under way.
             has_room: whether the gateway would take more of them.
         """
-        now = self._clock.elapsed()
+        now, wanted = self._clock.elapsed(), self.value
         fitting = _MOST_BYTES * held // max(length, 1)
         if length > _MOST_BYTES and fitting < self.value:
-            self._set(fitting * 3 // 4, lowest=1)
-        if held < self.value * _FULL:
+            wanted = self._bounded(fitting * 3 // 4, lowest=1)
+        elif held < self.value * _FULL:
             # It is not the limit that keeps the worker from having more.
             self._looks.clear()
         elif self._looks:
             wanted = self._wanted((now, done), fitting, calls, has_room=has_room)
-            self._set(wanted, lowest=min(self._lowest, max(fitting, 1)))
+            wanted = self._bounded(wanted, lowest=min(self._lowest, max(fitting, 1)))
         self._looks.append((now, done))
         while now - self._looks[0][0] > _WINDOW:
             self._looks.popleft()
-        return self.value
+        return wanted
+
+    def follow(self, value: int) -> None:
+        """Make *value* the limit and look anew."""
+        self.value = value
+        self._looks.clear()
 
     def _wanted(self, last: _Look, fitting: int, calls: int, *, has_room: bool) -> int:
         first, middle = self._looks[0], self._looks[len(self._looks) // 2]
@@ -87,8 +92,7 @@ class PrefetchLimit:
             return min(self.value, max(ceil(rate * _WORK), _JOBS_A_CALL * calls))
         return self.value
 
-    def _set(self, value: int, *, lowest: int) -> None:
-        value = min(max(value, lowest), self._highest)
-        if value != self.value and self._lowest < self._highest:
-            self.value = value
-            self._looks.clear()
+    def _bounded(self, value: int, *, lowest: int) -> int:
+        if self._lowest == self._highest:
+            return self.value
+        return min(max(value, lowest, 1), self._highest)

@@ -56,7 +56,10 @@ class Worker:
             calls = gateway.calls_made(held)
             room = calls < gateway.calls and gateway.rate >= LIMITED
             told = {"length": held * self.length, "calls": calls}
-            self.changes += self.limit.look(held, int(self._done), has_room=room, **told) != held
+            wanted = self.limit.look(held, int(self._done), has_room=room, **told)
+            if wanted != held:
+                self.limit.follow(wanted)
+                self.changes += 1
         return self.limit.value
 
 
@@ -152,5 +155,7 @@ class TestPrefetchLimit:
             await clock.advance(seconds)
             done += more
             value = limit.look(held, done, length=held * length, calls=held, has_room=room)
+            if value != limit.value:
+                limit.follow(value)
             least = min(lowest, highest, 67_108_864 // max(length, 1) * 3 // 4)
             assert max(least, 1) <= value <= highest

@@ -21,9 +21,15 @@ from schemas import (
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 IDS = st.from_regex(r"[A-Za-z0-9._:-]{1,20}", fullmatch=True)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)  # as in JSON
 METADATA = st.dictionaries(
     WORDS,
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS | st.lists(WORDS),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS
+    | st.lists(WORDS),
     max_size=3,
 )
 KOLKATA = timezone(timedelta(hours=5, minutes=30))
