@@ -10,6 +10,7 @@ from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
 
 _EVERY = 0.25  # seconds
+_PLENTY = 4  # times what one wants: at the end of a backlog nobody has a quarter more to do than others
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,6 @@ class Holding:
                     await self.consumer.hold(lane, wanted)
 
     async def _is_there_for_all(self, lane: Lane, wanted: int) -> bool:
-        """Whether every worker could have as many more: the first one must not take what is for all."""
+        """Whether there is plenty for every worker: the first to have more must not take what is for all."""
         waiting, workers = await self.consumer.look(lane)
-        return workers == 1 or waiting >= workers * wanted
+        return workers == 1 or waiting >= _PLENTY * workers * wanted

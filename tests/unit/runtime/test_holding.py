@@ -66,10 +66,10 @@ class TestHolding:
         held = await looks(Queue(), 20)
         assert [50, 100, 200, 400, 800, 1_600, 2_000] == held
 
-    @pytest.mark.parametrize(("workers", "waiting", "most"), [(4, 400, 100), (4, 399, 50), (1, 0, 2_000)])
+    @pytest.mark.parametrize(("workers", "waiting", "most"), [(4, 1_600, 100), (4, 1_599, 50), (1, 0, 2_000)])
     async def test_the_first_of_several_does_not_take_all(
         self, workers: int, waiting: int, most: int
     ) -> None:
-        """It has more only while every worker could; one that is alone need not care."""
+        """It has more only while there is plenty for each; one that is alone need not care."""
         held = await looks(Queue(waiting, workers), 20)
         assert most == max(held)
