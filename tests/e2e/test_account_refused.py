@@ -64,6 +64,19 @@ class TestRefusedAccount:
         assert "send.accepted" == line.collector.one(job, within=WITHIN).key
         assert {ONE: 1} == line.gateway.times("unauthorised")
 
+    def test_a_refusal_that_quotes_such_words_from_the_text_stops_nothing(
+        self, own_line: Callable[..., Line]
+    ) -> None:
+        """The job fails by itself; the next one is sent."""
+        line = own_line()
+        text = "Dear Ann, your account is suspended."
+        line.gateway.fault(command="sendSMS", status=400, body="Invalid text: your account is suspended")
+        refused = line.collector.one(line.producer.send([ONE], text), within=WITHIN)
+        assert "rejected_by_gateway" == refused.body["recipients"][0]["error"]["code"]
+        assert line.worker.is_ready()
+        line.gateway.clear_faults()
+        assert "send.accepted" == line.collector.one(line.producer.send([ONE], "next")).key
+
     def test_it_is_noticed_without_a_job(self, own_line: Callable[..., Line]) -> None:
         """A worker that starts with a wrong password is not ready, and alive."""
         line = own_line()

@@ -173,15 +173,20 @@ def rule_for(rules: Sequence[Rule], command: Command, status: int, body: Body, *
         command: that was called.
         status: HTTP status code.
         body: the reply's.
-        sent: the text of a sendSMS. Where a reply repeats it, it is left out: a message that says
-            "insufficient credits" must not stop the work because a refusal quotes it.
+        sent: the text of a sendSMS. Where a reply repeats it, it is left out, and words of a fragment of it
+            are no trouble with the account: a message that says "insufficient credits" must not stop the
+            work because a refusal quotes it.
     """
     words = body.words
     if len(sent) >= _SHORTEST_ECHO:
-        words = words.replace(sent, " ").strip() or words
+        own = words.replace(sent, " ").strip()
+        # A reply that is nothing but the text is no echo of it: the gateway says the same.
+        words, sent = (own, sent) if own else (words, "")
     page = body.is_page or len(words) > _LONGEST_REFUSAL
     words = words[:_READ_UP_TO]
-    return next(rule for rule in (*rules, *BUILT_IN) if rule.holds(command, status, words, page=page))
+    return next(
+        rule for rule in (*rules, *BUILT_IN) if rule.holds(command, status, words, page=page, sent=sent)
+    )
 
 
 def error_of(rule: Rule, detail: str, retry_after: float | None) -> WorkerError:

@@ -18,6 +18,9 @@ class Verdict(StrEnum):
     CREDITS = "account.credits"
 
 
+_ABOUT_THE_ACCOUNT = frozenset({Verdict.CREDENTIALS, Verdict.CREDITS})
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Which replies mean what; a condition that is None holds for every reply.
@@ -39,15 +42,41 @@ class Rule:
     commands: frozenset[Command] | None = None
     pages: bool = False
 
-    def holds(self, command: Command, status: int, words: str, *, page: bool) -> bool:
-        """Tell whether the rule is about this reply."""
+    def holds(self, command: Command, status: int, words: str, *, page: bool, sent: str = "") -> bool:
+        """Tell whether the rule is about this reply.
+
+        Trouble with the account stops all work, so words that may be quoted from *sent*, the text of the
+        call, are no sign of it.
+        """
         if self.commands is not None and command not in self.commands:
             return False
         if self.statuses is not None and status not in self.statuses:
             return False
         if self.pattern is None:
             return True
-        return (self.pages or not page) and self.pattern.search(words) is not None
+        if page and not self.pages:
+            return False
+        if sent and self.verdict in _ABOUT_THE_ACCOUNT:
+            return _found_outside(self.pattern, words, folded(sent))
+        return self.pattern.search(words) is not None
+
+
+def folded(text: str) -> str:
+    """Return *text* without what an echo may change of it: case and the width of spaces."""
+    return " ".join(text.split()).casefold()
+
+
+def _found_outside(pattern: re.Pattern[str], words: str, quotable: str) -> bool:
+    """Tell whether *pattern* is found in *words* in a place that does not occur in *quotable*."""
+    match = pattern.search(words)
+    while match:
+        # "account 7: your account is blocked" begins too early: what counts is the shortest with that end.
+        while inner := pattern.search(words, match.start() + 1, match.end()):
+            match = inner
+        if folded(match[0]) not in quotable:
+            return True
+        match = pattern.search(words, match.end())
+    return False
 
 
 DEFAULT_CODES = {

@@ -95,6 +95,64 @@ class TestWords:
         assert code(f"Rejected ({text})".encode(), sent=text) == "reply_unreadable"
         assert code(text.encode(), sent=text) == "credits_exhausted"
 
+    @pytest.mark.parametrize(
+        ("reply", "text", "in_200", "in_400"),
+        [
+            (
+                "Invalid text: your account is suspended",
+                "Dear Ann,  Your ACCOUNT\nis suspended. Call us.",
+                "reply_unreadable",
+                "rejected_by_gateway",
+            ),
+            (
+                'Bad content near "password is wrong"',
+                "That password is wrong, try again",
+                "reply_unreadable",
+                "rejected_by_gateway",
+            ),
+            (
+                "Template mismatch for account 7: your account is blocked",
+                "Your account is blocked",
+                "text_refused",
+                "text_refused",
+            ),
+            ("Rejected: no balance", "You have no balance", "reply_unreadable", "rejected_by_gateway"),
+        ],
+    )
+    def test_nor_does_a_fragment_of_it(self, reply: str, text: str, in_200: str, in_400: str) -> None:
+        """Words that occur in the text, in whatever case and spacing, are no trouble with the account."""
+        assert (code(reply.encode(), sent=text), code(reply.encode(), 400, sent=text)) == (in_200, in_400)
+
+    @pytest.mark.parametrize(
+        ("reply", "text"),
+        [
+            ("Your account is suspended", "Log in to your account"),
+            ("Username or password is wrong", "Your password expires today"),
+            ('Bad content "password is wrong". Account inactive', "The password is wrong"),
+        ],
+    )
+    def test_what_the_text_does_not_say_is_the_gateway_s_word(self, reply: str, text: str) -> None:
+        """A text that shares some words with a refusal does not hide it."""
+        assert code(reply.encode(), sent=text) == "credentials_refused"
+
+    def test_a_fragment_does_not_hide_an_http_status(self) -> None:
+        """401 is about the account, whatever is quoted."""
+        assert code(b"no: your account is suspended", 401, sent="your account is suspended!") == (
+            "credentials_refused"
+        )
+
+    def test_an_operator_s_rule_about_the_account_heeds_it_too(self) -> None:
+        """Its other rules look at all words: they stop no work."""
+        rules = rules_from(
+            [
+                {"error": "account.credits", "pattern": "recharge now"},
+                {"error": "permanent", "code": "odd_text", "pattern": "recharge now"},
+            ]
+        )
+        body = decoded(b"Refused: Recharge now")
+        assert rule_for(rules, Command.SEND, 200, body, sent="Please recharge now!").code == "odd_text"
+        assert rule_for(rules, Command.SEND, 200, body, sent="Hello").code == "credits_exhausted"
+
     def test_other_commands_know_nothing_of_senders(self) -> None:
         """Their words are about something else."""
         assert code(b"Invalid Sender ID", command=Command.ACCOUNT) == "reply_unreadable"
