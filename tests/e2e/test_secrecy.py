@@ -1,8 +1,10 @@
 """No credential anywhere but in the request to ITON (contract, promise 6)."""
 
 import sys
+from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import ExitStack
+from html import escape
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -15,7 +17,11 @@ from tests.support.worker_process import PASSWORD, USERNAME, Workshop, wait_unti
 TOKEN = "token-9f31c7"
 ONE, OTHER = "919876543210", "919123454321"
 TEXT = "Ihr Geheimnis ist 4711"
-SECRETS = sorted({USERNAME, PASSWORD, TOKEN, quote(PASSWORD), quote_plus(PASSWORD), quote(PASSWORD, safe="")})
+IN_BASE64 = b64encode(PASSWORD.encode()).decode()
+SECRETS = sorted(
+    {USERNAME, PASSWORD, TOKEN, quote(PASSWORD), quote_plus(PASSWORD), quote(PASSWORD, safe=""), IN_BASE64}
+    | {quote(PASSWORD).lower(), escape(PASSWORD)}
+)
 # Everything that logs, as loud as it can be, before the worker sets up its own logs and after.
 LOUD = """
 import logging, sys
@@ -80,6 +86,7 @@ def _messages(line: Line) -> list[str]:
         {"kind": "html"},
         {"status": 500},
         {"status": 400, "body": f"Bad request for {USERNAME} with {PASSWORD}"},
+        {"status": 400, "body": f"Bad: {quote(PASSWORD).lower()} {escape(PASSWORD)} {IN_BASE64}"},
         {"status": 302, "headers": {"Location": "/elsewhere"}},
         {"kind": "truncated"},
         {"kind": "oversized", "size": 4 << 20},

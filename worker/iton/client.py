@@ -156,7 +156,8 @@ class ItonGateway:
             return {}
         request = self._requests.message_status(asked)
         zone, numbering = self._dialect.zone, self._dialect.numbering
-        return await self._call(request, lambda body: read_status(body, asked, zone, numbering), ())
+        reports = await self._call(request, lambda body: read_status(body, asked, zone, numbering), ())
+        return {name: self._quotes.report(report) for name, report in reports.items()}
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from worker.iton.bodies import Body
 from worker.iton.dialect import Credentials
 from worker.logs import Redaction
+from worker.ports import MessageReport
 
 LONGEST_QUOTE = 200
 """Characters."""
@@ -18,7 +20,7 @@ class Quotes:
     """Quotes replies without the account's credentials, whole phone numbers and the text that was sent.
 
     Args:
-        credentials: hidden in every spelling, raw and percent-encoded; the user name as a whole word.
+        credentials: hidden in every spelling: raw, escaped, in Base64; the user name as a whole word.
     """
 
     def __init__(self, credentials: Credentials) -> None:
@@ -41,6 +43,22 @@ class Quotes:
         words = self.clean(body.words or body.text, hidden)
         return f"HTTP {status}: {words}" if words else f"HTTP {status} with an empty body"
 
+    def report(self, report: MessageReport) -> MessageReport:
+        """Return *report* without credentials in the gateway's words; numbers and texts are its subject."""
+        return replace(
+            report,
+            sender=report.sender and self._without_credentials(report.sender),
+            text=report.text and self._without_credentials(report.text),
+            recipients=tuple(
+                replace(
+                    one,
+                    recipient=self._without_credentials(one.recipient),
+                    raw_status=self._without_credentials(one.raw_status),
+                )
+                for one in report.recipients
+            ),
+        )
+
     def clean(self, words: str, hidden: Iterable[str]) -> str:
         """Return *words* in one line, cut short after everything secret was taken out."""
         for secret in sorted(hidden, key=len, reverse=True):
@@ -48,6 +66,11 @@ class Quotes:
             if len(secret) >= _SHORTEST_HIDDEN:
                 for form in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
                     words = words.replace(form, _HIDDEN)
+        # Before spaces are folded, of which a password may hold any number.
+        words = self._without_credentials(words)
         line = " ".join("".join(char if char.isprintable() else " " for char in words).split())
         line = self._redaction.text(line)
         return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
+
+    def _without_credentials(self, words: str) -> str:
+        return self._redaction.text(words, numbers=False)

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import unquote
 
 from structlog.typing import EventDict, WrappedLogger
+
+from worker.logs.spellings import ESCAPED, as_word, base64_forms, in_base64, spelt
 
 HIDDEN = "***"
 
@@ -24,19 +27,39 @@ _WORD = 40  # characters
 _WORDS = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A form of a secret.
+
+    Attributes:
+        escaped: what is looked for in a text with escapes.
+        plain: what is looked for in any other.
+        word: it counts only as a whole word.
+    """
+
+    secret: str
+    escaped: str
+    plain: str
+    word: bool
+
+    def pattern(self, *, escaped: bool) -> str:
+        """Return one of its patterns with what must stand around it."""
+        pattern = self.escaped if escaped else self.plain
+        return as_word(pattern, escaped=escaped) if self.word else pattern
+
+
 class Redaction:
     """A structlog processor that cleans every value of an event, nested ones and tracebacks included.
 
     Args:
-        secrets: hidden wherever they occur, raw or encoded; those under 6 characters only as whole words.
+        secrets: hidden wherever they occur, in any spelling; those under 6 characters only as whole words.
         names: hidden as whole words.
     """
 
     def __init__(self, secrets: Iterable[str] = (), names: Iterable[str] = ()) -> None:
-        secrets, names = set(secrets), set(names)
-        anywhere = _forms(secret for secret in secrets if len(secret) >= _SHORT)
-        words = _forms({*names, *(secret for secret in secrets if len(secret) < _SHORT)})
-        self._secret = _pattern(anywhere, words)
+        forms = _forms(secrets, names)
+        self._plain = _joined(form.pattern(escaped=False) for form in forms)
+        self._escaped = _joined(form.pattern(escaped=True) for form in forms)
         self._word = lru_cache(_WORDS)(self.text)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -54,8 +77,8 @@ class Redaction:
 
     def text(self, value: str, *, numbers: bool = True) -> str:
         """Return *value* without secrets and, unless *numbers* is false, with masked phone numbers."""
-        if self._secret:
-            value = self._secret.sub(HIDDEN, value)
+        secret = self._escaped if ESCAPED.search(value) else self._plain
+        value = secret.sub(HIDDEN, value)
         return _NUMBER.sub(_mask, value) if numbers else value
 
     def _clean(self, value: object, *, numbers: bool) -> object:
@@ -81,23 +104,27 @@ def _shown(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _forms(secrets: Iterable[str]) -> set[str]:
-    """Return the spellings in which a secret turns up: raw, percent-encoded, decoded, inside a repr."""
-    found: set[str] = set()
-    for secret in secrets:
-        for raw in {secret, unquote(secret)}:
-            found |= {raw, quote(raw), quote(raw, safe=""), quote_plus(raw), repr(raw)[1:-1]}
-            found.add(repr(raw.encode("utf-8", "surrogateescape"))[2:-1])
-    return {form for form in found if form.strip()}
+def _forms(secrets: Iterable[str], names: Iterable[str]) -> list[_Form]:
+    """Return what is looked for, the longest first, so that no tail of one is left."""
+    secrets, names = _variants(secrets), _variants(names)
+    pairs = {f"{name}:{secret}" for name in names for secret in secrets}
+    hidden = [_Form(name, spelt(name), re.escape(name), word=True) for name in names]
+    hidden += [_Form(one, spelt(one), re.escape(one), word=len(one) < _SHORT) for one in secrets]
+    for secret in secrets | pairs:
+        plain = f"(?:{'|'.join(map(re.escape, base64_forms(secret)))})={{0,2}}"
+        hidden.append(_Form(secret, in_base64(secret), plain, word=len(secret) < _SHORT))
+    return sorted(hidden, key=lambda form: (form.word, -len(form.secret), form.escaped))
 
 
-def _pattern(anywhere: set[str], words: set[str]) -> re.Pattern[str] | None:
-    """Match the longest spelling first, so that no tail of one is left over."""
-    choices = [re.escape(form) for form in sorted(anywhere, key=len, reverse=True)]
-    choices += [
-        rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])" for form in sorted(words, key=len, reverse=True)
-    ]
-    return re.compile("|".join(choices)) if choices else None
+def _joined(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Match any of *patterns*, the first that does; nothing where there are none."""
+    return re.compile("|".join(patterns) or "(?!)")
+
+
+def _variants(secrets: Iterable[str]) -> set[str]:
+    """Return *secrets*, and what they are without the escapes of a URL and without spaces around them."""
+    found = {form for secret in secrets for form in (secret, unquote(secret))}
+    return {form for secret in found for form in (secret, secret.strip()) if form.strip()}
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -1,16 +1,69 @@
 """What may be quoted of a reply."""
 
+import base64
+import html
 import json
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from worker.iton.bodies import decoded
 from worker.iton.dialect import Credentials
 from worker.iton.words import LONGEST_QUOTE, Quotes
+from worker.ports import MessageReport, RecipientStatus
 
 PASSWORD = "gehe!m&w=ört"
 QUOTES = Quotes(Credentials("acme-sms", PASSWORD, "token-4d2f81"))
+
+
+def percent(text: str, *, lower: bool = True) -> str:
+    """Percent-encode every byte."""
+    return "".join(f"%{byte:02x}" if lower else f"%{byte:02X}" for byte in text.encode())
+
+
+def json_units(text: str) -> str:
+    """Write every character as JSON's escape of its UTF-16 code units."""
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{int.from_bytes(units[at : at + 2]):04x}" for at in range(0, len(units), 2))
+
+
+def entities(text: str) -> str:
+    """Escape for HTML, everything beyond ASCII as a number."""
+    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def in_base64(text: str) -> str:
+    """Encode as HTTP's Basic scheme encodes."""
+    return base64.b64encode(text.encode()).decode()
+
+
+WAYS: list[Callable[[str], str]] = [
+    str,
+    quote,
+    quote_plus,
+    percent,
+    entities,
+    json_units,
+    html.escape,
+    in_base64,
+    lambda text: repr(text)[1:-1],
+    lambda text: quote(quote(text, safe=""), safe=""),
+    lambda text: quote(text, safe="").lower() if text.islower() else quote(text),
+    lambda text: percent(text, lower=False),
+    lambda text: text.replace(" ", "+"),
+    lambda text: "".join(f"&#x{ord(char):X};" for char in text),
+    lambda text: "".join(f"&#{ord(char)};" for char in text),
+    lambda text: html.escape(html.escape(text)),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    lambda text: in_base64(f"acme-sms:{text}"),
+    lambda text: in_base64(text).rstrip("=").translate(str.maketrans("+/", "-_")),
+    lambda text: quote(in_base64(text), safe=""),
+]
+"""How a server may write a password."""
 
 
 class TestQuotes:
@@ -31,6 +84,33 @@ class TestQuotes:
         """A gateway may quote the request that it refuses."""
         said = QUOTES.detail(400, decoded(f"bad request: {form}".encode()), ())
         assert said == "HTTP 400: bad request: ***"
+
+    @given(st.text(min_size=6, max_size=24).filter(lambda text: text == text.strip()), st.data())
+    def test_no_way_to_write_a_password_shows_it(self, password: str, data: st.DataObject) -> None:
+        """Servers escape for URLs, for HTML and for JSON, some of the characters or all, in Base64 too."""
+        quotes = Quotes(Credentials("acme-sms", password, None))
+        form = data.draw(st.sampled_from(WAYS))(password)
+        assert quotes.clean(f"bad: {form} .", ()).rstrip(" .").removesuffix("***") == "bad: "
+
+    def test_a_password_is_hidden_where_its_escapes_are_mixed(self) -> None:
+        """Each character may be written in a way of its own."""
+        form = "%67ehe&#33;m&amp;w%3d\\u00f6rt"
+        assert QUOTES.clean(f"bad: {form}", ()) == "bad: ***"
+
+    @pytest.mark.parametrize("form", ["user%3Dacme-sms%26", '{"user\\u003dacme-sms', "&quot;acme-sms&quot;"])
+    def test_the_user_name_is_hidden_beside_an_escape(self, form: str) -> None:
+        """An escape's last letters are no part of the word."""
+        assert "acme-sms" not in QUOTES.clean(form, ())
+
+    def test_a_report_shows_no_credentials(self) -> None:
+        """Its numbers and the rest of its texts are what was asked for."""
+        recipient = RecipientStatus("919876543210", "unknown", f"BAD {PASSWORD}")
+        report = MessageReport("acme-sms", None, f"Use {quote(PASSWORD)}, 919876543210", (recipient,))
+        assert QUOTES.report(report) == MessageReport(
+            "***", None, "Use ***, 919876543210", (RecipientStatus("919876543210", "unknown", "BAD ***"),)
+        )
+        nothing = MessageReport(None, None, None, ())
+        assert QUOTES.report(nothing) == nothing
 
     def test_numbers_and_the_text_are_hidden(self) -> None:
         """Also where JSON escapes them."""

@@ -27,6 +27,22 @@ class TestSecrets:
         assert "***" in cleaned
         assert "rd" not in cleaned
 
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "p%40ss%20w%2frd",
+            "p&#64;ss w/rd",
+            "p&commat;ss+w&#x2F;rd",
+            "p\\u0040ss w\\/rd",
+            "cEBzcyB3L3Jk",
+            "YWNtZTpwQHNzIHcvcmQ=",
+        ],
+    )
+    def test_are_hidden_in_what_servers_make_of_them(self, form: str) -> None:
+        """Escaped for URLs, HTML and JSON; in Base64, alone and behind the user name."""
+        cleaned = _clean(Redaction(["p@ss w/rd"], ["acme"]), detail=f"HTTP 400: {form}, no")["detail"]
+        assert cleaned == "HTTP 400: ***, no"
+
     def test_are_hidden_when_registered_encoded(self) -> None:
         """A password taken from a URL is hidden in its decoded form as well."""
         assert _clean(Redaction(["broker%2Fpw"]), url="broker/pw")["url"] == "***"
