@@ -20,6 +20,21 @@ _PLAIN = frozenset({int, float, bool, type(None)})
 _NUMBER = re.compile(
     r"(?:(?<![0-9a-fA-F])|(?<=%[0-9a-fA-F]{2}))(?:\+\d(?:[ \-]?\d){9,14}|\d{10,15})(?![0-9a-fA-F])"
 )
+# Groups of digits with one separator between them, such as "98765 40002" and "(098765)40004"; not the end of
+# a hyphenated word or of a time.
+_GROUPS = re.compile(
+    r"(?:(?<![0-9A-Za-z])|(?<=%[0-9a-fA-F]{2}))(?<![0-9A-Za-z]-)(?<![0-9][.:])"
+    r"[+(]{0,2}\d{1,15}(?:(?:[ .\-]?[()][ .\-]?|[ .\-])\d{1,15})+(?![0-9a-fA-F])(?!-[0-9A-Za-z])",
+    re.ASCII,
+)
+_SEPARATED = re.compile(r"[0-9][ .()\-]{1,3}[0-9]")  # found sooner than groups are
+_NO_NUMBER = re.compile(
+    r"\d{4}([-.])\d\d\1\d\d(?: \d\d?)?|\d\d([-.])\d\d\2\d{4}(?: \d\d?)?"  # a date, perhaps with the hour
+    r"|(?:\d{1,3}\.){3}\d{1,3}"  # an IPv4 address
+    r"|\d+\.\d{1,4}|\d{1,4}\.\d+"  # seconds, an amount
+    r"|\d{1,3}\.\d{1,3}(?: \d{1,3}\.\d{1,3})+"  # several of these
+)
+_FEWEST = 7  # digits
 _ENDS = 2
 _SHORT = 6
 # Events, kinds, results, codes: the same few words in every line. Longer texts are read each time.
@@ -79,7 +94,7 @@ class Redaction:
         """Return *value* without secrets and, unless *numbers* is false, with masked phone numbers."""
         secret = self._escaped if ESCAPED.search(value) else self._plain
         value = secret.sub(HIDDEN, value)
-        return _NUMBER.sub(_mask, value) if numbers else value
+        return _without_numbers(value) if numbers else value
 
     def _clean(self, value: object, *, numbers: bool) -> object:
         if isinstance(value, str):
@@ -127,6 +142,18 @@ def _variants(secrets: Iterable[str]) -> set[str]:
     return {form for secret in found for form in (secret, secret.strip()) if form.strip()}
 
 
+def _without_numbers(value: str) -> str:
+    value = _NUMBER.sub(_mask, value)
+    return _GROUPS.sub(_mask_groups, value) if _SEPARATED.search(value) else value
+
+
 def _mask(match: re.Match[str]) -> str:
     number = match.group()
     return number[:_ENDS] + "*" * (len(number) - 2 * _ENDS) + number[-_ENDS:]
+
+
+def _mask_groups(match: re.Match[str]) -> str:
+    groups = match.group()
+    if sum(map(str.isdigit, groups)) < _FEWEST or _NO_NUMBER.fullmatch(groups):
+        return groups
+    return _mask(match)

@@ -1,5 +1,6 @@
 """The last safety net of the logs."""
 
+import re
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -92,6 +93,13 @@ class TestNumbers:
             ("to=919876543210,919032728149&x", "to=91********10,91********49&x"),
             ("to=919876543210%2C919032728149", "to=91********10%2C91********49"),
             ("9876543210 is dead", "98******10 is dead"),
+            ("no: 98765 40002", "no: 98*******02"),
+            ("no: (098765)40004.", "no: (0*********04."),
+            ("no: 98765-40002, 98765.40003", "no: 98*******02, 98*******03"),
+            ("to=+91 (98765) 40002;", "to=+9*************02;"),
+            ("98765 40002 98765 40003", "98*******************03"),
+            ("555-1234", "55****34"),
+            ("%2B98765 40002", "%2B98*******02"),
         ],
     )
     def test_are_masked(self, given: str, expected: str) -> None:
@@ -107,11 +115,32 @@ class TestNumbers:
             "417 credits",
             "123456789",
             "12345678901234567890",
+            "12345678901234567890 12345678901234567891",
+            "on 2026-11-23 at 10:15:00.123456789",
+            "23.11.2026 10:15",
+            "10.20.130.140:5672",
+            "123456.78 credits",
+            "after 12.345678 s",
+            "0.42 12.53 100.5",
+            "order-98765-40002",
+            "3f2b1c4d-1234-5678-9012-a1b2c3d4e5f6",
+            "HTTP 400: 3 of 417 (25 s)",
+            "4.1.3",
         ],
     )
     def test_other_digits_stay(self, given: str) -> None:
         """Message ids, times and short or very long numbers are no phone numbers."""
         assert given == _clean(Redaction(), event=given)["event"]
+
+    @given(
+        st.lists(st.from_regex(r"[0-9]{3,5}", fullmatch=True), min_size=3, max_size=3),
+        st.sampled_from([" ", "-", ".", "(", ")", " (", ") "]),
+        st.sampled_from(["{}", "no {}", "({})", "'{}', not sent", "to={}&x"]),
+    )
+    def test_no_grouped_number_keeps_its_middle(self, groups: list[str], between: str, around: str) -> None:
+        """Whatever separates its groups, and wherever it stands."""
+        cleaned = Redaction().text(around.format(between.join(groups)))
+        assert groups[1] not in re.split(r"[^0-9]+", cleaned)
 
     def test_a_job_id_stays(self) -> None:
         """The producer's id must be findable, even when it is all digits."""
