@@ -26,22 +26,27 @@ def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGa
     """Return the client of the account that the settings name."""
     gateway = settings.gateway
     token = gateway.api_token.get_secret_value() if gateway.api_token else None
-    return ItonGateway(
-        gateway.base_url,
-        Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token),
-        Dialect(
-            method=gateway.method,
-            text_parameter=gateway.text_param,
-            default_sender=settings.sending.default_sender,
-            url_limit=gateway.max_url_bytes,
-            zone=ZoneInfo(gateway.timezone),
-            numbering=numbering_of(settings),
-            rules=_rules(settings),
-        ),
-        limits=TimeLimits(call=gateway.timeout),
-        observers=observers,
-        transport=AiohttpTransport(Pool(connections=gateway.max_calls)),
+    dialect = Dialect(
+        method=gateway.method,
+        text_parameter=gateway.text_param,
+        default_sender=settings.sending.default_sender,
+        url_limit=gateway.max_url_bytes,
+        zone=ZoneInfo(gateway.timezone),
+        numbering=numbering_of(settings),
+        rules=_rules(settings),
     )
+    credentials = Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token)
+    try:
+        return ItonGateway(
+            gateway.base_url,
+            credentials,
+            dialect,
+            limits=TimeLimits(call=gateway.timeout),
+            observers=observers,
+            transport=AiohttpTransport(Pool(connections=gateway.max_calls)),
+        )
+    except ValueError:
+        raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None
 
 
 def numbering_of(settings: Settings) -> NumberingPlan:

@@ -56,7 +56,10 @@ class Requests:
     """
 
     def __init__(self, base_url: str, credentials: Credentials, dialect: Dialect) -> None:
-        url = httpx.URL(base_url)
+        try:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"the gateway's address cannot be read: {error}") from None
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("the gateway's address must start with http:// or https:// and name a host")
         if url.userinfo or url.query or url.fragment:

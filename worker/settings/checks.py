@@ -4,16 +4,30 @@ import json
 import re
 from itertools import pairwise
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
 from schemas.entries import RESERVED_PARAMS
+from schemas.fields import is_unicode
 
 _PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _REGION = re.compile(r"[A-Z]{2}")
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+# What may stand behind the ? of the broker's URL; of a wrong value the AMQP library makes a 0 without a word.
+_BROKER_OPTIONS = {
+    "heartbeat": (re.compile(r"[0-9]{1,4}"), "whole seconds from 0 (none) to 9999; heartbeat=30, say"),
+    "timeout": (re.compile(r"[1-9][0-9]{0,4}"), "whole seconds; timeout=60, say"),
+    "interleave": (re.compile(r"[0-9]{1,3}"), "a whole number; interleave=1, say"),
+    "happy_eyeballs_delay": (
+        re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?"),
+        "seconds; happy_eyeballs_delay=0.25, say",
+    ),
+    "auth": (re.compile(r"plain|external", re.IGNORECASE), "plain or external; auth=plain, say"),
+    "no_verify_ssl": (re.compile(r"[01]"), "0 or 1; no_verify_ssl=0, say"),
+}
 _MOST_DELAYS = 10
 _LONGEST_DELAY = 86_400
 
@@ -51,6 +65,7 @@ def broker_url(value: SecretStr) -> SecretStr:
     parts = _split_url(value.get_secret_value(), ("amqp", "amqps"), "amqp://USER:PASSWORD@HOST:5672/VHOST")
     if not parts.hostname:
         raise ValueError("names no host; write amqp://USER:PASSWORD@HOST:5672/VHOST")
+    _check_query(parts.query)
     return value
 
 
@@ -83,6 +98,22 @@ def gateway_url(value: str) -> str:
         raise ValueError("must hold no credentials; use ITON_USERNAME and ITON_PASSWORD")
     if parts.query or parts.fragment:
         raise ValueError("must end before the ? or #; the worker adds the query itself")
+    return value
+
+
+def unicode_secret(value: SecretStr) -> SecretStr:
+    """Accept what can be percent-encoded: any characters, but no bytes that are none."""
+    if not is_unicode(value.get_secret_value()):
+        raise ValueError("holds bytes that are no UTF-8, which cannot be sent; write it in UTF-8")
+    return value
+
+
+def token(value: SecretStr | None) -> SecretStr | None:
+    """Accept what can stand in a header's line."""
+    if value is not None and not all("!" <= char <= "~" for char in value.get_secret_value()):
+        raise ValueError(
+            "must be made of visible ASCII characters, without spaces and line breaks; copy it again"
+        )
     return value
 
 
@@ -157,6 +188,27 @@ def _split_url(value: str, schemes: tuple[str, ...], form: str) -> SplitResult:
         raise ValueError(
             f"is no valid URL; write {form}, with / @ # : and % in a password percent-encoded"
         ) from None
+    if not value.isprintable():
+        raise ValueError(f"holds a line break, a control character or bytes that are no UTF-8; write {form}")
+    if parts.hostname and not _is_host(parts.hostname):
+        raise ValueError(f"names a host that cannot be one (is there a space in it?); write {form}")
     if parts.scheme not in schemes or not value.partition(":")[2].startswith("//") or port == 0:
         raise ValueError(f"has another form than the worker knows; write {form}")
     return parts
+
+
+def _is_host(name: str) -> bool:
+    """Tell whether *name* can be looked up: a name of DNS, in any script, or an address."""
+    if ":" in name:  # urlsplit has checked what stands in brackets
+        return True
+    try:
+        return _HOST.fullmatch(name.encode("idna").decode()) is not None
+    except UnicodeError:
+        return False
+
+
+def _check_query(query: str) -> None:
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        pattern, wanted = _BROKER_OPTIONS.get(name, (None, ""))
+        if pattern and not pattern.fullmatch(value):
+            raise ValueError(f"has a wrong {name} behind the ?; it must be {wanted}")

@@ -17,13 +17,13 @@ class GatewaySettings(Section):
         validation_alias="ITON_BASE_URL",
         description="address of the gateway, without a query",
     )
-    username: SecretStr = Field(
+    username: Annotated[SecretStr, AfterValidator(checks.unicode_secret)] = Field(
         SecretStr(""), validation_alias="ITON_USERNAME", description="user name of the ITON account; required"
     )
-    password: SecretStr = Field(
+    password: Annotated[SecretStr, AfterValidator(checks.unicode_secret)] = Field(
         SecretStr(""), validation_alias="ITON_PASSWORD", description="API password of the account; required"
     )
-    api_token: SecretStr | None = Field(
+    api_token: Annotated[SecretStr | None, AfterValidator(checks.token)] = Field(
         None,
         validation_alias="ITON_API_TOKEN",
         description="sent as the Authorization header as well, where the account has one",

@@ -136,6 +136,13 @@ class TestWrongSettings:
             ("AMQP_URL", "http://broker/", "amqp://USER:PASSWORD@HOST:5672/VHOST"),
             ("AMQP_URL", "amqp://", "names no host"),
             ("AMQP_URL", "amqp://u:p/w@broker/", "percent-encoded"),
+            ("AMQP_URL", "amqp://u:p@broker/?heartbeat=abc", "wrong heartbeat"),
+            ("AMQP_URL", "amqp://u:p@broker/?heartbeat=", "wrong heartbeat"),
+            ("AMQP_URL", "amqp://u:p@broker/?timeout=1m&heartbeat=5", "wrong timeout"),
+            ("AMQP_URL", "amqp://u:p@broker/?auth=kerberos", "plain or external"),
+            ("AMQP_URL", "amqp://u:p@bad broker/", "cannot be one"),
+            ("AMQP_URL", "amqp://u:p\nw@broker/", "line break"),
+            ("AMQP_URL", "amqp://u:p@broker/\udcff", "no UTF-8"),
             ("AMQP_PREFIX", "a b", "1 to 100 of A-Z"),
             ("AMQP_PREFIX", "amq.x", "broker keeps"),
             ("AMQP_DECLARE", "perhaps", "boolean"),
@@ -143,6 +150,16 @@ class TestWrongSettings:
             ("ITON_BASE_URL", "https:///x", "names no host"),
             ("ITON_BASE_URL", "https://me:you@sms.iton.in/", "must hold no credentials"),
             ("ITON_BASE_URL", "https://sms.iton.in/?cmd=x", "before the ?"),
+            ("ITON_BASE_URL", "http://bad host/", "cannot be one"),
+            ("ITON_BASE_URL", "http://a..b/", "cannot be one"),
+            ("ITON_BASE_URL", "http://host\x01/", "control character"),
+            ("ITON_BASE_URL", "http://h\udcff/", "no UTF-8"),
+            ("ITON_USERNAME", "an\udcffa", "no UTF-8"),
+            ("ITON_PASSWORD", "hush\udcff", "no UTF-8"),
+            ("ITON_API_TOKEN", "two\nlines", "visible ASCII"),
+            ("ITON_API_TOKEN", "é", "visible ASCII"),
+            ("ITON_API_TOKEN", "a\x01b", "visible ASCII"),
+            ("ITON_API_TOKEN", "a b", "visible ASCII"),
             ("ITON_TIMEOUT", "0", "greater than 0"),
             ("ITON_TIMEOUT", "nan", "finite"),
             ("ITON_TIMEOUT", "soon", "valid number"),
@@ -152,6 +169,7 @@ class TestWrongSettings:
             ("LEDGER_URL", "postgres://db/", "sqlite:///PATH"),
             ("LEDGER_URL", "sqlite://ledger.db", "three slashes"),
             ("LEDGER_URL", "redis://", "names no host"),
+            ("LEDGER_URL", "redis://:pw@bad host/0", "cannot be one"),
             ("LEDGER_URL", "sqlite:///:memory:", "names no file"),
             ("LEDGER_URL", "sqlite:///data/", "name of a file"),
             ("LEDGER_URL", "memory://x", "nothing behind"),
@@ -217,6 +235,24 @@ class TestWrongSettings:
     def test_credentials_may_be_left_out_where_no_call_is_made(self) -> None:
         """Commands that only talk to the broker need no ITON account."""
         assert load_settings(credentials=False).gateway.username.get_secret_value() == ""
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("ITON_PASSWORD", "a\x01 b\n\u2028é"),
+            ("ITON_BASE_URL", "http://münchen.example/a b/"),
+            ("ITON_BASE_URL", "http://[::1]:8080/"),
+            ("ITON_BASE_URL", "http://sms_gateway.default.svc.cluster.local./"),
+            ("AMQP_URL", "amqps://u:p@10.0.0.1:5671/v?heartbeat=0&timeout=5&cafile=/ca.pem&auth=EXTERNAL"),
+            ("LEDGER_URL", "sqlite:////data files/iton ledger.db"),
+        ],
+    )
+    def test_what_can_be_used_is_none(
+        self, environment: pytest.MonkeyPatch, variable: str, value: str
+    ) -> None:
+        """Control characters in a password can be sent, spaces in a path as well."""
+        environment.setenv(variable, value)
+        load_settings()
 
     def test_never_quote_a_value(self, environment: pytest.MonkeyPatch) -> None:
         """A password in the wrong place stays out of the message, its representation and its causes."""
