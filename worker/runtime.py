@@ -125,4 +125,5 @@ async def _close(parts: Parts, services: Sequence[asyncio.Task[None]]) -> None:
                 await close()
         except Exception as error:  # noqa: BLE001 - the next part must be closed as well
             log.debug("close.failed", error=type(error).__name__)
-    log.info("worker.stopped")
+    if services:  # else the start failed: that error is the last word
+        log.info("worker.stopped")

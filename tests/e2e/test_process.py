@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ WRONG: dict[str, str] = {
     "ITON_BASE_URL": "ftp://sms",
     "ITON_USERNAME": "",
     "ITON_PASSWORD": "",
+    "ITON_API_TOKEN": "of\ntwo lines",
     "ITON_TIMEOUT": "soon",
     "ITON_RATE_LIMIT": "-1",
     "ITON_ALLOWED_PARAMS": "to",
@@ -153,6 +155,20 @@ class TestWrongSettings:
         (said,) = output.strip().splitlines()
         assert variable in said
         assert PASSWORD not in said
+
+    def test_a_health_port_that_is_taken_is_one(self, workshop: Workshop) -> None:
+        """Found when it is opened, and said the same way, without a line of the log."""
+        with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - where the worker listens
+            port = taken.getsockname()[1]
+            env = workshop.environment(HEALTH_PORT=port)
+            done = subprocess.run(
+                [PROGRAM, "run"], env=env, cwd=workshop.folder, capture_output=True, text=True, check=False,
+                timeout=30,
+            )  # fmt: skip
+        assert (2, "") == (done.returncode, done.stdout)
+        (said,) = done.stderr.strip().splitlines()
+        assert f"HEALTH_PORT: port {port} cannot be opened" in said
+        assert "set it to a free port" in said
 
     def test_a_missing_password_is_named(self, workshop: Workshop) -> None:
         """Not set at all."""

@@ -13,7 +13,7 @@ _EXIT_CODES = (
     "130 interrupted."
 )
 # Their codes; the classes are in layers that --help should not have to load.
-_USAGE_ERRORS = frozenset({"wrong_setting", "wrong_input"})
+_USAGE_ERRORS = frozenset({"wrong_setting", "wrong_input", "health_port_unavailable"})
 
 app = typer.Typer(
     name="iton-worker",

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.fakes import settled
 from worker.runtime import Parts, StopSignals, serve
@@ -104,11 +105,12 @@ class TestServe:
         assert [25.0, 0] == life.drains
 
     async def test_a_start_that_fails_closes_what_was_opened(self) -> None:
-        """And nothing is consumed."""
+        """And nothing is consumed. The error is the last word: no line says that the worker stopped."""
         life = Life()
         life.start_error = OSError("port in use")
-        with pytest.raises(OSError, match="port in use"):
+        with capture_logs() as lines, pytest.raises(OSError, match="port in use"):
             await serve(life.parts(), life.signals)
+        assert [] == lines
         assert ["started", "started too", "closed", "closed too"] == life.log
 
     async def test_a_closer_that_fails_does_not_keep_the_others_open(self) -> None:
