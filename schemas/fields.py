@@ -1,6 +1,7 @@
 """Types that several models share, and the checks behind them."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints, WithJsonSchema
@@ -48,6 +49,11 @@ def whole_characters(text: str) -> str:
 def null_is_empty(value: object) -> object:
     """Take an explicit null for an empty object."""
     return {} if value is None else value
+
+
+def null_is(default: object) -> Callable[[object], object]:
+    """Return a check that takes an explicit null for an absent field, which is *default*."""
+    return lambda value: default if value is None else value
 
 
 def is_none(value: object) -> bool:

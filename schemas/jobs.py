@@ -1,6 +1,7 @@
 """What producers publish: one model a kind of job.
 
-Strict: unknown fields are refused and nothing is converted. Python producers build a model and publish
+Strict: unknown fields are refused and nothing is converted; an explicit null of an optional field is the
+same as its absence. Python producers build a model and publish
 ``job.to_json()``; an AMQP ``message_id`` may stand in for ``job_id``.
 """
 
@@ -24,7 +25,7 @@ from schemas.entries import (
     StringParams,
     aware_time,
 )
-from schemas.fields import JobId, Metadata, is_empty, is_none, whole_characters
+from schemas.fields import JobId, Metadata, is_empty, is_none, null_is, whole_characters
 
 _JOB_ID: Final = (
     "Identity for de-duplication, 1 to 128 of A-Z a-z 0-9 . _ : -. When absent, the AMQP property message_id "
@@ -40,6 +41,10 @@ def _metadata() -> Any:  # noqa: ANN401 - what pydantic's own Field returns
         description="At most 4 KB as compact UTF-8 JSON; returned in every result of the job.",
         examples=[{"order": 1841}],
     )
+
+
+def _words_or_null(*words: str) -> dict[str, Any]:
+    return {"type": ["string", "null"], "enum": [*words, None]}
 
 
 class Job(BaseModel):
@@ -104,13 +109,19 @@ class SendJob(Job):
         exclude_if=is_none,
         description="Absent: detected from the text. `false` with a text that needs Unicode is rejected.",
     )
-    category: Literal["promotional", "service", "transactional"] = Field(
-        default="promotional", description="The DND filter applies to `promotional` messages."
-    )
+    category: Annotated[
+        Literal["promotional", "service", "transactional"],
+        BeforeValidator(null_is("promotional")),
+        WithJsonSchema(_words_or_null("promotional", "service", "transactional")),
+    ] = Field(default="promotional", description="The DND filter applies to `promotional` messages.")
     dnd: Literal["filter", "skip"] | None = Field(
         default=None, exclude_if=is_none, description="Overrides what the category says about the DND filter."
     )
-    on_uncertain: Literal["report", "resend"] = Field(
+    on_uncertain: Annotated[
+        Literal["report", "resend"],
+        BeforeValidator(null_is("report")),
+        WithJsonSchema(_words_or_null("report", "resend")),
+    ] = Field(
         default="report",
         description="Whether a call whose reply is lost may be made again (`resend`: somebody may get the "
         "text twice), or is reported as `uncertain`.",
@@ -125,9 +136,11 @@ class SendJob(Job):
         description="RFC 3339 time with offset. Not sent after it; checked right before the call.",
         examples=["2026-03-01T12:05:00+05:30"],
     )
-    track: bool = Field(
-        default=False, description="Follow the delivery of every accepted message until it is final."
-    )
+    track: Annotated[
+        bool,
+        BeforeValidator(null_is(default=False)),
+        WithJsonSchema({"type": ["boolean", "null"]}),
+    ] = Field(default=False, description="Follow the delivery of every accepted message until it is final.")
     params: StringParams = Field(
         default_factory=dict,
         exclude_if=is_empty,

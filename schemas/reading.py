@@ -85,9 +85,10 @@ def read_job(
 def fingerprint(job: Mapping[str, object]) -> str:
     """SHA-256, in hex, of a job's JSON value without its ``job_id``.
 
-    The order of keys does not count, and 1.0 equals 1. An explicit null differs from an absent field.
+    The order of keys does not count, 1.0 equals 1, and a field that is null is an absent one; within
+    ``metadata`` a null is a value.
     """
-    content = {name: _plain(value) for name, value in job.items() if name != "job_id"}
+    content = {name: _plain(value) for name, value in job.items() if name != "job_id" and value is not None}
     return hashlib.sha256(_CANONICAL(content).encode()).hexdigest()
 
 

@@ -10,6 +10,17 @@ from hypothesis import strategies as st
 from schemas import JobKind, fingerprint, read_job
 
 SEND: dict[str, Any] = {"job_id": "order-1841", "recipients": ["919876543210"], "text": "Hello"}
+OPTIONAL: dict[str, Any] = {
+    "sender": "ITONIN",
+    "unicode": True,
+    "category": "service",
+    "dnd": "skip",
+    "on_uncertain": "resend",
+    "expires_at": "2026-03-01T12:05:00+05:30",
+    "track": True,
+    "params": {"templateid": "12"},
+    "metadata": {"order": None},
+}
 
 
 class TestFingerprint:
@@ -53,6 +64,33 @@ class TestFingerprint:
         for variant in variants:
             same = variant == other and repr(variant) == repr(other)
             assert same is (fingerprint({**SEND, **variant}) == fingerprint({**SEND, **other}))
+
+    @given(st.sets(st.sampled_from(sorted(OPTIONAL))), st.sets(st.sampled_from(sorted(OPTIONAL))))
+    def test_an_explicit_null_is_an_absent_field(self, given: set[str], null: set[str]) -> None:
+        """Of every optional field: the same job, with the same fingerprint."""
+        job = {**SEND, **{name: OPTIONAL[name] for name in given}}
+        with_nulls = {**dict.fromkeys(null), **job}
+
+        one, other = (read_job(JobKind.SEND, json.dumps(body).encode()) for body in (job, with_nulls))
+
+        assert (one.job, one.fingerprint) == (other.job, other.fingerprint)
+
+    @pytest.mark.parametrize(
+        ("kind", "fields"), [(JobKind.STATUS, {"message_ids": ["a1"]}), (JobKind.ACCOUNT, {})]
+    )
+    def test_so_is_the_metadata_of_the_other_jobs(self, kind: Any, fields: dict[str, Any]) -> None:  # noqa: ANN401 - for the overloads
+        """And their id, which the message's stands in for."""
+        one = read_job(kind, json.dumps(fields).encode(), message_id="b")
+        nulls = {**fields, "metadata": None, "job_id": None}
+
+        assert one == read_job(kind, json.dumps(nulls).encode(), message_id="b")
+
+    def test_it_is_the_one_of_earlier_releases(self) -> None:
+        """Ledgers hold them: without nulls, not a byte may change."""
+        job = {**SEND, **OPTIONAL, "metadata": {"a": None, "b": [1.0, {"c": None}]}}
+
+        assert fingerprint(SEND) == "0b77553db4ce7bb55d08dfbd45c6fa5f23ad813faa5444d308d781a8ebaf1e53"
+        assert fingerprint(job) == "0dd1011112faa57b4607418cacf8c25dbb94501071d339e2007018cffa31add0"
 
     @given(st.data())
     def test_it_survives_another_json_library(self, data: st.DataObject) -> None:

@@ -101,7 +101,7 @@ class TestSendJob:
             {"track": 0},
             {"category": "Promotional"},
             {"dnd": "none"},
-            {"on_uncertain": None},
+            {"on_uncertain": "never"},
             {"job_id": "a b"},
             {"job_id": "x" * 129},
             {"params": {"To": "x"}},
