@@ -55,6 +55,21 @@ class TestCategoryAndDnd:
             entry["recipient"]: "error" in entry for entry in result.body["recipients"]
         }
 
+    def test_a_number_that_is_not_looked_up_says_so(self, own_line: Callable[..., Line]) -> None:
+        """With the gateway's words, in the result and in the log."""
+        line = own_line()
+        line.gateway.fault(command="check_DNDnumber", status=400, body=f"Invalid mobile number {FREE}")
+        (entry,) = line.collector.one(line.producer.send([FREE], "refused")).body["recipients"]
+        assert ("dnd_unverified", "dnd_unverified") == (entry["outcome"], entry["error"]["code"])
+        assert (
+            "refused to look this number up in the DND list: HTTP 400: Invalid mobile number"
+            in (entry["error"]["detail"])
+        )
+        (logged,) = line.worker.log_lines("lookup.refused")
+        assert logged["detail"].startswith("HTTP 400: Invalid mobile number")
+        assert FREE not in str(logged)
+        assert 0 == line.gateway.calls("sendSMS")
+
     @pytest.mark.parametrize("spelling", ["given", "national", "country", "plus"])
     def test_replies_in_any_spelling_are_understood(self, line: Line, spelling: str) -> None:
         """A number comes back in another spelling than it was sent."""

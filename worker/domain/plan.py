@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from schemas import FailureCode, Outcome
 from worker.domain.entry import Call, Part, Settled, Split
+from worker.domain.errors import PermanentError
 from worker.domain.recipients import Distinct
 
 PART_SIZE = 100  # recipients of a part at the most (contract, section 4)
@@ -22,17 +23,25 @@ def invalid_ones(recipients: Distinct) -> tuple[Settled, ...]:
     )
 
 
-def listed_ones(valid: Iterable[str], dnd: Mapping[str, bool]) -> tuple[Settled, ...]:
-    """Settle those that the DND endpoint lists, or says nothing about."""
-    unverified = "the DND endpoint's reply does not name this number"
-    listed = []
+def listed_ones(valid: Iterable[str], dnd: Mapping[str, bool | PermanentError]) -> tuple[Settled, ...]:
+    """Settle those that the DND endpoint lists, says nothing about or refuses to look up."""
+    settled = []
     for name in valid:
-        if name not in dnd:
-            one = Settled(name, Outcome.DND_UNVERIFIED, code=FailureCode.DND_UNVERIFIED, detail=unverified)
-            listed.append(one)
-        elif dnd[name]:
-            listed.append(Settled(name, Outcome.DND))
-    return tuple(listed)
+        said = dnd.get(name)
+        if said is True:
+            settled.append(Settled(name, Outcome.DND))
+        elif said is not False:
+            words = _unverified(said)
+            settled.append(
+                Settled(name, Outcome.DND_UNVERIFIED, code=FailureCode.DND_UNVERIFIED, detail=words)
+            )
+    return tuple(settled)
+
+
+def _unverified(refusal: PermanentError | None) -> str:
+    if refusal is None:
+        return "the DND endpoint's reply does not name this number"
+    return f"the gateway refused to look this number up in the DND list: {refusal.detail}"
 
 
 def whole(order: tuple[str, ...], settled: tuple[Settled, ...], calls: Calls) -> Part:

@@ -70,9 +70,12 @@ class Lookups:
         }
         self._status = pooling(Command.STATUS, self._ask_status)
 
-    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool]:
-        """Tell of each number whether it is on the DND list; those the gateway leaves out are missing."""
-        known = await self._remembered(recipients)
+    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool | PermanentError]:
+        """Tell of each number whether it is on the DND list, or why the gateway refused to look it up.
+
+        Those the gateway leaves out are missing.
+        """
+        known: dict[str, bool | PermanentError] = {**await self._remembered(recipients)}
         unknown = [number for number in recipients if number not in known] if known else recipients
         if not unknown:
             return known
@@ -84,13 +87,14 @@ class Lookups:
             known |= answer
         return known
 
-    async def _kept(self, ask: Ask[bool], numbers: Sequence[str]) -> dict[str, bool]:
-        # A number that the gateway refuses to look up is one that it says nothing about: not sent to.
-        said = (await ask(numbers)).items()
-        found = {number: listed for number, listed in said if not isinstance(listed, PermanentError)}
-        # Right away: a large job that is put off, or killed, does not ask for these again.
-        self._memory.keep(found)
-        return found
+    async def _kept(self, ask: Ask[bool], numbers: Sequence[str]) -> dict[str, bool | PermanentError]:
+        said = dict(await ask(numbers))
+        # Right away: a large job that is put off, or killed, does not ask for these again. A refusal is no
+        # answer: it is not remembered.
+        self._memory.keep(
+            {number: listed for number, listed in said.items() if not isinstance(listed, PermanentError)}
+        )
+        return said
 
     async def _remembered(self, recipients: Sequence[str]) -> dict[str, bool]:
         if len(recipients) <= _AT_A_TIME:
@@ -132,8 +136,14 @@ class Lookups:
         answers = await self._divided(command, call, keys, urgent=urgent)
         refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
         if refusals:
-            code, refused = refusals[0].code, len(refusals)
-            log.warning("lookup.refused", command=command.value, code=code, keys=len(keys), refused=refused)
+            log.warning(
+                "lookup.refused",
+                command=command.value,
+                code=refusals[0].code,
+                detail=refusals[0].detail,
+                keys=len(keys),
+                refused=len(refusals),
+            )
         return answers
 
     async def _divided(

@@ -19,12 +19,12 @@ class TracedLookups(Lookups):
         super().__init__(*args, **options)
         self._tracer = tracer
 
-    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool]:
+    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool | PermanentError]:
         """As `Lookups` says."""
         attributes: Attributes = _of(Command.DND) | {"iton.recipients": len(recipients)}
         with span_of(self._tracer, Command.DND.value, attributes, kind=SpanKind.CLIENT) as span:
             answers = await super().dnd(recipients, urgent=urgent)
-            span.set_attribute("iton.dnd.listed", sum(answers.values()))
+            span.set_attribute("iton.dnd.listed", sum(said is True for said in answers.values()))
             return answers
 
     async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:

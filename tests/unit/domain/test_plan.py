@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import Outcome
+from schemas import FailureCode, Outcome
 from worker.domain import plan
 from worker.domain.entry import Settled
+from worker.domain.errors import PermanentError
 from worker.domain.recipients import Distinct
 
 NAMES = st.lists(st.integers(0, 10**6).map(str), unique=True, max_size=350)
@@ -37,12 +38,28 @@ class TestPartition:
 
     @given(NAMES, st.data())
     def test_only_a_no_of_the_dnd_list_is_a_leave(self, names: list[str], data: st.DataObject) -> None:
-        """Listed ones and those it says nothing about are settled."""
-        answers = data.draw(st.dictionaries(st.sampled_from(names), st.booleans())) if names else {}
+        """Listed ones, and those it says nothing about or refuses to look up, are settled."""
+        said = st.booleans() | st.just(PermanentError("number_refused", "HTTP 400: no"))
+        answers = data.draw(st.dictionaries(st.sampled_from(names), said)) if names else {}
         settled = {one.recipient: one.outcome for one in plan.listed_ones(names, answers)}
         for name in names:
-            expected = {True: Outcome.DND, False: None, None: Outcome.DND_UNVERIFIED}[answers.get(name)]
-            assert expected == settled.get(name)
+            known = {"True": Outcome.DND, "False": None}
+            assert known.get(str(answers.get(name)), Outcome.DND_UNVERIFIED) == settled.get(name)
+
+    def test_what_is_not_verified_says_why(self) -> None:
+        """A reply that leaves a number out is another thing than a refusal."""
+        refusal = PermanentError("number_refused", "HTTP 400: no such number")
+        silent, refused = plan.listed_ones(["91", "92"], {"92": refusal})
+        assert ("91", "the DND endpoint's reply does not name this number") == (
+            silent.recipient,
+            silent.detail,
+        )
+        assert refused == Settled(
+            "92",
+            Outcome.DND_UNVERIFIED,
+            code=FailureCode.DND_UNVERIFIED,
+            detail="the gateway refused to look this number up in the DND list: HTTP 400: no such number",
+        )
 
     def test_invalid_ones_keep_their_reason(self) -> None:
         """For the result."""
