@@ -2,7 +2,7 @@
 
 import sys
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from html import escape
 from urllib.parse import quote, quote_plus
@@ -70,6 +70,18 @@ class TestSecrecy:
         assert ("aiormq" in shown[-1]) >= libraries_too
         assert [] == _leaks([*messages, *shown], SECRETS)
         assert [] == _leaks(shown, [ONE, ONE[2:], OTHER, OTHER[2:], TEXT, quote(TEXT), quote_plus(TEXT)])
+
+    def test_a_result_shows_the_refused_number_and_the_log_none(self, own_line: Callable[..., Line]) -> None:
+        """Its producer must be able to tell which one it was; that of somebody else is masked."""
+        line = own_line(LOG_LEVEL="debug")
+        stranger = "919000000001"
+        body = f"Invalid mobile number {OTHER[2:]} and {stranger}"
+        line.gateway.fault(command="sendSMS", status=400, body=body)
+        result = line.collector.one(line.producer.send([ONE, OTHER], TEXT))
+        assert {f"HTTP 400: Invalid mobile number {OTHER[2:]} and 91********01"} == {
+            entry["error"]["detail"] for entry in result.body["recipients"]
+        }
+        assert [] == _leaks([line.worker.output()], [ONE, ONE[2:], OTHER, OTHER[2:], stranger])
 
 
 def _leaks(texts: Iterable[str], secrets: Iterable[str]) -> list[str]:

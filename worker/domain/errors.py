@@ -11,7 +11,7 @@ WorkerError
     └── HeldTooLongError
 
 The texts must be fit for a result and a log line: no credential, no phone number, no message text of
-ours. What the gateway said may be quoted (``detail``), cut short.
+ours. What the gateway said may be quoted (``detail``), cut short. ``own_detail`` is fit for a result only.
 """
 
 from enum import StrEnum
@@ -31,6 +31,8 @@ class WorkerError(Exception):
     Attributes:
         code: a constant in snake_case that programs can compare.
         detail: a sentence for people.
+        own_detail: the same for the results of the one job that the call was made for, with its own numbers
+            readable; None where several shared it, and for other calls than sendSMS.
         on_trial: the call tested whether an outage is over, or whether the gateway takes one more at a time;
             its failure says nothing about the job.
     """
@@ -39,6 +41,7 @@ class WorkerError(Exception):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.own_detail: str | None = None
         self.on_trial = False
 
     def __copy__(self) -> Self:

@@ -41,10 +41,10 @@ def after_error(entry: Entry, index: int, error: WorkerError, *, repeatable: boo
     if isinstance(error, OutcomeUncertainError):
         if repeatable:
             return release(entry, index, went_out=True)
-        return settle(entry, index, _all(call, Outcome.UNCERTAIN, error.code, error.detail))
+        return settle(entry, index, _all(call, Outcome.UNCERTAIN, error.code, _told(error)))
     unsent = release(entry, index, went_out=False)
     if isinstance(error, PermanentError):
-        return after_refusal(unsent, index, Outcome.FAILED, error.code, error.detail)
+        return after_refusal(unsent, index, Outcome.FAILED, error.code, _told(error))
     return unsent
 
 
@@ -68,7 +68,7 @@ def after_expiry(entry: Entry, index: int) -> Entry:
 
 def after_last_round(entry: Entry, index: int, error: WorkerError) -> Entry:
     """Settle a call whose retries are used up."""
-    words = f"given up after many attempts; the last one: {error.detail}"
+    words = f"given up after many attempts; the last one: {_told(error)}"
     return after_refusal(entry, index, Outcome.FAILED, FailureCode.RETRIES_EXHAUSTED, words)
 
 
@@ -79,6 +79,11 @@ def after_lease(entry: Entry, index: int, *, repeatable: bool) -> Entry:
     words = "the worker was lost while it called the gateway"
     call = entry.part.calls[index]
     return settle(entry, index, _all(call, Outcome.UNCERTAIN, FailureCode.WORKER_LOST, words))
+
+
+def _told(error: WorkerError) -> str:
+    """What the job's result says: a producer must be able to tell which of its numbers was refused."""
+    return error.own_detail or error.detail
 
 
 def _named(recipients: Sequence[str], message_ids: Mapping[str, str]) -> tuple[Settled, ...]:

@@ -107,7 +107,7 @@ async def claim_all(book: LedgerBook, seats: Sequence[Seat]) -> list[Seat]:
 async def record_all(book: LedgerBook, seats: Sequence[Seat], outcome: Outcome) -> None:
     """Record for each what concerns it of the call's *outcome*; all have ended then."""
     if isinstance(outcome, WorkerError):
-        await asyncio.gather(*(_recorded(seat, copy.copy(outcome)) for seat in seats))
+        await asyncio.gather(*(_recorded(seat, _told(outcome, seats)) for seat in seats))
         return
     own = [{name: outcome[name] for name in seat.recipients if name in outcome} for seat in seats]
     written = await book.write_many(
@@ -123,6 +123,14 @@ async def record_all(book: LedgerBook, seats: Sequence[Seat], outcome: Outcome) 
             seat.end()
     if alone:
         await asyncio.gather(*alone)
+
+
+def _told(error: WorkerError, seats: Sequence[Seat]) -> WorkerError:
+    """A copy of *error* for each; where there are several, it shows none the others' numbers."""
+    twin = copy.copy(error)
+    if len(seats) > 1:
+        twin.own_detail = None
+    return twin
 
 
 async def _recorded(seat: Seat, outcome: Outcome) -> None:

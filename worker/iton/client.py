@@ -227,7 +227,10 @@ class ItonGateway:
         if request.command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
             # What cannot be read may hold the texts of messages.
             detail = f"HTTP {reply.status} with no reply that can be read"
-        return error_of(rule, detail, seconds_of(reply.retry_after, datetime.now(UTC)))
+        error = error_of(rule, detail, seconds_of(reply.retry_after, datetime.now(UTC)))
+        if request.command is Command.SEND:
+            error.own_detail = self._quotes.detail(reply.status, body, hidden[:1], shown=hidden[1:])
+        return error
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> str | None:

@@ -1,11 +1,13 @@
 """What of a reply may be quoted in a result, a dead letter or a log line."""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from worker.iton.bodies import Body
 from worker.iton.dialect import Credentials
+from worker.iton.numbers import AskedNumbers
 from worker.logs import Redaction
 from worker.ports import MessageReport
 
@@ -13,6 +15,7 @@ LONGEST_QUOTE = 200
 """Characters."""
 
 _HIDDEN = "***"
+_NUMBER = re.compile(r"(?<![0-9A-Za-z])\+?[0-9](?:[ ()-]{0,2}[0-9]){6,14}(?![0-9A-Za-z])", re.ASCII)
 _SHORTEST_HIDDEN = 4
 
 
@@ -30,17 +33,18 @@ class Quotes:
     def __repr__(self) -> str:
         return "Quotes()"
 
-    def detail(self, status: int, body: Body, hidden: Iterable[str]) -> str:
+    def detail(self, status: int, body: Body, hidden: Iterable[str], *, shown: Sequence[str] = ()) -> str:
         """Say what came back, in one line that ends within about 200 characters of the gateway's words.
 
         Args:
             status: HTTP status code.
             body: the reply's; markup is named, not quoted.
             hidden: what the request held and nobody else should read.
+            shown: numbers that stay readable, however they are spelt; all others are masked.
         """
         if body.is_page:
             return f"HTTP {status} with a page instead of a reply"
-        words = self.clean(body.words or body.text, hidden)
+        words = self.clean(body.words or body.text, hidden, shown=shown)
         return f"HTTP {status}: {words}" if words else f"HTTP {status} with an empty body"
 
     def report(self, report: MessageReport) -> MessageReport:
@@ -59,7 +63,7 @@ class Quotes:
             ),
         )
 
-    def clean(self, words: str, hidden: Iterable[str]) -> str:
+    def clean(self, words: str, hidden: Iterable[str], *, shown: Sequence[str] = ()) -> str:
         """Return *words* in one line, cut short after everything secret was taken out."""
         for secret in sorted(hidden, key=len, reverse=True):
             # A text of three letters would be found inside the gateway's own words.
@@ -69,8 +73,17 @@ class Quotes:
         # Before spaces are folded, of which a password may hold any number.
         words = self._without_credentials(words)
         line = " ".join("".join(char if char.isprintable() else " " for char in words).split())
-        line = self._redaction.text(line)
+        line = self._without_numbers(line, AskedNumbers(shown)) if shown else self._redaction.text(line)
         return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
 
     def _without_credentials(self, words: str) -> str:
         return self._redaction.text(words, numbers=False)
+
+    def _without_numbers(self, line: str, but: AskedNumbers) -> str:
+        pieces: list[str] = []
+        end = 0
+        for match in _NUMBER.finditer(line):
+            if but.find(match[0]) is not None:
+                pieces += [self._redaction.text(line[end : match.start()]), match[0]]
+                end = match.end()
+        return "".join([*pieces, self._redaction.text(line[end:])])

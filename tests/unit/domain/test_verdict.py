@@ -58,6 +58,13 @@ class TestErrors:
         assert [Outcome.FAILED] * 2 == found(entry)
         assert ("text_refused", "bad") == (entry.part.outcomes()[0].code, entry.part.outcomes()[0].detail)
 
+    def test_a_refusal_that_names_numbers_of_the_job_shows_them(self) -> None:
+        """Or nobody could tell which of them it is about."""
+        error = PermanentError("number_refused", "Invalid number ***")
+        error.own_detail = "Invalid number 919876543210"
+        entry = verdict.after_error(CALLING, 0, error, repeatable=False)
+        assert {"Invalid number 919876543210"} == {one.detail for one in entry.part.outcomes()}
+
     def test_a_refused_repeat_leaves_the_first_call_uncertain(self) -> None:
         """It may have arrived."""
         entry = verdict.after_error(REPEATED, 0, PermanentError("text_refused", "bad"), repeatable=True)

@@ -191,6 +191,17 @@ class TestTrouble:
         )
         assert len(world.gateway.calls) <= 13
 
+    @pytest.mark.parametrize(("jobs", "detail"), [(1, "no: 919"), (2, "no: ***")])
+    async def test_a_shared_refusal_shows_no_job_another_one_s_number(
+        self, world: World, worker: FakeWorker, jobs: int, detail: str
+    ) -> None:
+        """A job that was alone in the call sees its own."""
+        refused = PermanentError("sender_refused", "no: ***")
+        refused.own_detail = "no: 919"
+        world.gateway.script = [refused]
+        await done(world, *map(job, range(jobs)), worker=worker)
+        assert [detail] * jobs == [one["error"]["detail"] for (one,) in outcomes(world).values()]
+
     async def test_a_refused_sender_fails_all_at_once(self, world: World, worker: FakeWorker) -> None:
         """They have it in common: nobody is asked again."""
         world.gateway.script = [PermanentError("sender_refused", "Invalid Sender ID")]

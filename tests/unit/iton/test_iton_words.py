@@ -125,6 +125,13 @@ class TestQuotes:
         """It is a person's as well."""
         assert "919000000001" not in QUOTES.detail(200, decoded(b"no: 919000000001"), ())
 
+    @pytest.mark.parametrize("spelling", ["919876543210", "+919876543210", "98765 43210", "09876543210"])
+    def test_a_number_of_the_job_can_be_shown(self, spelling: str) -> None:
+        """However the gateway spells it; that of somebody else beside it stays masked."""
+        body = decoded(f"Invalid mobile number {spelling}, 919000000001; {quote(PASSWORD)}".encode())
+        said = QUOTES.detail(400, body, (), shown=("919876543210", "919876543211"))
+        assert said == f"HTTP 400: Invalid mobile number {spelling}, 91********01; ***"
+
     def test_an_id_stays(self) -> None:
         """Of a reply that could not be read it is the only trace."""
         assert QUOTES.detail(200, decoded(b'{"ids": {"x": "532073f7e4b05199d2c3d812"}}'), ()).endswith(
