@@ -1,5 +1,6 @@
 """Ports for servers of our own that are started a moment later, while others look for ports as well."""
 
+import atexit
 import random
 import socket
 from collections import deque
@@ -11,6 +12,12 @@ _RANGE = range(18_000, 32_000)
 _MARKS = 64
 
 _marks: deque[socket.socket] = deque()
+
+
+@atexit.register
+def _close() -> None:
+    for mark in _marks:
+        mark.close()
 
 
 def free_ports(count: int) -> list[int]:
