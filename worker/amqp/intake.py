@@ -118,7 +118,7 @@ class LaneIntake:
             await bounded(channel.set_qos(prefetch_count=prefetch), self._limit)
             if self._tag is None:
                 return
-            underlay = await channel.get_underlay_channel()
+            underlay = await bounded(channel.get_underlay_channel(), self._limit)
             # The new one first: the queue never lacks a consumer, and others who count them see one more.
             new = await self._consume(underlay)
             old, self._tag = self._tag, new
@@ -140,7 +140,7 @@ class LaneIntake:
             channel = self._channel
             if channel is None or self.wanted is (self._tag is not None):
                 return
-            underlay = await channel.get_underlay_channel()
+            underlay = await bounded(channel.get_underlay_channel(), self._limit)
             if self.wanted:
                 self._tag = await self._consume(underlay)
             elif self._tag is not None:
@@ -172,7 +172,7 @@ class LaneIntake:
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("connection_lost", f"no channel for queue {self._queue}")
-        underlay = await channel.get_underlay_channel()
+        underlay = await bounded(channel.get_underlay_channel(), self._limit)
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         # A quorum queue counts one that was cancelled until all that it was handed is settled.
         former = sum(tag != self._tag for tag in self._held)

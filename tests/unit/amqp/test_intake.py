@@ -5,12 +5,15 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+from aiormq.exceptions import ChannelInvalidStateError
 from pamqp.commands import Basic, Queue
 
 from worker.amqp.connection import RawConnection
 from worker.amqp.intake import LaneIntake
 from worker.amqp.received import Received
 from worker.amqp.tap import Sink
+from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
 
 CancelCallback = Callable[[Basic.Cancel], None]
@@ -27,6 +30,7 @@ class FakeChannel:
         self.asked: list[str] = []
         self.arriving = 0
         self.consumers = 1
+        self.refuses: Exception | None = None
         self.on_consumer_cancel_callbacks: set[CancelCallback] = set()
         self.closing: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
@@ -37,6 +41,8 @@ class FakeChannel:
 
     async def get_underlay_channel(self) -> "FakeChannel":
         """Return what answers."""
+        if self.refuses:
+            raise self.refuses
         return self
 
     async def set_qos(self, *, prefetch_count: int) -> None:
@@ -338,3 +344,19 @@ class TestCount:
         scene.channels[-1].consumers = 3
         await scene.intake.look()
         assert 3 == scene.intake.consumers
+
+
+class TestClosedChannel:
+    """The library refuses everything on it, with an error that is none of the broker's."""
+
+    async def test_it_is_a_broker_that_is_away(self) -> None:
+        """Whoever asked goes on."""
+        scene = await Scene.consuming()
+        scene.channels[0].refuses = ChannelInvalidStateError("Channel was not opened")
+        with pytest.raises(BrokerUnavailableError):
+            await scene.intake.look()
+        with pytest.raises(BrokerUnavailableError):
+            await scene.intake.hold(40)
+        scene.intake.wanted = False
+        with pytest.raises(BrokerUnavailableError):
+            await scene.intake.adjust()
