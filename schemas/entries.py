@@ -19,8 +19,6 @@ from schemas.rejection import MAX_ERRORS
 MAX_RECIPIENTS: Final = 100_000
 MAX_MESSAGE_IDS: Final = 10_000
 MAX_PARAMS: Final = 100
-MAX_PARAM_LENGTH: Final = 1_000
-"""Characters of a value; one of thousands leaves no room for numbers in the URL, so each costs a call."""
 
 RESERVED_PARAMS: Final = frozenset(
     {"username", "password", "cmd", "to", "message", "unicode", "sender", "ids", "phonenumbers"}
@@ -138,14 +136,6 @@ def _wrong_params(params: dict[object, object]) -> Complaints:
                 name,
                 refusal(FailureCode.INVALID_UNICODE, "holds half of a surrogate pair: send whole characters"),
             )
-        elif len(value) > MAX_PARAM_LENGTH:
-            yield (
-                name,
-                refusal(
-                    FailureCode.WRONG_LENGTH,
-                    f"must have at most {MAX_PARAM_LENGTH:,} characters, but has {len(value):,}: shorten it",
-                ),
-            )
 
 
 def _params(value: object) -> object:
@@ -210,7 +200,7 @@ StringParams = Annotated[
                 "pattern": PARAM_NAME_PATTERN,
                 "not": {"pattern": f"^({'|'.join(_any_case(name) for name in sorted(RESERVED_PARAMS))})$"},
             },
-            "additionalProperties": {"type": "string", "maxLength": MAX_PARAM_LENGTH},
+            "additionalProperties": {"type": "string"},
         }
     ),
 ]

@@ -18,7 +18,6 @@ from pydantic import (
 )
 
 from schemas.entries import (
-    MAX_PARAM_LENGTH,
     MAX_PARAMS,
     RFC3339_PATTERN,
     RecipientEntries,
@@ -145,9 +144,8 @@ class SendJob(Job):
     params: StringParams = Field(
         default_factory=dict,
         exclude_if=is_empty,
-        description=f"Further query parameters for the gateway, at most {MAX_PARAMS} of at most "
-        f"{MAX_PARAM_LENGTH:,} characters, passed on as they are; only names that the worker's setting "
-        "ITON_ALLOWED_PARAMS lists.",
+        description=f"Further query parameters for the gateway, at most {MAX_PARAMS}, passed on as they are; "
+        "only names that the worker's setting ITON_ALLOWED_PARAMS lists.",
         examples=[{"templateid": "1207161234567890123"}],
     )
     metadata: Metadata = _metadata()
