@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, metric
 from tests.support.results_side import new_job_id, numbers, wait_message
 from tests.support.worker_process import wait_until
 
@@ -12,6 +12,25 @@ pytestmark = pytest.mark.timeout(240)
 ONE = "919876543210"
 LISTED = "919876543200"
 UNKNOWN = "f" * 24
+
+
+class TestPrefetch:
+    """How many jobs are in hand."""
+
+    def test_more_while_jobs_pass_quickly(self, line: Line) -> None:
+        """Another consumer follows: each job is handed out once, and one consumer is left in the end."""
+        line.gateway.change(latency=0.3)
+        before = metric(line, "iton_worker_redeliveries_total")
+        names = numbers(900)
+        for name in names:
+            line.producer.send([name], f"in hand {name}", category="service")
+        lane = '{lane="send"}'
+        wait_until(lambda: metric(line, "iton_worker_prefetch", lane) >= 200, "more are in hand", 30)
+        texts = (line.gateway.times(f"in hand {name}") for name in names)
+        wait_until(lambda: metric(line, "iton_worker_jobs_in_flight", lane) == 0, "all are done", 60)
+        assert {1} == {count for one in texts for count in one.values()}
+        assert before == metric(line, "iton_worker_redeliveries_total")
+        wait_until(lambda: line.queues.consumers("send") == 1, "one consumer is left")
 
 
 class TestSend:
