@@ -9,7 +9,7 @@ from worker.ports import Clock
 from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
 
-_EVERY = 0.25  # seconds
+_EVERY = 0.1  # seconds; a second after a burst has come there is enough in hand for it
 _PLENTY = 4  # times what one wants: at the end of a backlog nobody has a quarter more to do than others
 
 

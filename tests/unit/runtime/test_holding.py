@@ -52,8 +52,8 @@ async def looks(queue: Queue, count: int) -> list[int]:
     await holding.begin()
     running = asyncio.create_task(holding.run())
     for _ in range(count):
-        queue.done_by_lane[Lane.SEND] += 250
-        await clock.advance(0.25)
+        queue.done_by_lane[Lane.SEND] += 100
+        await clock.advance(0.1)
     running.cancel()
     return queue.held
 
