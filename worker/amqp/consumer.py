@@ -5,7 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -277,14 +277,14 @@ class Consumer:
         self._intakes[lane].over(received)
 
     async def _process(self, received: Received) -> None:
-        lane, length = received.delivery.lane, len(received.delivery.body)
         try:
-            async with self._slots[lane]:
-                if length <= _HEAVY:
-                    await self._work_on(received)
-                else:
-                    async with self._heavy[lane].holding(length):
-                        await self._work_on(received)
+            async with self._slots[received.delivery.lane], self._room_for(received.delivery):
+                if received.orphaned:
+                    # It waited for its turn and the broker has handed it out again meanwhile.
+                    return
+                received.started = True
+                disposition = await self._decide(received.delivery)
+                await self._settlement.settle(received, disposition)
         except asyncio.CancelledError:
             received.give_back()
             raise
@@ -292,13 +292,10 @@ class Consumer:
             log.error("settlement.crashed", error=_where(error), lane=received.delivery.lane.value)  # noqa: TRY400
             received.give_back()
 
-    async def _work_on(self, received: Received) -> None:
-        if received.orphaned:
-            # It waited for its turn and the broker has handed it out again meanwhile.
-            return
-        received.started = True
-        disposition = await self._decide(received.delivery)
-        await self._settlement.settle(received, disposition)
+    def _room_for(self, delivery: Delivery) -> AbstractAsyncContextManager[None]:
+        """Room among the heavy ones, for those that are."""
+        length = len(delivery.body)
+        return nullcontext() if length <= _HEAVY else self._heavy[delivery.lane].holding(length)
 
     async def _decide(self, delivery: Delivery) -> Disposition:
         try:

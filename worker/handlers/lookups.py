@@ -116,35 +116,17 @@ class Lookups:
         return await self._asked(Command.ACCOUNT, self._gateway.account, urgent=False)
 
     async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | PermanentError]:
-        return await self._answered(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
+        answers = await self._divided(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
+        _tell_of_refusals(Command.DND, len(numbers), answers)
+        return answers
 
     async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | PermanentError]:
         found: dict[str, MessageReport | PermanentError] = {}
         for call in self._gateway.pack_ids(ids):
-            found |= await self._answered(Command.STATUS, self._gateway.message_status, call, urgent=False)
+            answers = await self._divided(Command.STATUS, self._gateway.message_status, call, urgent=False)
+            _tell_of_refusals(Command.STATUS, len(call), answers)
+            found |= answers
         return found
-
-    async def _answered(
-        self,
-        command: Command,
-        call: Callable[[Sequence[str]], Awaitable[Mapping[str, V]]],
-        keys: Sequence[str],
-        *,
-        urgent: bool,
-    ) -> dict[str, V | PermanentError]:
-        """Ask about *keys*, and say once how many of them were refused."""
-        answers = await self._divided(command, call, keys, urgent=urgent)
-        refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
-        if refusals:
-            log.warning(
-                "lookup.refused",
-                command=command.value,
-                code=refusals[0].code,
-                detail=refusals[0].detail,
-                keys=len(keys),
-                refused=len(refusals),
-            )
-        return answers
 
     async def _divided(
         self,
@@ -171,3 +153,17 @@ class Lookups:
                 return await call()
 
         return await self._retry[command](attempt)
+
+
+def _tell_of_refusals(command: Command, keys: int, answers: Mapping[str, V | PermanentError]) -> None:
+    """Log once for a question about so many *keys* how many of them were refused."""
+    refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
+    if refusals:
+        log.warning(
+            "lookup.refused",
+            command=command.value,
+            code=refusals[0].code,
+            detail=refusals[0].detail,
+            keys=keys,
+            refused=len(refusals),
+        )
