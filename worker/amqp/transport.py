@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-import time
 from typing import cast
 
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
@@ -130,7 +129,7 @@ class RawTransportFactory(TransportFactory):
         reader, self._writer = await factory.create(url, **kwargs)
         if not self._raw:
             return reader, self._writer
-        tap = WireTap(reader, rewrite=wrapped, now=time.monotonic)
+        tap = WireTap(reader, rewrite=wrapped, now=asyncio.get_running_loop().time)
         self._wire = Wire(tap, self._writer)
         # The library uses no more of a StreamReader than what the tap has.
         return cast("asyncio.StreamReader", tap), self._writer

@@ -2,6 +2,8 @@
 
 from zoneinfo import ZoneInfo
 
+import httpx
+
 from worker.amqp.connection import Timing
 from worker.amqp.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology import Topology
@@ -16,13 +18,21 @@ from worker.ports import Clock
 from worker.resilience.rate_limiter import RateLimiter
 from worker.settings import Settings, SettingsError
 
+_SYSTEM = SystemClock()
+
 
 def topology_of(settings: Settings) -> Topology:
     """Return the names that the settings give to everything on the broker."""
     return Topology(settings.broker.prefix, settings.retry.delays)
 
 
-def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGateway:
+def gateway_of(
+    settings: Settings,
+    observers: Observers | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = _SYSTEM,
+) -> ItonGateway:
     """Return the client of the account that the settings name."""
     gateway = settings.gateway
     token = gateway.api_token.get_secret_value() if gateway.api_token else None
@@ -34,6 +44,7 @@ def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGa
         zone=ZoneInfo(gateway.timezone),
         numbering=numbering_of(settings),
         rules=_rules(settings),
+        now=clock.now,
     )
     credentials = Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token)
     try:
@@ -43,7 +54,7 @@ def gateway_of(settings: Settings, observers: Observers | None = None) -> ItonGa
             dialect,
             limits=TimeLimits(call=gateway.timeout),
             observers=observers,
-            transport=AiohttpTransport(Pool(connections=gateway.max_calls)),
+            transport=transport or AiohttpTransport(Pool(connections=gateway.max_calls)),
         )
     except ValueError:
         raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None
@@ -54,13 +65,13 @@ def numbering_of(settings: Settings) -> NumberingPlan:
     return NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
 
 
-def ledger_of(settings: Settings) -> AnyLedger:
+def ledger_of(settings: Settings, clock: Clock = _SYSTEM) -> AnyLedger:
     """Return the ledger that the settings name."""
     try:
         return open_ledger(
             settings.ledger.url.get_secret_value(),
             retention=settings.ledger.retention,
-            clock=SystemClock(),
+            clock=clock,
             prefix=settings.broker.prefix,
         )
     except ValueError as error:
@@ -74,10 +85,13 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         raise SettingsError(f"WORKER_GATEWAY_RULES has a wrong rule: {error}") from None
 
 
-def publisher_of(settings: Settings) -> BrokerPublisher:
+def publisher_of(settings: Settings, clock: Clock = _SYSTEM) -> BrokerPublisher:
     """Return the way out to the broker that the settings name."""
     options = PublisherOptions(
-        declare=settings.broker.declare, confirm_within=settings.broker.publish_timeout, timing=Timing()
+        declare=settings.broker.declare,
+        confirm_within=settings.broker.publish_timeout,
+        timing=Timing(),
+        now=clock.now,
     )
     return BrokerPublisher(settings.broker.url.get_secret_value(), topology_of(settings), options)
 

@@ -1,6 +1,6 @@
 """The parts of a worker, each with what it needs. Nothing is connected before it runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
 
@@ -11,11 +11,11 @@ from worker.amqp.consumer import Consumer, ConsumerOptions
 from worker.amqp.publisher import BrokerPublisher
 from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
+from worker.bootstrap.collaborators import Collaborators
 from worker.bootstrap.crew import Crew
 from worker.bootstrap.doors import Doors
 from worker.bootstrap.holding import Holding
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
-from worker.clock import SystemClock
 from worker.domain.messages import Delivery, Disposition, Lane
 from worker.handlers.dispatch import Dispatch
 from worker.http.health import HealthServer, Readiness
@@ -31,6 +31,7 @@ from worker.observing import (
     MeasuredPublisher,
     MetricsObserver,
 )
+from worker.ports import Clock
 from worker.probes import Probes
 from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
@@ -58,6 +59,7 @@ class Assembly:
     """
 
     settings: Settings
+    given: Collaborators = field(default_factory=Collaborators)
 
     def parts(self) -> Parts:
         """Return what the process runs."""
@@ -86,9 +88,9 @@ class Assembly:
         )
 
     @cached_property
-    def clock(self) -> SystemClock:
+    def clock(self) -> Clock:
         """Time."""
-        return SystemClock()
+        return self.given.clock
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -113,12 +115,13 @@ class Assembly:
     @cached_property
     def gateway(self) -> ItonGateway:
         """The client of the account."""
-        return gateway_of(self.settings, Observers(on_call=self._called, on_unasked=self.metrics.unasked))
+        observers = Observers(on_call=self._called, on_unasked=self.metrics.unasked)
+        return gateway_of(self.settings, observers, transport=self.given.transport, clock=self.clock)
 
     @cached_property
     def store(self) -> AnyLedger:
         """The ledger's store as it is."""
-        return ledger_of(self.settings)
+        return self.given.store or ledger_of(self.settings, self.clock)
 
     @cached_property
     def ledger(self) -> MeasuredLedger:
@@ -139,7 +142,7 @@ class Assembly:
     @cached_property
     def publisher(self) -> BrokerPublisher:
         """The way out to the broker."""
-        return publisher_of(self.settings)
+        return publisher_of(self.settings, self.clock)
 
     @cached_property
     def crew(self) -> Crew:
@@ -152,6 +155,7 @@ class Assembly:
             self.ledger,
             self.gate,
             self.tracing.publisher(MeasuredPublisher(self.publisher, self.metrics)),
+            self.given.random,
             self.tracing,
         )
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 from functools import cached_property, partial
 from itertools import count
 from random import Random
-from secrets import token_hex
 from typing import TypeVar
 
 from worker.bootstrap.adapters import numbering_of
@@ -53,6 +52,7 @@ class Crew:
     ledger: Ledger
     gate: CallGate
     publisher: Publisher
+    random: Random
     tracing: Tracing = field(default_factory=Tracing)
 
     def dispatch(self) -> Dispatch:
@@ -86,7 +86,7 @@ class Crew:
             self.clock,
             threshold=Decimal(str(self.settings.credits.low)),
             interval=self.settings.credits.interval,
-            draw_id=lambda: token_hex(8),
+            draw_id=partial(_drawn, self.random),
         )
 
     def _completion(self) -> Completion:
@@ -111,7 +111,7 @@ class Crew:
 
     @cached_property
     def _book(self) -> LedgerBook:
-        return LedgerBook(self.ledger, _tokens())
+        return LedgerBook(self.ledger, _tokens(self.random))
 
     @cached_property
     def _lookups(self) -> Lookups:
@@ -140,7 +140,7 @@ class Crew:
         return RetryAttempts(
             self.settings.retry.attempts,
             self.clock,
-            Random(),  # noqa: S311 - jitter, not a secret
+            self.random,
             on_retry=lambda: self.observer.retried(command),
             longest_hold=self.settings.retry.hold_limit,
         )
@@ -166,7 +166,12 @@ class Crew:
         )
 
 
-def _tokens() -> Callable[[], str]:
+def _drawn(random: Random) -> str:
+    """Return 16 characters that nobody else draws."""
+    return f"{random.getrandbits(64):016x}"
+
+
+def _tokens(random: Random) -> Callable[[], str]:
     """Return a source of tokens that no other process draws: one random start, then counted."""
-    start, numbers = token_hex(8), count()
+    start, numbers = _drawn(random), count()
     return lambda: f"{start}{next(numbers):x}"

@@ -1,9 +1,8 @@
 """The ``Gateway`` port over HTTP: one request a call, every outcome a value or one of our errors."""
 
-import time
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -177,13 +176,14 @@ class ItonGateway:
             read: returns None for what is no successful reply.
             hidden: what the request held and no quote may show; a text comes first.
         """
-        started = time.monotonic()
+        now = asyncio.get_running_loop().time
+        started = now()
         outcome: Reading[T] | WorkerError | None = None
         try:
             reply = await self._exchanged(request)
             outcome = self._understood(request, reply, read, hidden) if isinstance(reply, Reply) else reply
         finally:
-            self._observers.on_call(request.command, _named(outcome), time.monotonic() - started)
+            self._observers.on_call(request.command, _named(outcome), now() - started)
         if isinstance(outcome, WorkerError):
             # Out of every except clause: httpx's error, which knows the URL, is not in its chain.
             raise outcome
@@ -227,7 +227,7 @@ class ItonGateway:
         if request.command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
             # What cannot be read may hold the texts of messages.
             detail = f"HTTP {reply.status} with no reply that can be read"
-        error = error_of(rule, detail, seconds_of(reply.retry_after, datetime.now(UTC)))
+        error = error_of(rule, detail, seconds_of(reply.retry_after, self._dialect.now()))
         if request.command is Command.SEND:
             error.own_detail = self._quotes.detail(reply.status, body, hidden[:1], shown=hidden[1:])
         return error

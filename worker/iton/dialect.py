@@ -1,13 +1,17 @@
 """What an operator tells about the account, and about the gateway where its document is silent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from worker.domain.recipients import NumberingPlan
 from worker.iton.rules import Rule
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Dialect:
         zone: of the times in replies, which name none.
         numbering: of the numbers in status replies, which may be national ones.
         rules: about replies, tried before the built-in ones.
+        now: the time, for a Retry-After that is a date.
     """
 
     method: Literal["GET", "POST"] = "GET"
@@ -53,3 +58,4 @@ class Dialect:
     zone: tzinfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
     numbering: NumberingPlan = field(default_factory=lambda: NumberingPlan("IN", frozenset({"IN"})))
     rules: Sequence[Rule] = ()
+    now: Callable[[], datetime] = _utc_now
