@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # RabbitMQ: "access to queue 'x' in vhost '/' refused for user 'guest'".
 _USER = re.compile(r"user '[^']*'")
+# The library puts objects into its sentences: their address is another one each time.
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
 _KINDS = {
     "ChannelInvalidStateError": "the channel is closed",
     "DeliveryError": "the broker refused to take it",
@@ -72,5 +74,5 @@ def describe(error: BaseException) -> str:
     if not isinstance(error, AMQPError | OSError):
         return _KINDS.get(type(error).__name__, type(error).__name__)
     words = " ".join(str(part) for part in error.args if isinstance(part, str | int))
-    lines = _USER.sub("our user", words).splitlines()
+    lines = _OBJECT.sub("something else", _USER.sub("our user", words)).splitlines()
     return lines[0][:300] if lines else _KINDS.get(type(error).__name__, type(error).__name__)

@@ -5,13 +5,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.connection import make_url
-from aiormq.exceptions import AMQPError, ProbableAuthenticationError
+from aiormq.exceptions import AMQPError
 
 from worker.amqp.calls import bounded, describe
+from worker.amqp.refusals import no_connection
 from worker.amqp.transport import RawTransportFactory, Wire
 from worker.domain.errors import BrokerUnavailableError
 
@@ -42,12 +42,6 @@ class Timing:
     probe_limit: float = 5.0
     heartbeat: int = 10
     backoff: float = 5.0
-
-
-def place_of(url: str) -> str:
-    """Return ``HOST:PORT`` of a broker's URL, and nothing of its credentials."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
 
 
 class RawConnection:
@@ -139,7 +133,7 @@ async def open_connection(
         raw: whether properties are wrapped, to be read by `worker.amqp.transport.unwrap` and no other way.
 
     Raises:
-        BrokerUnavailableError: code ``connect_failed`` or ``login_refused``.
+        BrokerUnavailableError: code ``connect_failed``, ``login_refused`` or ``virtual_host_refused``.
     """
     limits = timing or Timing()
     factory = RawTransportFactory(raw=raw)
@@ -149,19 +143,20 @@ async def open_connection(
     )
     library.kwargs["transport_factory"] = factory
     try:
-        await bounded(library.connect(), limits.connect)
-    except ProbableAuthenticationError as error:
-        raise BrokerUnavailableError("login_refused", describe(error)) from None
-    except BrokerUnavailableError as error:
+        await bounded(_log_in(library, url, factory), limits.connect)
+    except BaseException as error:
         factory.abort()
-        raise BrokerUnavailableError("connect_failed", error.detail) from None
-    except (AMQPError, EOFError, ValueError) as error:
-        factory.abort()
-        raise BrokerUnavailableError("connect_failed", describe(error)) from None
-    except asyncio.CancelledError:
-        factory.abort()
+        if isinstance(error, BrokerUnavailableError) and error.code == "timeout":
+            raise no_connection(error, url, factory.farewell) from None
         raise
     return RawConnection(library, factory)
+
+
+async def _log_in(library: aio_pika.Connection, url: str, factory: RawTransportFactory) -> None:
+    try:
+        await library.connect()
+    except (AMQPError, EOFError, OSError, RuntimeError, StopAsyncIteration, ValueError) as error:
+        raise no_connection(error, url, factory.farewell) from None
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ HEADER: Final = 2
 BODY: Final = 3
 END: Final = b"\xce"
 
-# Class 60, basic; class and method as one number.
+# Class 10, connection, and class 60, basic; class and method as one number.
+CLOSE: Final = 10 << 16 | 50
 PUBLISH: Final = 60 << 16 | 40
 RETURN: Final = 60 << 16 | 50
 DELIVER: Final = 60 << 16 | 60
@@ -33,6 +34,7 @@ _METHOD_ID = struct.Struct(">I")
 _CONTENT = struct.Struct(">HHQ")
 _SETTLE = struct.Struct(">BHIIQBB")
 _TAG = struct.Struct(">QB")
+_REPLY = struct.Struct(">HB")
 _MANDATORY: Final = b"\x01"
 _REQUEUE: Final = 2
 
@@ -116,6 +118,12 @@ def read_confirm(payload: bytes) -> tuple[int, bool]:
     """Read a basic.ack or basic.nack: the tag, and whether all before it are meant as well."""
     tag, bits = _TAG.unpack_from(payload, 4)
     return tag, bool(bits & 1)
+
+
+def read_close(payload: bytes) -> tuple[int, str]:
+    """Read a connection.close: the reply code and its text."""
+    code, length = _REPLY.unpack_from(payload, 4)
+    return code, payload[4 + _REPLY.size :][:length].decode("utf-8", "replace")
 
 
 def read_content_header(payload: bytes) -> tuple[int, bytes]:

@@ -10,7 +10,8 @@ from aiormq.exceptions import AMQPError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from worker.amqp.calls import bounded, describe
-from worker.amqp.connection import RawConnection, Timing, open_connection, place_of
+from worker.amqp.connection import RawConnection, Timing, open_connection
+from worker.amqp.refusals import place_of
 from worker.domain.errors import WorkerError
 
 log = structlog.get_logger(__name__)

@@ -15,6 +15,8 @@ from worker.amqp.frames import Frame
 _CHUNK = 262_144  # bytes
 # Seconds; a library that is shown no frame for three heartbeats takes the connection for dead.
 _SIGN_OF_LIFE = 1.0
+_FRAME_KINDS = b"\x01\x02\x03\x08"  # method, header, body, heartbeat
+_TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # an alert, a handshake
 
 
 class Reader(Protocol):
@@ -89,6 +91,9 @@ class WireTap:
         reader: of the socket.
         rewrite: changes a content header that goes on to the library.
         now: seconds of a clock that only runs forward.
+
+    Attributes:
+        farewell: reply code and words with which the broker has closed the connection, once it has.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class WireTap:
         self._frame = b""
         self._offset = 0
         self._greeted = False
+        self.farewell: tuple[int, str] | None = None
 
     def serve(self, channel: int, sink: Sink) -> None:
         """Give *sink* what it takes of *channel*, from now on."""
@@ -140,6 +146,7 @@ class WireTap:
             if start.startswith(b"AMQP"):
                 # The broker refuses our protocol version: not a frame, the library knows what to say.
                 return start
+            _check_first(start)
             self._feed(start)
         while not self._passed:
             data = await self._reader.read(_CHUNK)
@@ -157,6 +164,8 @@ class WireTap:
             self._passed_at = self._now()
 
     def _pass_on(self, frame: Frame) -> None:
+        if frame.channel == 0 and frames.method_of(frame.payload) == frames.CLOSE:
+            self.farewell = frames.read_close(frame.payload)
         self._passed.append(self._rewrite(frame) if frame.kind == frames.HEADER else frames.whole(frame))
         self._passed_at = self._now()
 
@@ -176,3 +185,11 @@ class WireTap:
         else:
             sink.on_method(method, frame.payload)
         return True
+
+
+def _check_first(start: bytes) -> None:
+    """Refuse what is no frame, before a made-up length of a frame is waited for."""
+    if start.startswith(_TLS_RECORD):
+        raise frames.MalformedFrameError("it answers in TLS; amqps:// goes with it")
+    if start[0] not in _FRAME_KINDS:
+        raise frames.MalformedFrameError("what answers there is no AMQP broker")

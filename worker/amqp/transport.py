@@ -11,6 +11,7 @@ from yarl import URL
 
 from worker.amqp import frames
 from worker.amqp.frames import Frame
+from worker.amqp.refusals import Farewell
 from worker.amqp.tap import Sink, WireTap
 from worker.amqp.wire import MalformedPropertiesError, Properties
 from worker.domain.errors import BrokerUnavailableError
@@ -115,28 +116,34 @@ class RawTransportFactory(TransportFactory):
     """Opens the socket, TLS where the URL says so, and remembers it.
 
     Args:
-        raw: whether the wire is tapped and the properties of messages are wrapped.
+        raw: whether the properties of messages are wrapped.
     """
 
     def __init__(self, *, raw: bool) -> None:
         self._raw = raw
         self._writer: asyncio.StreamWriter | None = None
         self._wire: Wire | None = None
+        self._tap: WireTap | None = None
 
     async def create(self, url: URL, **kwargs: object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect."""
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, self._writer = await factory.create(url, **kwargs)
-        if not self._raw:
-            return reader, self._writer
-        tap = WireTap(reader, rewrite=wrapped, now=asyncio.get_running_loop().time)
-        self._wire = Wire(tap, self._writer)
+        rewrite = wrapped if self._raw else frames.whole
+        self._tap = WireTap(reader, rewrite=rewrite, now=asyncio.get_running_loop().time)
+        self._wire = Wire(self._tap, self._writer)
         # The library uses no more of a StreamReader than what the tap has.
-        return cast("asyncio.StreamReader", tap), self._writer
+        return cast("asyncio.StreamReader", self._tap), self._writer
+
+    @property
+    def farewell(self) -> Farewell | None:
+        """With which words the broker has closed the connection, if it has."""
+        said = self._tap.farewell if self._tap is not None else None
+        return Farewell(*said) if said else None
 
     @property
     def wire(self) -> Wire:
-        """The socket, of a raw connection that was made."""
+        """The socket, of a connection that was made."""
         if self._wire is None:
             raise BrokerUnavailableError("connection_lost", "not connected")
         return self._wire

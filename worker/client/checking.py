@@ -5,8 +5,13 @@ from dataclasses import dataclass
 
 from worker.amqp.declare import verify
 from worker.client.access import BrokerAccess, visit
-from worker.domain.errors import AccountError, BrokerUnavailableError, TransientError, WorkerError
+from worker.domain.errors import AccountError, TransientError, WorkerError
 from worker.ports import Gateway, Ledger
+
+_BROKER_REMEDIES = {
+    "login_refused": "correct user and password in AMQP_URL",
+    "virtual_host_refused": "correct the virtual host behind AMQP_URL's last slash, or let the user use it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,8 @@ async def look_at_ledger(ledger: Ledger, kind: str) -> Finding:
 
 def _remedy(part: str, error: WorkerError) -> str:
     match part, error:
-        case _, BrokerUnavailableError(code="login_refused"):
-            return "correct user and password in AMQP_URL"
         case "broker" | "topology", _:
-            return "start the broker, or correct AMQP_URL"
+            return _BROKER_REMEDIES.get(error.code, "start the broker, or correct AMQP_URL")
         case _, AccountError():
             return "correct ITON_USERNAME, ITON_PASSWORD or ITON_API_TOKEN, or buy credits"
         case "gateway", TransientError():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.amqp.connection import place_of
+from worker.amqp.refusals import place_of
 
 
 class TestPlaceOf:
