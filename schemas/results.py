@@ -61,8 +61,9 @@ class RecipientResult(Form):
     outcome: Outcome
     message_id: str | None = optional("ITON's id of the message; of `accepted` ones only.")
     earlier_message_ids: tuple[str, ...] | None = optional(
-        "ITON's ids of earlier calls for the same recipient whose replies turned up late: the message went "
-        "out more than once, as `on_uncertain: resend` allows."
+        "ITON's further ids for the same recipient: those that one reply gave it beside `message_id`, and "
+        "those of an earlier call whose reply turned up late (then the message went out more than once, as "
+        "`on_uncertain: resend` allows)."
     )
     error: Failure | None = optional("Of every outcome but `accepted` and `dnd`.")
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from worker.domain.entry import MessageIds
 from worker.domain.messages import Delivery, JobSummary, PartMessage, ResultMessage
 
 
@@ -73,8 +74,8 @@ class Gateway(Protocol):
         """
         ...
 
-    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
-        """Send and return message ids by recipient, spelt as asked.
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> MessageIds:
+        """Send and return message ids by recipient, spelt as asked: all that the reply gives it.
 
         A recipient that the reply does not name is missing from the mapping.
         """

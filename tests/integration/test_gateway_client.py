@@ -81,7 +81,7 @@ class TestDroppedConnections:
             await send(client)
             protocol = idle_connection(client)
             await wait_until(lambda: not protocol.is_connected())
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
             assert heard.connections == 2
 
     async def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next_one(self) -> None:
@@ -101,7 +101,7 @@ class TestDroppedConnections:
             protocol = idle_connection(client)
             told.set()
             await wait_until(lambda: protocol.should_close)
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
             assert heard.connections == 2
 
     async def test_connections_are_kept_for_the_next_call(self) -> None:

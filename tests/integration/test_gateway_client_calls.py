@@ -46,7 +46,7 @@ class TestCallsAtOnce:
         # A hundred connections at once take a busy machine longer than the usual limit for one.
         async with talking_to(all_together, seconds=90, connect=30) as (client, heard):
             replies = await asyncio.gather(*(send(client) for _ in range(100)))
-            assert replies == [{NUMBER: ID}] * 100
+            assert replies == [{NUMBER: (ID,)}] * 100
             assert len(heard.requests) == 100
 
     async def test_a_cancelled_call_gives_its_connection_back(self) -> None:
@@ -61,7 +61,7 @@ class TestCallsAtOnce:
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
             assert heard.connections == 2
 
     async def test_a_call_that_is_cancelled_while_it_waits_sends_nothing(self) -> None:
@@ -81,8 +81,8 @@ class TestCallsAtOnce:
             with pytest.raises(asyncio.CancelledError):
                 await second
             going.set()
-            assert await first == {NUMBER: ID}
-            assert await send(client) == {NUMBER: ID}
+            assert await first == {NUMBER: (ID,)}
+            assert await send(client) == {NUMBER: (ID,)}
             assert len(heard.requests) == 2
 
     async def test_closing_ends_a_call_as_uncertain(self) -> None:
@@ -133,10 +133,11 @@ class TestObservers:
         def note(command: str, count: int) -> None:
             strangers.append((command, count))
 
-        body = f'{{"message_id": {{"{ID}": "{NUMBER}", "1a": "910000000000", "2b": "{NUMBER}"}}}}'.encode()
+        ids = f'{{"{ID}": "{NUMBER}", "1a": "910000000000", "2b": ["910000000001", "{NUMBER}"]}}'
+        body = f'{{"message_id": {ids}}}'.encode()
         async with raw_server(answering(body)) as heard:
             client = gateway(heard.url, observers=Observers(on_unasked=note))
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID, "2b")}
             await client.aclose()
         assert strangers == [("sendSMS", 2)]
 

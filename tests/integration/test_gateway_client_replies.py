@@ -62,7 +62,7 @@ class TestReplies:
             client,
             _,
         ):
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
 
     @pytest.mark.parametrize(
         ("content", "encoding"),
@@ -144,18 +144,18 @@ class TestReplies:
         """The body says what it is."""
         body = f'{{"message_id": {{"{ID}": "{NUMBER}"}}}}'.encode()
         async with talking_to(answering(body, headers=headers)) as (client, _):
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
 
     async def test_interim_replies_are_skipped(self) -> None:
         """The final one counts (RFC 9110, 15.2)."""
         head = f"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {len(SENT)}\r\n\r\n"
         async with talking_to(raw(head.encode() + SENT)) as (client, _):
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
 
     async def test_a_body_without_length_ends_with_the_connection(self) -> None:
         """HTTP/1.0 servers do so."""
         async with talking_to(raw(b"HTTP/1.0 200 OK\r\n\r\n" + SENT)) as (client, _):
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
 
     async def test_cookies_are_not_kept(self) -> None:
         """No session of one job leaks into another."""
@@ -238,7 +238,7 @@ class TestRequestsOnTheWire:
     async def test_a_post_carries_all_of_it_in_its_form(self) -> None:
         """No credential is in the URL."""
         async with talking_to(answering(SENT), dialect=Dialect(method="POST")) as (client, heard):
-            assert await send(client) == {NUMBER: ID}
+            assert await send(client) == {NUMBER: (ID,)}
             head, _, form = heard.requests[0].partition(b"\r\n\r\n")
             assert head.startswith(b"POST /api/ HTTP/1.1\r\n")
             assert b"content-type: application/x-www-form-urlencoded" in head.lower()

@@ -45,7 +45,7 @@ class TestSends:
         async with simulated(reply_form=form, spelling=spelling) as (gateway, control):
             ids = await gateway.send(MESSAGE, NUMBERS)
             (sent,) = control.sends
-            assert ids == dict(zip(sent.to, sent.ids, strict=True))
+            assert ids == {name: (given,) for name, given in zip(sent.to, sent.ids, strict=True)}
             assert list(ids) == NUMBERS
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -88,7 +88,7 @@ class TestQuestions:
         """With its text, its sender, its time and its recipient; an id that nobody knows is missing."""
         async with simulated(narrow_space=narrow_space) as (gateway, control):
             ids = await gateway.send(MESSAGE, NUMBERS[:1])
-            (name,) = ids.values()
+            ((name,),) = ids.values()
             reports = await gateway.message_status([name, "ffffffffffffffffffffffff"])
             assert set(reports) == {name}
             report = reports[name]

@@ -13,7 +13,7 @@ from itertools import count
 
 from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, part_delivery
 from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, one_by_one, settled
-from worker.domain.entry import Call, CallState, Part
+from worker.domain.entry import Call, CallState, MessageIds, Part
 from worker.domain.entry_codec import decode
 from worker.domain.errors import (
     BrokerUnavailableError,
@@ -307,7 +307,7 @@ class _Gateway(FakeGateway):
         super().__init__(process.fleet.world.clock)
         self._process = process
 
-    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> MessageIds:
         fleet = self._process.fleet
         self._process.calls.append(message.text)
         try:
@@ -324,7 +324,7 @@ class _Gateway(FakeGateway):
         ids = {name: f"id-{next(fleet.ids)}" for name in recipients}
         number = self._process.number
         fleet.handed += [(number, message.text, name, given) for name, given in ids.items()]
-        return ids
+        return {name: (given,) for name, given in ids.items()}
 
     async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
         raise NotImplementedError

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
+from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError, WorkerError
 from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
 from worker.ledger import MemoryLedger
@@ -96,7 +97,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-Reply = Mapping[str, str] | WorkerError | None
+Reply = Mapping[str, str | tuple[str, ...]] | WorkerError | None
 
 
 @dataclass(slots=True)
@@ -152,7 +153,7 @@ class FakeGateway:
         """At most 100 a call."""
         return _cut(message_ids, 100)
 
-    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> MessageIds:
         """Send as the script says."""
         self.calls.append(tuple(recipients))
         if self.refusal and self.send_refused.intersection(recipients):
@@ -166,9 +167,11 @@ class FakeGateway:
             await self.clock.sleep(self.latency)
         if isinstance(reply, WorkerError):
             raise reply
-        ids = {name: f"id-{next(self._ids)}" for name in recipients} if reply is None else dict(reply)
-        for name, message_id in ids.items():
-            self.given.setdefault(name, []).append(message_id)
+        if reply is None:
+            reply = {name: f"id-{next(self._ids)}" for name in recipients}
+        ids = {name: (given,) if isinstance(given, str) else given for name, given in reply.items()}
+        for name, given in ids.items():
+            self.given.setdefault(name, []).extend(given)
         return ids
 
     async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:

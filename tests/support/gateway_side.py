@@ -63,7 +63,7 @@ async def talking_to(
             await client.aclose()
 
 
-async def send(client: ItonGateway) -> dict[str, str]:
+async def send(client: ItonGateway) -> dict[str, tuple[str, ...]]:
     """Send one message to one number."""
     return await client.send(MESSAGE, [NUMBER])
 

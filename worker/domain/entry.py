@@ -37,7 +37,8 @@ class Settled(NamedTuple):
         message_id: only of an accepted one.
         code: an error code, of all but ``accepted`` and ``dnd``.
         detail: a sentence that goes with the code.
-        earlier_ids: ids that ITON gave to the same recipient in a call whose reply came late.
+        earlier_ids: further ids that ITON gave to the same recipient, in the same reply or in a call whose
+            reply came late.
     """
 
     recipient: str
@@ -49,6 +50,9 @@ class Settled(NamedTuple):
 
 
 _ACCEPTED = Outcome.ACCEPTED
+
+MessageIds = Mapping[str, tuple[str, ...]]
+"""What a reply to sendSMS names: by recipient at least one id, more where the gateway gave it several."""
 
 
 def accepted(recipient: str, message_id: str) -> Settled:
@@ -73,7 +77,7 @@ class Call:
     attempts: int = 0
     started: float = 0.0
     settled: tuple[Settled, ...] = ()
-    late_ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    late_ids: "MessageIds" = field(default_factory=dict)
 
     def is_still(self, begun: "Call") -> bool:
         """Tell whether this is the call that was begun as *begun*: not settled, not taken over."""
@@ -182,7 +186,7 @@ def settle(entry: Entry, index: int, settled: tuple[Settled, ...]) -> Entry:
     return _with_call(entry, index, done)
 
 
-def revise(entry: Entry, message_ids: Mapping[str, str]) -> Entry:
+def revise(entry: Entry, message_ids: MessageIds) -> Entry:
     """Add the ids of a reply that came after the call was taken from its caller.
 
     By recipient, for a replay may have cut the call anew.
@@ -195,7 +199,7 @@ def revise(entry: Entry, message_ids: Mapping[str, str]) -> Entry:
     for index, call in enumerate(entry.part.calls):
         late = {name: message_ids[name] for name in call.recipients if name in message_ids}
         if call.state is CallState.DONE:
-            settled = tuple(_with_late_ids(one, _ids(late, one.recipient)) for one in call.settled)
+            settled = tuple(_with_late_ids(one, late.get(one.recipient, ())) for one in call.settled)
             revised = _with_call(revised, index, replace(call, settled=settled))
         elif late:
             known = replace(call, late_ids=_merged(call.late_ids, late))
@@ -205,10 +209,6 @@ def revise(entry: Entry, message_ids: Mapping[str, str]) -> Entry:
         for old, new in zip(entry.part.calls, revised.part.calls, strict=True)
     )
     return replace(revised, revision=entry.revision + 1) if published else revised
-
-
-def _ids(late: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return (late[name],) if name in late else ()
 
 
 def _without_repeat(entry: Entry, index: int) -> Entry:
@@ -223,14 +223,11 @@ def _without_repeat(entry: Entry, index: int) -> Entry:
     )
 
 
-def _merged(
-    known: Mapping[str, tuple[str, ...]], message_ids: Mapping[str, str]
-) -> dict[str, tuple[str, ...]]:
-    merged = dict(known)
-    for name, late_id in message_ids.items():
-        ids = merged.get(name, ())
-        merged[name] = ids if late_id in ids else (*ids, late_id)
-    return merged
+def _merged(known: MessageIds, late: MessageIds) -> MessageIds:
+    return {
+        **known,
+        **{name: tuple(dict.fromkeys((*known.get(name, ()), *ids))) for name, ids in late.items()},
+    }
 
 
 def _with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:

@@ -1,11 +1,11 @@
 """What is known of a call after something happened to it: the rules that decide who is told what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, Entry, Settled, accepted, release, settle
+from worker.domain.entry import Call, Entry, MessageIds, Settled, accepted, release, settle
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 
 
@@ -30,7 +30,7 @@ class Wishes:
         return call.attempts < self.most_calls and not self.expired(now)
 
 
-def after_reply(entry: Entry, index: int, message_ids: Mapping[str, str]) -> Entry:
+def after_reply(entry: Entry, index: int, message_ids: MessageIds) -> Entry:
     """Settle by the gateway's reply: a recipient that it does not name is uncertain."""
     return settle(entry, index, _named(entry.part.calls[index].recipients, message_ids))
 
@@ -86,16 +86,22 @@ def _told(error: WorkerError) -> str:
     return error.own_detail or error.detail
 
 
-def _named(recipients: Sequence[str], message_ids: Mapping[str, str]) -> tuple[Settled, ...]:
+def _named(recipients: Sequence[str], message_ids: MessageIds) -> tuple[Settled, ...]:
     words = "the gateway's reply does not name this number"
     return tuple(
         [
-            accepted(name, message_ids[name])
+            _accepted(name, message_ids[name])
             if name in message_ids
             else Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
             for name in recipients
         ]
     )
+
+
+def _accepted(name: str, ids: tuple[str, ...]) -> Settled:
+    """One with several ids keeps them all: none can be asked for again."""
+    one = accepted(name, ids[0])
+    return one if len(ids) == 1 else one._replace(earlier_ids=ids[1:])
 
 
 def _all(call: Call, outcome: Outcome, code: str, detail: str) -> tuple[Settled, ...]:

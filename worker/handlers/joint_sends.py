@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,6 +10,7 @@ from itertools import islice
 import structlog
 
 from worker.domain import joint
+from worker.domain.entry import MessageIds
 from worker.domain.errors import PermanentError, WorkerError
 from worker.handlers.finishing import LAST_STEP
 from worker.handlers.ledger_book import LedgerBook
@@ -169,7 +170,7 @@ class JointSends:
             await asyncio.gather(*map(self._backed_out, left))
         await self._after(line, aboard, outcome)
 
-    async def _sent(self, line: _Line, aboard: Sequence[Seat]) -> Mapping[str, str]:
+    async def _sent(self, line: _Line, aboard: Sequence[Seat]) -> MessageIds:
         for seat in aboard:
             seat.boarding = False
         self._observer.call_shared(Command.SEND, len(aboard))

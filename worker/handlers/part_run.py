@@ -1,7 +1,7 @@
 """Taking one part from its plan to an outcome for every recipient: claim, call, record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from worker.domain import verdict
-from worker.domain.entry import Call, CallState, Entry, Part, begin, release, revise
+from worker.domain.entry import Call, CallState, Entry, MessageIds, Part, begin, release, revise
 from worker.domain.errors import LedgerUnavailableError, OutcomeUncertainError, PermanentError, WorkerError
 from worker.handlers.finishing import LAST_STEP, finished
 from worker.handlers.joint_sends import JointSends
@@ -198,7 +198,7 @@ class PartRun:
             raise
         await finished(self.record(index, message_ids))
 
-    async def record(self, index: int, outcome: Mapping[str, str] | WorkerError) -> None:
+    async def record(self, index: int, outcome: MessageIds | WorkerError) -> None:
         """Record what the gateway answered, or the error with which the call ended."""
         if isinstance(outcome, WorkerError):
             change = partial(verdict.after_error, error=outcome, repeatable=self._repeatable(index))
@@ -206,7 +206,7 @@ class PartRun:
         else:
             await self._keep(index, outcome)
 
-    async def _keep(self, index: int, message_ids: Mapping[str, str]) -> None:
+    async def _keep(self, index: int, message_ids: MessageIds) -> None:
         """Record a reply, whoever has the call by now: the ids are nowhere else."""
         try:
             await self._record(index, partial(verdict.after_reply, message_ids=message_ids))
@@ -239,7 +239,7 @@ class PartRun:
                 self._tools.gate.ledger_failed()
                 await self._tools.clock.sleep(_POLL)
 
-    async def _revise(self, message_ids: Mapping[str, str]) -> None:
+    async def _revise(self, message_ids: MessageIds) -> None:
         """Record the ids of a reply that came after another worker had taken the call over."""
         book = self._tools.book
         while True:
@@ -305,7 +305,7 @@ class _Passenger:
         """As the protocol says."""
         await self.run.back_out(self.index)
 
-    def answered(self, message_ids: Mapping[str, str]) -> Entry:
+    def answered(self, message_ids: MessageIds) -> Entry:
         """As the protocol says."""
         return verdict.after_reply(self.run.held.entry, self.index, message_ids)
 
@@ -313,7 +313,7 @@ class _Passenger:
         """As the protocol says."""
         self.run.wrote(held)
 
-    async def record(self, outcome: Mapping[str, str] | WorkerError) -> None:
+    async def record(self, outcome: MessageIds | WorkerError) -> None:
         """As the protocol says."""
         await self.run.record(self.index, outcome)
         if isinstance(outcome, WorkerError):

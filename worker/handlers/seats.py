@@ -2,15 +2,15 @@
 
 import asyncio
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from worker.domain.entry import Entry
+from worker.domain.entry import Entry, MessageIds
 from worker.domain.errors import WorkerError
 from worker.handlers.ledger_book import Held, LedgerBook
 
-Outcome = Mapping[str, str] | WorkerError
+Outcome = MessageIds | WorkerError
 
 
 class Passenger(Protocol):
@@ -40,7 +40,7 @@ class Passenger(Protocol):
         """Take the claim back: nothing was sent."""
         ...
 
-    def answered(self, message_ids: Mapping[str, str]) -> Entry:
+    def answered(self, message_ids: MessageIds) -> Entry:
         """Return what the entry says with the ids of its own recipients, if nobody else has changed it."""
         ...
 

@@ -137,7 +137,7 @@ class ItonGateway:
         """Cut *message_ids*, in order, into the fewest calls; see :meth:`Requests.pack_ids`."""
         return self._requests.pack_ids(message_ids)
 
-    async def send(self, message: TextMessage, recipients: Sequence[str]) -> dict[str, str]:
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Send to 1 to 100 numbers and return message ids by recipient."""
         request = self._requests.send(message, recipients)
         hidden = (message.text, *recipients)

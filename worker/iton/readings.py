@@ -45,27 +45,28 @@ class Reading(Generic[T]):
 
     Attributes:
         value: of what was asked about.
-        unasked: ids and numbers that nobody asked for, and second answers about the same number.
+        unasked: ids and numbers that nobody asked for, and second answers about the DND state of a number.
     """
 
     value: T
     unasked: int = 0
 
 
-def read_send(body: Body, recipients: Sequence[str]) -> Reading[dict[str, str]] | None:
+def read_send(body: Body, recipients: Sequence[str]) -> Reading[dict[str, tuple[str, ...]]] | None:
     """Return message ids by recipient; None when *body* is no such reply.
 
-    One id for the whole call is the id of every recipient. Of several ids for one number, the first counts.
+    One id for the whole call is the id of every recipient. A number may have several ids, in the order of
+    the reply.
     """
     if body.json is None:
         match = _SENT.fullmatch(body.text)
-        return Reading(dict.fromkeys(recipients, match["id"])) if match else None
+        return Reading(dict.fromkeys(recipients, (match["id"],))) if match else None
     if not isinstance(body.json, dict):
         return None
     inner = member(body.json, "messageid")
     if isinstance(inner, str | int) and not isinstance(inner, bool):
         name = _id(inner)
-        return Reading(dict.fromkeys(recipients, name)) if name else None
+        return Reading(dict.fromkeys(recipients, (name,))) if name else None
     if isinstance(inner, dict):
         return _matched_ids(inner, recipients)
     reading = _matched_ids(body.json, recipients)
@@ -128,20 +129,20 @@ def read_status(
     return Reading(reports, unasked) if reports or about_ids else None
 
 
-def _matched_ids(ids: Mapping[str, Any], recipients: Sequence[str]) -> Reading[dict[str, str]]:
+def _matched_ids(ids: Mapping[str, Any], recipients: Sequence[str]) -> Reading[dict[str, tuple[str, ...]]]:
     asked = AskedNumbers(recipients)
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
     unasked = 0
     for key, phones in ids.items():
         name = _id(key)
         if name and isinstance(phones, str) and phones in asked and phones not in found:
-            found[phones] = name  # one number an id, spelt as it was sent: as nearly always
+            found[phones] = (name,)  # one number an id, spelt as it was sent: as nearly always
             continue
         for phone in _phones(phones) if name else ():
             number = asked.find(phone)
-            unasked += number is None or number in found
-            if number is not None and name:
-                found.setdefault(number, name)
+            unasked += number is None
+            if number is not None and name and name not in found.get(number, ()):
+                found[number] = (*found.get(number, ()), name)
     return Reading(found, unasked)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
+from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
 from worker.metrics import Metrics
@@ -25,7 +26,7 @@ class MeasuredGateway:
         """As the port says."""
         return self.gateway.pack(message, recipients)
 
-    async def send(self, message: TextMessage, recipients: Sequence[str]) -> Mapping[str, str]:
+    async def send(self, message: TextMessage, recipients: Sequence[str]) -> MessageIds:
         """As the port says."""
         self.metrics.call_filled(Command.SEND.value, len(recipients))
         return await self.gateway.send(message, recipients)

@@ -144,7 +144,7 @@ class TestForced:
 
     def test_when_the_first_reply_turns_up(self, entry: Entry) -> None:
         """It is settled by it, and not sent to."""
-        revised = revise(entry, {"1": "late"})
+        revised = revise(entry, {"1": ("late",)})
         assert "late" == revised.part.outcomes()[0].message_id
         assert set() == ready_ones(revised)
 

@@ -9,6 +9,7 @@ from tests.support.fakes import START
 from worker.domain import verdict
 from worker.domain.disposition import RetryPolicy
 from worker.domain.entry import Call, CallState, Entry, Part, begin, release, revise
+from worker.domain.entry_codec import decode, encode
 from worker.domain.errors import (
     AccountError,
     AccountTrouble,
@@ -39,9 +40,16 @@ class TestReplies:
 
     def test_each_named_recipient_is_accepted(self) -> None:
         """The others are uncertain."""
-        entry = verdict.after_reply(CALLING, 0, {"2": "b"})
+        entry = verdict.after_reply(CALLING, 0, {"2": ("b",)})
         assert [Outcome.UNCERTAIN, Outcome.ACCEPTED] == found(entry)
         assert "not_in_reply" == entry.part.outcomes()[0].code
+
+    def test_a_number_with_several_ids_keeps_them_all(self) -> None:
+        """The first one is its id, the others stand beside it; the ledger gives them back."""
+        entry = verdict.after_reply(CALLING, 0, {"1": ("a", "b", "c"), "2": ("d",)})
+        first, second = decode(encode(entry)).part.outcomes()
+        assert (Outcome.ACCEPTED, "a", ("b", "c")) == (first.outcome, first.message_id, first.earlier_ids)
+        assert ("d", ()) == (second.message_id, second.earlier_ids)
 
 
 class TestErrors:
@@ -135,28 +143,36 @@ class TestRevisions:
     def test_uncertain_becomes_accepted(self) -> None:
         """In a second revision, which the same ids do not raise again."""
         settled = verdict.after_lease(CALLING, 0, repeatable=False)
-        entry = revise(settled, {"1": "a"})
+        entry = revise(settled, {"1": ("a",)})
         assert ([Outcome.ACCEPTED, Outcome.UNCERTAIN], 2) == (found(entry), entry.revision)
-        assert entry == revise(entry, {"1": "a"})
+        assert entry == revise(entry, {"1": ("a",)})
 
     def test_an_accepted_one_keeps_its_id(self) -> None:
         """And names the late one beside it."""
-        entry = revise(verdict.after_reply(REPEATED, 0, {"1": "b", "2": "b"}), {"1": "a"})
+        entry = revise(verdict.after_reply(REPEATED, 0, {"1": ("b",), "2": ("b",)}), {"1": ("a",)})
         first = entry.part.outcomes()[0]
         assert ("b", ("a",)) == (first.message_id, first.earlier_ids)
 
     def test_a_repeat_under_way_remembers_all_of_them(self) -> None:
         """Until it is settled; nothing was published yet, so it is no revision."""
-        entry = revise(revise(REPEATED, {"1": "a"}), {"1": "b", "2": "b"})
-        done = verdict.after_reply(entry, 0, {"1": "c", "2": "c"})
+        entry = revise(revise(REPEATED, {"1": ("a",)}), {"1": ("b",), "2": ("b",)})
+        done = verdict.after_reply(entry, 0, {"1": ("c",), "2": ("c",)})
         first, second = done.part.outcomes()
         assert {"a", "b", "c"} == {first.message_id, *first.earlier_ids}
         assert {"b", "c"} == {second.message_id, *second.earlier_ids}
         assert 1 == done.revision
 
+    def test_a_late_reply_with_several_ids_keeps_them_all(self) -> None:
+        """Whether the call is settled or being repeated."""
+        settled = revise(verdict.after_lease(CALLING, 0, repeatable=False), {"1": ("a", "b")})
+        repeated = verdict.after_reply(revise(REPEATED, {"1": ("a", "b")}), 0, {"1": ("c", "a")})
+        first, again = settled.part.outcomes()[0], repeated.part.outcomes()[0]
+        assert ("a", ("b",)) == (first.message_id, first.earlier_ids)
+        assert ("c", ("a", "b")) == (again.message_id, again.earlier_ids)
+
     def test_a_repeat_that_failed_is_not_made_again_for_ids_that_are_known(self) -> None:
         """Every recipient has one."""
-        entry = revise(REPEATED, {"1": "a", "2": "a"})
+        entry = revise(REPEATED, {"1": ("a",), "2": ("a",)})
         for after in (release(entry, 0, went_out=False), release(entry, 0, went_out=True)):
             assert [Outcome.ACCEPTED] * 2 == found(after)
 

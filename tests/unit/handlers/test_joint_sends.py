@@ -146,6 +146,14 @@ class TestSharing:
         }
         assert {1} == {len(found) for found in outcomes(world).values()}
 
+    async def test_a_number_with_several_ids_has_them_all(self, world: World, worker: FakeWorker) -> None:
+        """And nobody else has them."""
+        world.gateway.script = [{numbers(2)[0]: ("a", "b"), numbers(2)[1]: "c"}]
+        await done(world, job(0), job(1), worker=worker)
+        ((first,), (second,)) = (outcomes(world)["job-0"], outcomes(world)["job-1"])
+        assert ("a", ["b"]) == (first["message_id"], first["earlier_message_ids"])
+        assert ("c", False) == (second["message_id"], "earlier_message_ids" in second)
+
     async def test_a_number_that_the_reply_leaves_out(self, world: World, worker: FakeWorker) -> None:
         """Is uncertain for its own job."""
         world.gateway.script = [{numbers(2)[0]: "a"}]

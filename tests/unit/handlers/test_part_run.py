@@ -84,6 +84,16 @@ class TestReplies:
         assert {ONE: "accepted", TWO: "uncertain"} == world.outcomes()
         assert "partial" == world.bodies[0]["status"]
 
+    async def test_every_id_of_a_number_is_published(self, world: World, worker: FakeWorker) -> None:
+        """Also again, when the job is: from the ledger."""
+        world.gateway.script = [{ONE: ("a", "b", "c"), TWO: "d"}]
+        for _ in range(2):
+            await handled(worker, send_job(ONE, TWO))
+        assert world.bodies[0] == world.bodies[1]
+        first, second = world.bodies[0]["recipients"]
+        assert ("a", ["b", "c"]) == (first["message_id"], first["earlier_message_ids"])
+        assert {"recipient": TWO, "outcome": "accepted", "message_id": "d"} == second
+
     async def test_a_refusal_fails_with_the_gateways_words(self, world: World, worker: FakeWorker) -> None:
         """And is not tried again."""
         world.gateway.script = [PermanentError("sender_refused", "Invalid Sender ID")]

@@ -150,7 +150,7 @@ class TestCalls:
     async def test_an_id_beside_an_error_is_kept(self) -> None:
         """It cannot be asked for again."""
         body = f'{{"message_id": {{"{ID}": "{NUMBER}"}}, "error": "Invalid mobile numbers"}}'
-        assert await gateway(Answers(body.encode())).send(MESSAGE, [NUMBER]) == {NUMBER: ID}
+        assert await gateway(Answers(body.encode())).send(MESSAGE, [NUMBER]) == {NUMBER: (ID,)}
 
     async def test_the_texts_of_other_messages_are_not_quoted(self) -> None:
         """A status reply that cannot be read may hold them."""
