@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+_Chunk = tuple[float, bytes]  # when it arrives; empty: the end
+_ON_THE_WAY = 64  # chunks; a sender that is faster than the receiver waits
+
 
 class TcpGate:
     """Listens on a port of its own and passes everything on, until told to hang or to cut.
 
     Attributes:
         port: where it listens, on 127.0.0.1.
+        delay: seconds that each byte is on its way, in either direction.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -20,6 +24,7 @@ class TcpGate:
         self._writers: set[asyncio.StreamWriter] = set()
         self._mark: bytes | None = None
         self.port = 0
+        self.delay = 0.0
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["TcpGate"]:
@@ -64,13 +69,30 @@ class TcpGate:
         there_reader, there_writer = await asyncio.open_connection(*self._target)
         self._writers |= {writer, there_writer}
         for source, target in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(self._pump(source, target))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            way: asyncio.Queue[_Chunk] = asyncio.Queue()
+            for work in (self._enter(source, way), self._pump(way, target)):
+                task = asyncio.create_task(work)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _enter(self, source: asyncio.StreamReader, way: "asyncio.Queue[_Chunk]") -> None:
+        chunk = b"first"
+        while chunk:
+            try:
+                chunk = await source.read(65_536)
+            except ConnectionError:
+                chunk = b""
+            while way.qsize() > _ON_THE_WAY:  # noqa: ASYNC110 - a bounded queue would hold up the delay
+                await asyncio.sleep(0.001)
+            await way.put((asyncio.get_running_loop().time() + self.delay, chunk))
+
+    async def _pump(self, way: "asyncio.Queue[_Chunk]", target: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
-            while chunk := await source.read(65_536):
+            while True:
+                due, chunk = await way.get()
+                await asyncio.sleep(max(due - asyncio.get_running_loop().time(), 0))
+                if not chunk:
+                    break
                 await self._open.wait()
                 if self._mark and self._mark in chunk:
                     target.write(chunk[: chunk.index(self._mark) + len(self._mark) // 2])

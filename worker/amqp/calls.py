@@ -5,7 +5,9 @@ import re
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPConnectionError, ChannelInvalidStateError
+from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.exceptions import AMQPError
 
 from worker.domain.errors import BrokerUnavailableError, WorkerError
@@ -56,6 +58,25 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
     if _cancellations() > before:
         raise asyncio.CancelledError
     return value
+
+
+async def open_channel(
+    connection: AbstractConnection, seconds: float, number: int | None = None, *, confirms: bool = False
+) -> AbstractChannel:
+    """Open a channel; errors as `bounded`, also where the library raises before there is an awaitable."""
+
+    async def opening() -> AbstractChannel:
+        return await connection.channel(number, publisher_confirms=confirms)
+
+    return await bounded(opening(), seconds)
+
+
+async def underlay_of(channel: AbstractChannel) -> UnderlayChannel:
+    """Return the library's lower channel; BrokerUnavailableError where it is gone."""
+    try:
+        return await channel.get_underlay_channel()
+    except _LOST as error:
+        raise BrokerUnavailableError("connection_lost", describe(error)) from None
 
 
 def _cancellations() -> int:

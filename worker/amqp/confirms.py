@@ -11,7 +11,7 @@ from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.exceptions import AMQPError
 
 from worker.amqp import frames
-from worker.amqp.calls import bounded
+from worker.amqp.calls import bounded, open_channel, underlay_of
 from worker.amqp.codec import Outgoing
 from worker.amqp.connection import RawConnection
 from worker.amqp.transport import publish_key, readable
@@ -243,7 +243,7 @@ class ConfirmChannel:
                 raise BrokerUnavailableError("connection_lost", "not connected")
             if self._window is None or self._window.is_closed:
                 connection = self._connection
-                library = await bounded(connection.library.channel(), self._limit)
-                underlay = await library.get_underlay_channel()
+                library = await open_channel(connection.library, self._limit, confirms=True)
+                underlay = await underlay_of(library)
                 self._window = _Window(library, underlay, connection, self._limit)
             return self._window

@@ -28,7 +28,9 @@ class Timing:
     """Limits, all in seconds.
 
     Attributes:
-        connect: for TCP, TLS, log-in and set-up together.
+        connect: for TCP, TLS and log-in together.
+        set_up: for everything that is asked on a new connection. Each question has its own limit, so that a
+            far broker may take its time as long as it answers.
         call: for one question to the broker.
         probe_every: how often a connection must prove that it is alive.
         probe_limit: how long it has to do so.
@@ -37,6 +39,7 @@ class Timing:
     """
 
     connect: float = 10.0
+    set_up: float = 60.0
     call: float = 10.0
     probe_every: float = 5.0
     probe_limit: float = 5.0

@@ -235,15 +235,14 @@ class Consumer:
 
     async def _set_up(self, connection: RawConnection) -> None:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
-        for intake in self._intakes.values():
-            await intake.open(connection)
+        await asyncio.gather(*(intake.open(connection) for intake in self._intakes.values()))
         if bulk := self._intakes.get(Lane.SEND):
             await bulk.look()
             self._options.on_workers(bulk.consumers + 1)
         # All channels are there before the first job is: behind full queues the broker's answers would come
         # late. Urgent lanes first.
-        for lane in sorted(self._intakes, key=lambda lane: "urgent" not in lane.value):
-            await self._intakes[lane].adjust()
+        urgent_first = sorted(self._intakes, key=lambda lane: "urgent" not in lane.value)
+        await asyncio.gather(*(self._intakes[lane].adjust() for lane in urgent_first))
 
     async def _probe(self, connection: RawConnection) -> None:
         busy = self.in_flight_by_lane

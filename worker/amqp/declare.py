@@ -1,20 +1,40 @@
 """Declares a topology on a broker, or checks that it is there."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+)
+from pamqp.common import FieldValue
 
-from worker.amqp.calls import bounded
-from worker.amqp.topology import Exchange, Queue, Topology
-from worker.domain.errors import WorkerError
+from worker.amqp.calls import bounded, open_channel
+from worker.amqp.topology import Binding, Exchange, Queue, Topology
+from worker.domain.errors import BrokerUnavailableError, WorkerError
 
 _CALL_LIMIT = 10.0
+# Questions that wait for their answers at the same time, each on a channel of its own: the library sends one
+# on a channel when it has the answer to the one before, and a far broker takes half a second for each.
+_AT_ONCE = 8
 
 
 class TopologyError(WorkerError):
     """What is on the broker is not what the worker needs; the detail names it and the remedy."""
+
+
+class _Step(NamedTuple):
+    """One thing to declare."""
+
+    kind: str
+    name: str
+    call: Callable[[AbstractChannel], Awaitable[object]]
 
 
 async def declare(connection: AbstractConnection, topology: Topology) -> None:
@@ -24,15 +44,15 @@ async def declare(connection: AbstractConnection, topology: Topology) -> None:
         TopologyError: something exists with other arguments, or may not be declared by this user.
         BrokerUnavailableError: the connection was lost, or the broker did not answer in time.
     """
-    channel = await bounded(connection.channel(), _CALL_LIMIT)
+    channels: list[AbstractChannel] = []
     try:
-        for exchange in topology.exchanges:
-            await _declared("exchange", exchange.name, _declare_exchange(channel, exchange))
-        for queue in topology.queues:
-            await _declared("queue", queue.name, _declare_queue(channel, queue))
-        await _bind(channel, topology)
+        opening = (open_channel(connection, _CALL_LIMIT) for _ in range(_AT_ONCE))
+        await _together([_kept(channel, channels) for channel in opening])
+        await _spread(channels, [_exchange_step(exchange) for exchange in topology.exchanges])
+        await _spread(channels, [_queue_step(queue) for queue in topology.queues])
+        await _spread(channels, [_binding_step(binding) for binding in topology.bindings])
     finally:
-        await _close(channel)
+        await asyncio.gather(*map(_close, channels))
 
 
 async def verify(connection: AbstractConnection, topology: Topology) -> tuple[str, ...]:
@@ -44,7 +64,14 @@ async def verify(connection: AbstractConnection, topology: Topology) -> tuple[st
         *((f"exchange {exchange.name}", _passive_exchange(exchange.name)) for exchange in topology.exchanges),
         *((f"queue {queue.name}", _passive_queue(queue.name)) for queue in topology.queues),
     ]
-    return tuple([what for what, ask in questions if not await _exists(connection, ask)])
+    turns, found = asyncio.Semaphore(_AT_ONCE), dict.fromkeys((what for what, _ in questions), False)
+
+    async def answer(what: str, ask: Callable[[AbstractChannel], Awaitable[object]]) -> None:
+        async with turns:
+            found[what] = await _exists(connection, ask)
+
+    await _together([answer(what, ask) for what, ask in questions])
+    return tuple(what for what, exists in found.items() if not exists)
 
 
 async def prepare(connection: AbstractConnection, topology: Topology, *, may_declare: bool) -> None:
@@ -61,21 +88,57 @@ async def prepare(connection: AbstractConnection, topology: Topology, *, may_dec
         raise TopologyError("topology_missing", f"not on the broker: {', '.join(missing)}")
 
 
-async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
-    await channel.declare_exchange(
-        exchange.name, exchange.type, durable=True, arguments=dict(exchange.arguments) or None
+async def _spread(channels: Sequence[AbstractChannel], steps: Sequence[_Step]) -> None:
+    """Declare all of *steps*, which do not depend on each other, on all of *channels* at the same time."""
+    turns = (steps[first :: len(channels)] for first in range(len(channels)))
+    await _together([_one_by_one(channel, mine) for channel, mine in zip(channels, turns, strict=True)])
+
+
+async def _one_by_one(channel: AbstractChannel, steps: Sequence[_Step]) -> None:
+    for step in steps:
+        await _declared(step.kind, step.name, step.call(channel))
+
+
+async def _together(calls: Sequence[Awaitable[None]]) -> None:
+    """Await all of *calls* to their ends; raise the error that says most.
+
+    A fault of the topology comes first: a connection that is lost over it tells nothing.
+    """
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    errors = [answer for answer in answers if isinstance(answer, BaseException)]
+    for error in sorted(errors, key=lambda error: not isinstance(error, TopologyError)):
+        raise error
+
+
+async def _kept(opening: Awaitable[AbstractChannel], channels: list[AbstractChannel]) -> None:
+    channels.append(await opening)
+
+
+def _exchange_step(exchange: Exchange) -> _Step:
+    arguments: dict[str, FieldValue] = dict(exchange.arguments)
+    return _Step(
+        "exchange",
+        exchange.name,
+        lambda channel: channel.declare_exchange(
+            exchange.name, exchange.type, durable=True, arguments=arguments or None
+        ),
     )
 
 
-async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
-    await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+def _queue_step(queue: Queue) -> _Step:
+    return _Step(
+        "queue",
+        queue.name,
+        lambda channel: channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments)),
+    )
 
 
-async def _bind(channel: AbstractChannel, topology: Topology) -> None:
-    underlay = await channel.get_underlay_channel()
-    for binding in topology.bindings:
-        bound = underlay.queue_bind(binding.queue, binding.exchange, binding.key)
-        await _declared("binding of queue", binding.queue, bound)
+def _binding_step(binding: Binding) -> _Step:
+    async def bind(channel: AbstractChannel) -> None:
+        underlay = await channel.get_underlay_channel()
+        await underlay.queue_bind(binding.queue, binding.exchange, binding.key)
+
+    return _Step("binding of queue", binding.queue, bind)
 
 
 async def _declared(kind: str, name: str, call: Awaitable[object]) -> None:
@@ -112,7 +175,7 @@ async def _exists(
     connection: AbstractConnection, ask: Callable[[AbstractChannel], Awaitable[object]]
 ) -> bool:
     # RabbitMQ closes the channel over every "not found", so each question has its own.
-    channel = await bounded(connection.channel(), _CALL_LIMIT)
+    channel = await open_channel(connection, _CALL_LIMIT)
     try:
         await bounded(ask(channel), _CALL_LIMIT)
     except ChannelNotFoundEntity:
@@ -123,5 +186,7 @@ async def _exists(
 
 
 async def _close(channel: AbstractChannel) -> None:
+    """Close it; one that is gone already needs no closing."""
     if not channel.is_closed:
-        await bounded(channel.close(), _CALL_LIMIT)
+        with suppress(AMQPError, BrokerUnavailableError):
+            await bounded(channel.close(), _CALL_LIMIT)

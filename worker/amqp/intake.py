@@ -9,7 +9,7 @@ from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from worker.amqp.calls import bounded, describe
+from worker.amqp.calls import bounded, describe, open_channel, underlay_of
 from worker.amqp.connection import RawConnection
 from worker.amqp.deliveries import DeliveryChannel, Take
 from worker.amqp.received import Received
@@ -93,11 +93,11 @@ class LaneIntake:
                 return
             new = await self._new_channel(connection)
             # Once this is answered nothing more arrives. The tag stays: to others it consumes all the time.
-            await bounded((await old.get_underlay_channel()).basic_cancel(tag), self._limit)
+            await bounded((await underlay_of(old)).basic_cancel(tag), self._limit)
             if self._arrivals != self._arrivals_seen:
                 old, new = new, old
             self._channel, self.silence = new, 0
-            self._tag = await self._consume(await new.get_underlay_channel())
+            self._tag = await self._consume(await underlay_of(new))
             await bounded(old.close(), self._limit)
 
     async def hold(self, prefetch: int) -> None:
@@ -118,7 +118,7 @@ class LaneIntake:
             await bounded(channel.set_qos(prefetch_count=prefetch), self._limit)
             if self._tag is None:
                 return
-            underlay = await bounded(channel.get_underlay_channel(), self._limit)
+            underlay = await underlay_of(channel)
             # The new one first: the queue never lacks a consumer, and others who count them see one more.
             new = await self._consume(underlay)
             old, self._tag = self._tag, new
@@ -140,7 +140,7 @@ class LaneIntake:
             channel = self._channel
             if channel is None or self.wanted is (self._tag is not None):
                 return
-            underlay = await bounded(channel.get_underlay_channel(), self._limit)
+            underlay = await underlay_of(channel)
             if self.wanted:
                 self._tag = await self._consume(underlay)
             elif self._tag is not None:
@@ -172,7 +172,7 @@ class LaneIntake:
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("connection_lost", f"no channel for queue {self._queue}")
-        underlay = await bounded(channel.get_underlay_channel(), self._limit)
+        underlay = await underlay_of(channel)
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         # A quorum queue counts one that was cancelled until all that it was handed is settled.
         former = sum(tag != self._tag for tag in self._held)
@@ -188,9 +188,9 @@ class LaneIntake:
         taken = self._channel.number if self._channel else None
         number = next(number for number in self._numbers if number != taken)
         # No confirms: this channel never publishes.
-        channel = await bounded(connection.library.channel(number, publisher_confirms=False), self._limit)
+        channel = await open_channel(connection.library, self._limit, number)
         await bounded(channel.set_qos(prefetch_count=self.prefetch), self._limit)
-        underlay = await channel.get_underlay_channel()
+        underlay = await underlay_of(channel)
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         deliveries = DeliveryChannel(self.lane, underlay, connection.wire, self._arrived)
 

@@ -126,7 +126,7 @@ class Link:
         connection = await open_connection(self._url, name=self._name, timing=self._timing)
         self._trouble = asyncio.get_running_loop().create_future()
         try:
-            await bounded(self._set_up(connection), self._timing.connect)
+            await bounded(self._set_up(connection), self._timing.set_up)
         except BaseException:
             self._on_down()
             await connection.close(1.0)

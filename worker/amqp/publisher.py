@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
+from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPError
 from pamqp.common import FieldValue
 
 from schemas.channels import CONTENT_TYPE
-from worker.amqp.calls import bounded, describe
+from worker.amqp.calls import bounded, describe, open_channel
 from worker.amqp.codec import (
     Outgoing,
     dead_letter_copy,
@@ -77,7 +78,9 @@ class BrokerPublisher:
         # Replies go where others say: what the broker refuses there must not close our own channels.
         self._results, self._replies, self._copies = (ConfirmChannel(limit) for _ in range(3))
         self._connection: RawConnection | None = None
-        self.depths = QueueDepths(topology, limit=self._options.timing.probe_limit)
+        timing = self._options.timing
+        self.depths = QueueDepths(topology, limit=timing.call, every=3 * timing.probe_every)
+        self._probing: AbstractChannel | None = None
         self._blocked = False
         self._repairing = asyncio.Lock()
         self._link = Link(
@@ -225,12 +228,14 @@ class BrokerPublisher:
 
     async def _set_up(self, connection: RawConnection) -> None:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
-        for channel in (self._results, self._replies, self._copies):
-            await channel.attach(connection)
+        channels = (self._results, self._replies, self._copies)
+        await asyncio.gather(*(channel.attach(connection) for channel in channels))
+        self._probing = await open_channel(connection.library, self._options.timing.call)
         self._connection = connection
+        self.depths.watch(connection)
 
     def _detach(self) -> None:
-        self._connection = None
+        self._connection = self._probing = None
         self._blocked = False
         self.depths.forget()
         for channel in (self._results, self._replies, self._copies):
@@ -241,11 +246,9 @@ class BrokerPublisher:
         if self._blocked:
             # RabbitMQ does not read from a blocked connection: no answer would come.
             return
-        limit = self._options.timing.probe_limit
-        channel = await bounded(connection.library.channel(), limit)
-        await bounded(channel.declare_exchange(self._topology.result_exchange("send"), passive=True), limit)
-        await bounded(channel.close(), limit)
-        await self.depths.probed(connection)
+        if self._probing is not None:
+            asked = self._probing.declare_exchange(self._topology.result_exchange("send"), passive=True)
+            await bounded(asked, self._options.timing.probe_limit)
 
 
 @dataclass(slots=True)
