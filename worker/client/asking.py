@@ -1,6 +1,5 @@
 """From what a person asked for to the jobs that will be published."""
 
-import io
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from schemas.reading import JobRejectedError
 from worker.client.csv_file import read_csv
 from worker.client.jsonl_file import read_jsonl
 from worker.client.prepared import InputError, Preparation, ReadJobs, campaign_name, faults_of
+from worker.client.text_lines import plain_lines, text_lines
 from worker.domain.recipients import NumberingPlan
 from worker.settings import Settings
 
@@ -51,12 +51,11 @@ def read_asked(asked: Asked, settings: Settings) -> ReadJobs:
     )
     if asked.csv is not None:
         plan = NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
-        with _opened(asked.csv) as stream, _decoding_errors():
-            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            return read_csv(lines, preparation, defaults=asked.fields, plan=plan)
+        with _opened(asked.csv) as stream:
+            return read_csv(text_lines(stream), preparation, defaults=asked.fields, plan=plan)
     if asked.jsonl is not None:
         with _opened(asked.jsonl) as stream:
-            return read_jsonl(stream, preparation)
+            return read_jsonl(plain_lines(stream), preparation)
     return _one(asked, preparation)
 
 
@@ -86,14 +85,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         stream = path.open("rb")
     except OSError as error:
-        raise InputError([f"{path} cannot be read: {(error.strerror or 'it is no file').lower()}"]) from None
+        raise InputError([_unreadable(path, error)]) from None
     with stream:
         yield stream
 
 
-@contextmanager
-def _decoding_errors() -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError:
-        raise InputError(["the file is not UTF-8: save it as CSV with UTF-8 encoding"]) from None
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path} cannot be read: {(error.strerror or 'it is no file').lower()}"

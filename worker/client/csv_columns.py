@@ -9,6 +9,9 @@ _FIELDS = ("text", "sender", "category", "dnd", "on_uncertain", "expires_at")
 _NESTED = ("params", "metadata")
 _RECIPIENT = "recipient"
 _URGENT = "urgent"
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+"""What may stand between the cells, and what people call it."""
+
 _YES = frozenset({"yes", "true", "1", "y"})
 _NO = frozenset({"no", "false", "0", "n", ""})
 
@@ -28,17 +31,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The header of a file, every name a known one."""
+    """The header of a file, every name a known one.
+
+    Attributes:
+        delimiter: what stands between the cells.
+    """
 
     names: tuple[str, ...]
+    delimiter: str
 
     @classmethod
-    def of(cls, header: Sequence[str]) -> "Columns":
+    def of(cls, header: Sequence[str], delimiter: str) -> "Columns":
         """Take a header line; case does not count, but for what follows ``params.`` and ``metadata.``.
 
         Raises:
             ValueError: a column is unknown or doubled, or there is none with the recipients.
         """
+        if len(header) == 1 and (other := _other_delimiter(header[0])):
+            raise ValueError(f"has `{other}` between the cells: put a comma, a semicolon or a tab there")
         names = tuple(_name(cell) for cell in header)
         for name in names:
             if not _known(name):
@@ -47,7 +57,7 @@ class Columns:
                 raise ValueError(f"has more than one column `{name}`: keep one")
         if _RECIPIENT not in names:
             raise ValueError("has no column with the recipients: call one `recipient`")
-        return cls(names)
+        return cls(names, delimiter)
 
     def read(self, cells: Sequence[str], defaults: Mapping[str, object]) -> Row:
         """Read one row; for empty cells *defaults* hold.
@@ -56,16 +66,28 @@ class Columns:
             ValueError: too many or too few cells, no recipient, or an unclear `urgent`.
         """
         if len(cells) != len(self.names):
-            raise ValueError(
-                f"has {len(cells)} cells where the header has {len(self.names)}: "
-                "put quotes around a text with commas"
-            )
+            raise ValueError(self._wrong_count(len(cells)))
         given = {name: cell for name, cell in zip(self.names, cells, strict=True) if cell.strip()}
         recipient = given.pop(_RECIPIENT, "")
         if not recipient:
             raise ValueError("has no recipient: write one, or take the line out")
         urgent = _flag(given.pop(_URGENT, ""))
         return Row(recipient, urgent, _template(given, defaults))
+
+    def _wrong_count(self, count: int) -> str:
+        word = DELIMITERS[self.delimiter]
+        remedy = (
+            f"put quotes around a text with {word}"
+            if count > len(self.names)
+            else f"write empty cells as well, with {word} between all"
+        )
+        return f"has {count} cell{'' if count == 1 else 's'} where the header has {len(self.names)}: {remedy}"
+
+
+def _other_delimiter(header: str) -> str | None:
+    """Return what a header of one cell has between its names, were that allowed."""
+    signs = dict.fromkeys(sign for sign in header if not sign.isalnum() and sign not in "_.-\"' ")
+    return next((sign for sign in signs if any(_known(_name(cell)) for cell in header.split(sign))), None)
 
 
 def _template(given: Mapping[str, str], defaults: Mapping[str, object]) -> dict[str, object]:

@@ -10,11 +10,9 @@ from itertools import chain
 from schemas.entries import MAX_RECIPIENTS
 from schemas.reading import JobRejectedError
 from schemas.rejection import JobError
-from worker.client.csv_columns import Columns, Row
+from worker.client.csv_columns import DELIMITERS, Columns, Row
 from worker.client.prepared import MOST_FAULTS, InputError, Preparation, PreparedJob, ReadJobs
 from worker.domain.recipients import NumberingPlan, distinct
-
-_DELIMITERS = ",;\t"
 
 
 @dataclass(slots=True)
@@ -78,19 +76,29 @@ def _grouped(lines: Iterable[str], defaults: Mapping[str, object], *, urgent: bo
 
 
 def _rows(lines: Iterator[str], defaults: Mapping[str, object]) -> Iterator[tuple[int, Row | str]]:
-    """Yield the number of each line, and what it says or what is wrong with it."""
-    first = next(lines, "").removeprefix("\ufeff")
-    delimiter = max(_DELIMITERS, key=first.count)
+    """Yield the line that each row begins on, and what the row says or what is wrong with it."""
+    first = next(lines, "")
+    delimiter = max(DELIMITERS, key=first.count)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    begun = 1
     try:
-        columns = Columns.of(next(reader, []))
+        columns = Columns.of(next(reader, []), delimiter)
+        begun = reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, _read(columns, cells, defaults)
+                yield begun, _read(columns, cells, defaults)
+            begun = reader.line_num + 1
     except csv.Error as error:
-        yield reader.line_num, f"is no CSV ({error}): close every quote, and double those inside a text"
+        yield begun, _no_csv(str(error))
     except ValueError as error:
         yield 1, str(error)
+
+
+def _no_csv(words: str) -> str:
+    if "expected after" in words:
+        return "has a quote in the middle of a cell: double each quote that belongs to a text"
+    # The end of the file, or the longest cell that is read.
+    return "opens a quote that nothing closes: close it, or double it where it belongs to a text"
 
 
 def _read(columns: Columns, cells: list[str], defaults: Mapping[str, object]) -> Row | str:

@@ -145,15 +145,65 @@ class TestCsv:
         assert len(faults) == 1
         assert faults[0].startswith("line 3: `category`")
 
-    def test_bytes_that_are_no_text_are_refused(self, tmp_path: Path, settings: Settings) -> None:
-        """Guessing an encoding would alter the text."""
-        (tmp_path / "a.csv").write_bytes(b"to,text\n1,caf\xe9\n")
-        with pytest.raises(InputError, match="not UTF-8"):
+    @pytest.mark.parametrize(
+        ("content", "fault"),
+        [
+            (b"to,text\n1,caf\xe9\n", "line 2: is not UTF-8 (byte 0xe9): "),
+            (b"to,text\n" + b"1,A\n" * 5_000 + b"2,caf\xe9\n" + b"1,A\n" * 9, "line 5002: is not UTF-8 "),
+            (b'to,text\r1,"two\rlines"\r2,\xff\r', "line 4: is not UTF-8 (byte 0xff): "),
+            (b"to,text\r\n1,A\r\n2,\xe0\xa4\r\n", "line 3: is not UTF-8 (byte 0xe0): "),
+            ("to,text\n1,A\n".encode("utf-16"), "the file is UTF-16, not UTF-8: "),
+            ("to,text\n1,A\n".encode("utf-16-le"), "the file is UTF-16, not UTF-8: "),
+            (b"to,text\n1,A\n2,B\x00\n", "line 3: holds a NUL byte, which is no text: "),
+            (b"PK\x03\x04\x14\x00", "the file is a spreadsheet, or another archive: "),
+        ],
+    )
+    def test_bytes_that_are_no_text_are_one_sentence_with_their_line(
+        self, tmp_path: Path, settings: Settings, content: bytes, fault: str
+    ) -> None:
+        """Wherever in the file they are; guessing an encoding would alter the text."""
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(InputError) as caught:
             read_asked(Asked(csv=tmp_path / "a.csv", fields={}), settings)
+        (line,) = caught.value.faults
+        assert line.startswith(fault)
+        assert "codec" not in line
 
-    def test_an_open_quote_is_refused(self, tmp_path: Path, settings: Settings) -> None:
-        """It would swallow the rest of the file."""
-        assert "close every quote" in self._faults(tmp_path / "a.csv", 'to,text\n1,"A\n2,B\n', settings)[0]
+    @pytest.mark.parametrize(
+        ("content", "fault"),
+        [
+            ("to|text\n1|A\n", "line 1: has `|` between the cells: put a comma, a semicolon or a tab there"),
+            ("Phone | Text\n1 | A\n", "line 1: has `|` between the cells: put a comma, "),
+            ("to:text\n1:A\n", "line 1: has `:` between the cells: "),
+            (
+                "to;text\n1;A;B\n",
+                "line 2: has 3 cells where the header has 2: put quotes around a text with sem",
+            ),
+            (
+                "to\ttext\n1\n",
+                "line 2: has 1 cell where the header has 2: write empty cells as well, with tabs",
+            ),
+            ('to,text\n1,A\n2,"B\n3,C\n', "line 3: opens a quote that nothing closes: "),
+            ('to,text\n1,"A\nB"\n2,"C"D\n', "line 4: has a quote in the middle of a cell: "),
+            ('to,text\n1,"' + "A" * 200_000 + '"\n', "line 2: opens a quote that nothing closes: "),
+            ('to,text\n1,"A\nB"\n,C\n', "line 4: has no recipient: "),
+        ],
+    )
+    def test_a_file_in_another_form_is_told_by_its_line(
+        self, tmp_path: Path, settings: Settings, content: str, fault: str
+    ) -> None:
+        """The line on which the row begins, and the sign that stands between the cells."""
+        assert self._faults(tmp_path / "a.csv", content, settings)[0].startswith(fault)
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    def test_commas_semicolons_and_tabs_are_read(
+        self, tmp_path: Path, settings: Settings, delimiter: str
+    ) -> None:
+        """With a byte order mark, or without."""
+        for mark in ("", "\ufeff"):
+            content = f"{mark}to{delimiter}text\n1{delimiter}A\n"
+            (body,) = _bodies(self._read(tmp_path / "a.csv", content, settings))
+            assert (body["recipients"], body["text"]) == (["1"], "A")
 
     def test_a_missing_file_is_named(self, tmp_path: Path, settings: Settings) -> None:
         """With the system's reason."""
@@ -206,6 +256,16 @@ class TestJsonLines:
             read_asked(asked, settings)
         assert caught.value.faults[0].startswith("line 2: ")
         assert words in caught.value.faults[0]
+
+    def test_windows_editors_are_read_as_they_save(self, tmp_path: Path, settings: Settings) -> None:
+        """A byte order mark is no content; UTF-16 is refused in one sentence."""
+        line = '{"recipients": ["1"], "text": "A"}\r\n'
+        (tmp_path / "a.jsonl").write_text(f"\ufeff{line}", encoding="utf-8")
+        assert len(read_asked(Asked(jsonl=tmp_path / "a.jsonl"), settings).jobs) == 1
+        (tmp_path / "a.jsonl").write_text(line * 3, encoding="utf-16")
+        with pytest.raises(InputError, match="the file is UTF-16") as caught:
+            read_asked(Asked(jsonl=tmp_path / "a.jsonl"), settings)
+        assert len(caught.value.faults) == 1
 
     def test_faults_stop_at_twenty(self, tmp_path: Path, settings: Settings) -> None:
         """A wrong file does not fill the screen."""
