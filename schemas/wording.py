@@ -39,6 +39,7 @@ _CODES: Final[dict[str, FailureCode]] = {
     "string_too_long": FailureCode.WRONG_LENGTH,
     "string_pattern_mismatch": FailureCode.WRONG_VALUE,
 }
+_ARTICLES: Final = {JobKind.SEND: "a", JobKind.STATUS: "a", JobKind.ACCOUNT: "an"}
 _OURS: Final = frozenset(code.value for code in FailureCode)
 _LONGEST_GUESS: Final = 40
 
@@ -55,7 +56,7 @@ def unknown_field(kind: JobKind, name: str, known: Collection[str]) -> JobError:
     shown = shown_name(name)
     return JobError(
         loc=(shown,),
-        msg=f"`{shown}` is no field of a {kind.value} job: {remedy}",
+        msg=f"`{shown}` is no field of {_ARTICLES[kind]} {kind.value} job: {remedy}",
         type=FailureCode.UNKNOWN_FIELD.value,
     )
 

@@ -1,11 +1,21 @@
 """The command ``iton-worker``, and what becomes of errors that reach its edge."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from worker.cli import check, dead, results, run, schema, simulate, submit, topology
-from worker.cli.terminal import EXIT_FAILED, EXIT_USAGE, complain
+from worker.cli.terminal import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    OutputError,
+    complain,
+    let_go_of_stdout,
+)
+from worker.cli.usage import Command, Group, usage_lines
 from worker.domain.errors import WorkerError
 
 _EXIT_CODES = (
@@ -17,6 +27,7 @@ _USAGE_ERRORS = frozenset({"wrong_setting", "wrong_input", "health_port_unavaila
 
 app = typer.Typer(
     name="iton-worker",
+    cls=Group,
     help="Sends SMS jobs from RabbitMQ through the ITON gateway: each recipient ends in exactly one "
     "published outcome, nobody gets a text twice. Settings come from the environment, .env and secret files, "
     "credentials from nowhere else.",
@@ -27,14 +38,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", epilog=run.EPILOG)(run.run)
-app.command("submit", epilog=submit.EPILOG)(submit.submit)
-app.command("results", epilog=results.EPILOG)(results.results)
+for _name, _command, _epilog in (
+    ("run", run.run, run.EPILOG),
+    ("submit", submit.submit, submit.EPILOG),
+    ("results", results.results, results.EPILOG),
+    ("topology", topology.topology, topology.EPILOG),
+    ("check", check.check, check.EPILOG),
+    ("simulate-gateway", simulate.simulate_gateway, simulate.EPILOG),
+    ("schema", schema.schema, schema.EPILOG),
+):
+    app.command(_name, cls=Command, epilog=_epilog)(_command)
 app.add_typer(dead.app, name="dead")
-app.command("topology", epilog=topology.EPILOG)(topology.topology)
-app.command("check", epilog=check.EPILOG)(check.check)
-app.command("simulate-gateway", epilog=simulate.EPILOG)(simulate.simulate_gateway)
-app.command("schema", epilog=schema.EPILOG)(schema.schema)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the form of a typer callback
@@ -59,15 +73,21 @@ def _options(
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; expected trouble is a line on stderr, not a traceback."""
     try:
-        app(arguments, prog_name="iton-worker")
+        return int(app(arguments, prog_name="iton-worker", standalone_mode=False) or 0)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_FAILED
+    except typer.Abort:
+        return _told(["interrupted"], EXIT_INTERRUPTED)
+    except TyperException as error:
+        return _told(usage_lines(error), EXIT_USAGE)
     except WorkerError as error:
-        return _complain_of(error)
-    return 0
+        if isinstance(error, OutputError):
+            let_go_of_stdout()
+        code = EXIT_USAGE if error.code in _USAGE_ERRORS else EXIT_FAILED
+        return _told(getattr(error, "faults", None) or [error.detail], code)
 
 
-def _complain_of(error: WorkerError) -> int:
-    for line in getattr(error, "faults", None) or [error.detail]:
+def _told(lines: Iterable[str], code: int) -> int:
+    for line in lines:
         complain(line)
-    return EXIT_USAGE if error.code in _USAGE_ERRORS else EXIT_FAILED
+    return code

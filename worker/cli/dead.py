@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.dead_options import JobIds, Kinds, NewerThan, OlderThan, Reasons, read_wanted
-from worker.cli.terminal import complain, epilog, printable, read_settings, say, say_json, say_table
+from worker.cli.terminal import (
+    complain,
+    epilog,
+    printable,
+    read_settings,
+    say,
+    say_bytes,
+    say_json,
+    say_table,
+)
+from worker.cli.usage import Command, Group
 
 if TYPE_CHECKING:
     from worker.client.dead_filter import Wanted
@@ -60,11 +70,14 @@ or body_base64 where the body is no text. Bodies hold phone numbers and texts: k
 """)
 
 app = typer.Typer(
+    cls=Group,
     help="Look at dead letters, jobs that were rejected or given up; replay, export or purge them.",
     no_args_is_help=True,
 )
 
-Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="No more than so many, the oldest first.")]
+Limit = Annotated[
+    int, typer.Option(metavar="N", min=1, max=1_000_000, help="No more than so many, the oldest first.")
+]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter; in place of a filter.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -72,7 +85,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the summary as a JSON 
 _EVERY = 1_000_000
 
 
-@app.command("list", epilog=_LIST_EPILOG)
+@app.command("list", cls=Command, epilog=_LIST_EPILOG)
 def list_letters(  # noqa: PLR0913 - each is an option of the command
     *,
     reason: Reasons = None,
@@ -106,16 +119,16 @@ def list_letters(  # noqa: PLR0913 - each is an option of the command
         complain(_sentence(reasons, limit))
 
 
-@app.command("show", epilog=_SHOW_EPILOG)
+@app.command("show", cls=Command, epilog=_SHOW_EPILOG)
 def show_letter(
-    which: Annotated[str, typer.Argument(help="The number that list prints, a job id or a letter's id.")],
+    which: Annotated[
+        str, typer.Argument(metavar="NUMBER|ID", help="A number of the list, a job id or a letter's id.")
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     body: Annotated[bool, typer.Option("--body", help="The body alone, byte for byte.")] = False,
 ) -> None:
     """Show one dead letter: why it died, its properties and headers, its body."""
-    import sys
-
     from worker.client.dead_filter import Wanted
 
     found: list[DeadJob] = []
@@ -130,14 +143,14 @@ def show_letter(
         complain(f"there is no dead letter {which}")
         raise typer.Exit(1)
     if body:
-        sys.stdout.buffer.write(found[0].body)
+        say_bytes(found[0].body)
     elif as_json:
         say_json(found[0].whole())
     else:
         _show(found[0])
 
 
-@app.command("replay", epilog=_REPLAY_EPILOG)
+@app.command("replay", cls=Command, epilog=_REPLAY_EPILOG)
 def replay_letters(  # noqa: PLR0913 - each is an option of the command
     *,
     reason: Reasons = None,
@@ -163,7 +176,7 @@ def replay_letters(  # noqa: PLR0913 - each is an option of the command
     raise typer.Exit(replay_asked(errand))
 
 
-@app.command("purge", epilog=_PURGE_EPILOG)
+@app.command("purge", cls=Command, epilog=_PURGE_EPILOG)
 def purge_letters(  # noqa: PLR0913 - each is an option of the command
     *,
     reason: Reasons = None,
@@ -186,7 +199,7 @@ def purge_letters(  # noqa: PLR0913 - each is an option of the command
     raise typer.Exit(purge_asked(errand))
 
 
-@app.command("export", epilog=_EXPORT_EPILOG)
+@app.command("export", cls=Command, epilog=_EXPORT_EPILOG)
 def export_letters(  # noqa: PLR0913 - each is an option of the command
     *,
     reason: Reasons = None,

@@ -5,24 +5,28 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.usage import one_of
+
 if TYPE_CHECKING:
     from worker.client.dead_filter import Wanted
+
+KINDS = ("send", "status", "account")
+"""What jobs ask for; the classes are in packages that the help should not have to load."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AGE = re.compile(r"(\d{1,7})([smhd])")
 
 
-class Kind(StrEnum):
-    """What the jobs asked for."""
+def _reasons() -> list[str]:
+    """Return every reason that a letter can have: the worker's codes, and what the broker says."""
+    from schemas.failures import FailureCode
+    from worker.client.dead_letters import BROKER_REASONS
 
-    SEND = "send"
-    STATUS = "status"
-    ACCOUNT = "account"
+    return list(dict.fromkeys([*(code.value for code in FailureCode), *sorted(BROKER_REASONS)]))
 
 
 def parse_age(given: str) -> timedelta:
@@ -34,9 +38,23 @@ def parse_age(given: str) -> timedelta:
 
 
 Reasons = Annotated[
-    list[str] | None, typer.Option("--reason", help="Only those with this reason; again for more.")
+    list[str] | None,
+    typer.Option(
+        "--reason",
+        metavar="CODE",
+        parser=one_of(known=_reasons),
+        help="Only those with this reason; again for more.",
+    ),
 ]
-Kinds = Annotated[list[Kind] | None, typer.Option("--kind", help="Only jobs of this kind; again for more.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        metavar="|".join(KINDS),
+        parser=one_of(*KINDS),
+        help="Only jobs of this kind; again for more.",
+    ),
+]
 JobIds = Annotated[
     list[str] | None, typer.Option("--job-id", metavar="ID", help="Only of this job; again for more.")
 ]
@@ -52,7 +70,7 @@ NewerThan = Annotated[
 
 def read_wanted(
     reasons: Sequence[str] | None,
-    kinds: Sequence[Kind] | None,
+    kinds: Sequence[str] | None,
     job_ids: Sequence[str] | None,
     older_than: timedelta | None,
     newer_than: timedelta | None,
@@ -63,7 +81,7 @@ def read_wanted(
 
     return Wanted(
         reasons=frozenset(reasons or ()),
-        kinds=frozenset(JobKind(kind.value) for kind in kinds or ()),
+        kinds=frozenset(JobKind(kind) for kind in kinds or ()),
         job_ids=frozenset(job_ids or ()),
         before=_ago(older_than),
         after=_ago(newer_than),

@@ -38,10 +38,13 @@ class _Wanted:
 def results(
     *,
     job_id: Annotated[
-        list[str] | None, typer.Option(help="Only of this job; ends when all its parts have come.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only of this job, again for more; ends when all parts have come."),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many results.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many results.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0, help="End after so many seconds.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, as it came.")] = False,
     unrouted: Annotated[
         bool, typer.Option("--unrouted", help="Read what nobody was bound for, and leave it there.")

@@ -8,25 +8,32 @@ from typing import Annotated
 import typer
 
 from worker.cli.terminal import epilog, say
+from worker.cli.usage import none_of
 
 EPILOG = epilog("""
 Examples:
     iton-worker schema
     iton-worker schema send-job > send-job.schema.json
     iton-worker schema --output contract/
+
+Exit codes: 0 printed or written; 1 it cannot be written; 2 there is no such document.
 """)
 
 
 def schema(
     name: Annotated[
-        str | None, typer.Argument(help="Document to print; without one the names are listed.")
+        str | None,
+        typer.Argument(metavar="NAME", help="Document to print; without one the names are listed."),
     ] = None,
     *,
     output: Annotated[
-        Path | None, typer.Option(help="Write all documents into this directory.", file_okay=False)
+        Path | None, typer.Option(metavar="DIRECTORY", help="Write all documents into it.", file_okay=False)
     ] = None,
     prefix: Annotated[
-        str, typer.Option(envvar="AMQP_PREFIX", help="Start of the names in the AsyncAPI document.")
+        str,
+        typer.Option(
+            envvar="AMQP_PREFIX", metavar="NAME", help="Start of the names in the AsyncAPI document."
+        ),
     ] = "iton",
 ) -> None:
     """Print the JSON Schemas of jobs and results, and the AsyncAPI document."""
@@ -43,7 +50,6 @@ def schema(
         return
     wanted = next((known for known in documents if name in {known, known.partition(".")[0]}), None)
     if wanted is None:
-        raise typer.BadParameter(
-            f"there is no such document; there are {', '.join(documents)}", param_hint="NAME"
-        )
-    typer.echo(documents[wanted], nl=False)
+        short = [known.partition(".")[0] for known in documents]
+        raise typer.BadParameter(none_of(name, short), param_hint="NAME")
+    say(documents[wanted].removesuffix("\n"))

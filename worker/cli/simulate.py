@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.terminal import EXIT_FAILED, complain, epilog
+from worker.cli.usage import none_of, pairs_of
 
 if TYPE_CHECKING:
     from worker.iton.simulator import SimulatorOptions
@@ -25,8 +26,10 @@ of ITON_USERNAME, ITON_PASSWORD and ITON_API_TOKEN; without them demo, demo and 
 
 def simulate_gateway(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65_535)] = 8090,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Where to listen; 0: any free one.", min=0, max=65_535)
+    ] = 8090,
     chosen: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Choose an option; see --list.")
     ] = None,
@@ -58,6 +61,7 @@ def _options(chosen: Iterable[str]) -> "SimulatorOptions":
 
     from pydantic import ValidationError
 
+    from worker.domain.plain_words import in_words
     from worker.iton.simulator import SimulatorOptions
 
     variables = {"username": "ITON_USERNAME", "password": "ITON_PASSWORD", "token": "ITON_API_TOKEN"}
@@ -65,26 +69,27 @@ def _options(chosen: Iterable[str]) -> "SimulatorOptions":
         name: value for name, variable in variables.items() if (value := os.environ.get(variable))
     }
     try:
-        return SimulatorOptions.model_validate_strings({**given, **_pairs(chosen, variables)})
+        return SimulatorOptions.model_validate_strings({**given, **_chosen(chosen, variables)})
     except ValidationError as error:
-        fault = error.errors(include_input=False)[0]
+        fault = error.errors()[0]
         name = ".".join(map(str, fault["loc"]))
-        raise typer.BadParameter(f"{name}: {fault['msg']}", param_hint="--set") from None
+        raise typer.BadParameter(f"{name}: {in_words(fault)}", param_hint="--set") from None
 
 
-def _pairs(chosen: Iterable[str], secret: Iterable[str]) -> dict[str, object]:
-    """Split NAME=VALUE; the value of a list is its items with commas between them."""
+def _chosen(chosen: Iterable[str], secret: Iterable[str]) -> dict[str, object]:
+    """Read NAME=VALUE; the value of a list is its items with commas between them."""
     from worker.iton.simulator import SimulatorOptions
 
+    fields = SimulatorOptions.model_fields
     pairs: dict[str, object] = {}
-    for pair in chosen:
-        name, separator, value = pair.partition("=")
-        if not separator:
-            raise typer.BadParameter(f"{pair} is no NAME=VALUE", param_hint="--set")
+    for name, value in pairs_of(chosen, "--set").items():
         if name in secret:
             raise typer.BadParameter(f"{name} comes from the environment only", param_hint="--set")
-        field = SimulatorOptions.model_fields.get(name)
-        is_list = field is not None and isinstance(field.default, tuple)
+        if name not in fields:
+            raise typer.BadParameter(
+                none_of(name, (known for known in fields if known not in secret)), param_hint="--set"
+            )
+        is_list = isinstance(fields[name].default, tuple)
         pairs[name] = tuple(item for item in value.split(",") if item) if is_list else value
     return pairs
 

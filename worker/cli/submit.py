@@ -3,16 +3,22 @@
 # ruff: noqa: PLC0415 - the help must not wait for the libraries of the work
 
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.dead_options import KINDS
 from worker.cli.terminal import epilog
+from worker.cli.usage import one_of, pairs_of
 
 if TYPE_CHECKING:
     from worker.client.asking import Asked
+
+CATEGORY = ("promotional", "service", "transactional")
+DND = ("filter", "skip")
+ON_UNCERTAIN = ("report", "resend")
+_SEND = "send"
 
 EPILOG = epilog("""
 Examples:
@@ -39,38 +45,41 @@ or input, and nothing was published; 130 interrupted.
 """)
 
 
-class Kind(StrEnum):
-    """What the jobs ask for."""
-
-    SEND = "send"
-    STATUS = "status"
-    ACCOUNT = "account"
-
-
 def submit(  # noqa: PLR0913 - each is an option of the command
     *,
     to: Annotated[
         list[str] | None, typer.Option(metavar="NUMBER", help="Recipient; again or with commas for more.")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="What is sent, as it is.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="What is sent, as it is.")] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="A campaign; - for stdin.")] = None,
     jsonl: Annotated[Path | None, typer.Option(metavar="FILE", help="A job a line; - for stdin.")] = None,
-    campaign: Annotated[str | None, typer.Option(help="Start of the job ids; else the file's name.")] = None,
-    kind: Annotated[Kind, typer.Option(help="What the jobs ask for.")] = Kind.SEND,
+    campaign: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Start of the job ids; else the file's name.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(metavar="|".join(KINDS), parser=one_of(*KINDS), help="What the jobs ask for.")
+    ] = _SEND,
     message_id: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="To ask the status of; again for more.")
     ] = None,
     job_id: Annotated[str | None, typer.Option(metavar="ID", help="Of the one job.")] = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="Never waits behind bulk work.")] = False,
-    sender: Annotated[str | None, typer.Option(help="Sender ID.")] = None,
+    sender: Annotated[str | None, typer.Option(metavar="ID", help="Sender ID.")] = None,
     category: Annotated[
-        str | None, typer.Option(metavar="promotional|service|transactional", help="Default: promotional.")
+        str | None,
+        typer.Option(metavar="|".join(CATEGORY), parser=one_of(*CATEGORY), help="Default: promotional."),
     ] = None,
     dnd: Annotated[
-        str | None, typer.Option(metavar="filter|skip", help="Overrules what the category says.")
+        str | None,
+        typer.Option(metavar="|".join(DND), parser=one_of(*DND), help="Overrules what the category says."),
     ] = None,
     on_uncertain: Annotated[
-        str | None, typer.Option(metavar="report|resend", help="After a lost reply. Default: report.")
+        str | None,
+        typer.Option(
+            metavar="|".join(ON_UNCERTAIN),
+            parser=one_of(*ON_UNCERTAIN),
+            help="After a lost reply. Default: report.",
+        ),
     ] = None,
     expires_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset; not sent after it.")
@@ -102,11 +111,11 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         "dnd": dnd,
         "on_uncertain": on_uncertain,
         "expires_at": expires_at,
-        "params": _pairs(param, "--param") or None,
-        "metadata": _pairs(metadata, "--metadata") or None,
+        "params": pairs_of(param, "--param") or None,
+        "metadata": pairs_of(metadata, "--metadata") or None,
     }
     given = {name: value for name, value in fields.items() if value is not None}
-    asked = Asked(JobKind(kind.value), urgent, campaign, csv, jsonl, given)
+    asked = Asked(JobKind(kind), urgent, campaign, csv, jsonl, given)
     _refuse_contradictions(asked)
     raise typer.Exit(submit_asked(asked, dry_run=dry_run, as_json=as_json))
 
@@ -114,11 +123,11 @@ def submit(  # noqa: PLR0913 - each is an option of the command
 def _refuse_contradictions(asked: "Asked") -> None:
     """Usage errors that no single option shows."""
     of_one_job = asked.fields.keys() & {"recipients", "job_id", "message_ids"}
-    if asked.urgent and asked.kind.value != Kind.SEND:
+    if asked.urgent and asked.kind.value != _SEND:
         raise typer.BadParameter("goes with send jobs only", param_hint="--urgent")
     if asked.csv is not None and asked.jsonl is not None:
         raise typer.BadParameter("goes without --jsonl", param_hint="--csv")
-    if asked.csv is not None and (asked.kind.value != Kind.SEND or of_one_job):
+    if asked.csv is not None and (asked.kind.value != _SEND or of_one_job):
         raise typer.BadParameter(
             "goes without --to, --job-id, --message-id and --kind: the file has the recipients",
             param_hint="--csv",
@@ -127,20 +136,10 @@ def _refuse_contradictions(asked: "Asked") -> None:
         raise typer.BadParameter(
             "goes without options of a job: each line is a whole one", param_hint="--jsonl"
         )
-    if asked.csv is None and asked.jsonl is None and asked.kind.value == Kind.SEND and not of_one_job:
+    if asked.csv is None and asked.jsonl is None and asked.kind.value == _SEND and not of_one_job:
         raise typer.BadParameter("is needed, or --csv or --jsonl", param_hint="--to")
 
 
 def _listed(given: Iterable[str] | None) -> list[str]:
     """Take values that were given one by one or with commas between them."""
     return [item.strip() for value in given or () for item in value.split(",") if item.strip()]
-
-
-def _pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for pair in given or ():
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise typer.BadParameter(f"{pair} is no NAME=VALUE", param_hint=option)
-        pairs[name] = value
-    return pairs

@@ -2,11 +2,15 @@
 
 # ruff: noqa: PLC0415 - what one command needs must not slow down the help of the others
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import typer
+
+from worker.domain.errors import WorkerError
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -16,6 +20,10 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 _WIDE = 240
+
+
+class OutputError(WorkerError):
+    """Stdout takes no more: its disk is full, or its reader is gone."""
 
 
 def read_settings(*, credentials: bool = False) -> "Settings":
@@ -55,20 +63,58 @@ def _flowed(block: str) -> str:
 
 
 def say(line: str) -> None:
-    """Write one line to stdout, for whoever reads the command's output."""
-    typer.echo(line)
+    """Write one line to stdout, for whoever reads the command's output.
+
+    Raises:
+        OutputError: it is not written.
+    """
+    with output_errors():
+        typer.echo(line)
+
+
+def say_bytes(data: bytes) -> None:
+    """Write to stdout byte for byte.
+
+    Raises:
+        OutputError: it is not written.
+    """
+    with output_errors():
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """Translate the system's errors of what is written to stdout inside the block."""
+    # Python has none where the shell closed it (`>&-`), and what is written to it is lost without a word.
+    if sys.stdout is None:
+        raise OutputError("output", "stdout is closed")
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or "it is closed").lower()
+        raise OutputError("output", f"stdout cannot be written: {why}") from None
+
+
+def let_go_of_stdout() -> None:
+    """Have what is still buffered go nowhere: Python would try again at its end, and complain."""
+    if sys.stdout is None:
+        return
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(line: str) -> None:
-    """Write one line to stderr."""
-    typer.echo(f"iton-worker: {line}", err=True)
+    """Write one line to stderr; where that takes nothing, the exit code says what it can."""
+    with suppress(OSError):
+        typer.echo(f"iton-worker: {line}", err=True)
 
 
 def say_json(value: object) -> None:
     """Write one JSON value on one line to stdout."""
     import json
 
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    say(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def printable(text: object) -> str:
@@ -87,8 +133,9 @@ def say_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     table = Table(*headers, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
-    with console.capture() as drawn:
-        console.print(table)
+    with output_errors():  # for the library writes as well
+        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+        with console.capture() as drawn:
+            console.print(table)
     for line in drawn.get().splitlines():
         say(line.rstrip())

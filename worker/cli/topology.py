@@ -17,6 +17,8 @@ Examples:
     iton-worker topology
     iton-worker topology --json | jq '.queues[].name'
     AMQP_URL=amqp://admin:...@broker/ iton-worker topology --declare
+
+Exit codes: 0 printed or declared; 1 the broker cannot be reached or refuses; 2 wrong usage or setting.
 """)
 
 

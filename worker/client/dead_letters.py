@@ -14,6 +14,9 @@ from schemas.channels import DeadHeader, JobKind
 from worker.amqp.dead_records import DeadLetterRecord
 from worker.amqp.wire import Properties
 
+BROKER_REASONS = frozenset({"delivery_limit", "expired", "maxlen", "rejected", "unknown"})
+"""Reasons that no worker gave: the broker's words where it dead-lettered by itself, or nobody's."""
+
 _FIELDS = (
     "message_id",
     "correlation_id",

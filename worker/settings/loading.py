@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as SourceError
 
+from worker.domain.plain_words import in_words
 from worker.settings.dotenv import read_dotenv
 from worker.settings.errors import SettingsError
 from worker.settings.gateway import GatewaySettings
@@ -179,11 +180,7 @@ def _line(fault: ErrorDetails) -> tuple[str, str]:
             "or rename the service"
         )
     row = next(row for row in settings_table() if row.variable == variable)
-    return variable, f"is wrong: {_lowered(fault['msg'])}; wanted: {row.meaning} (default {row.default})"
-
-
-def _lowered(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+    return variable, f"{in_words(fault)}; wanted: {row.meaning} (default {row.default})"
 
 
 def _one_line(trouble: Mapping[str, str]) -> str:

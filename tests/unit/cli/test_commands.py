@@ -83,11 +83,13 @@ class TestUsage:
         ],
     )
     def test_is_refused(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-        """With an explanation on stderr and nothing on stdout."""
+        """With what is wrong and where the help is, a line each, on stderr and nothing on stdout."""
         assert main(arguments) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert "Error" in captured.err
+        wrong, remedy = captured.err.splitlines()
+        assert wrong.startswith("iton-worker: ")
+        assert remedy.startswith("iton-worker: `iton-worker")
 
 
 class TestSettings:

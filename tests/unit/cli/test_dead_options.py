@@ -46,7 +46,7 @@ class TestUsage:
         [
             ["replay"],
             ["replay", "--yes"],
-            ["replay", "--all", "--reason", "x"],
+            ["replay", "--all", "--reason", "not_json"],
             ["purge", "--yes", "--force"],
             ["purge"],
             ["list", "--older-than", "soon"],
@@ -60,7 +60,7 @@ class TestUsage:
             assert main(["dead", *arguments]) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert "Error" in captured.err
+        assert captured.err.startswith("iton-worker: ")
 
     @pytest.mark.parametrize("command", ["list", "show", "replay", "purge", "export"])
     def test_help_has_examples(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:

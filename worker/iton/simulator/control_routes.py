@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from worker.domain.plain_words import in_words
 from worker.iton.simulator.control import Control
 from worker.iton.simulator.faults import Fault
 
@@ -128,8 +129,8 @@ def _checked(validate: Callable[[Any], _T], value: object) -> _T:
         return validate(value)
     except ValidationError as error:
         problems = [
-            {"loc": ".".join(str(step) for step in problem["loc"]), "msg": problem["msg"]}
-            for problem in error.errors(include_url=False, include_input=False, include_context=False)
+            {"loc": ".".join(str(step) for step in problem["loc"]), "msg": in_words(problem)}
+            for problem in error.errors(include_url=False)
         ]
         raise _bad("; ".join(f"{p['loc'] or 'body'}: {p['msg']}" for p in problems), problems) from None
 

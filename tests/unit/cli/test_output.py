@@ -1,0 +1,72 @@
+"""Stdout that takes no more: a full disk, a reader that has gone, a shell that closed it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = [
+    ["--help"],
+    ["results", "--help"],
+    ["topology"],
+    ["topology", "--json"],
+    ["schema", "asyncapi"],
+    ["submit", "--dry-run", "--to", "919876543210", "--text", "x"],
+    ["submit", "--dry-run", "--to", "919876543210", "--text", "x", "--json"],
+]
+
+
+def _run(arguments: list[str], folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Run a command through a shell that leads its stdout somewhere."""
+    environment = {**os.environ, "WORKER_SECRETS_DIR": str(folder / "none"), "TERM": "dumb"}
+    command = [f'exec "$@" {redirection}', "sh", sys.executable, "-m", "worker", *arguments]
+    return subprocess.run(
+        ["sh", "-c", *command],
+        env={**environment, "PYTHONPATH": str(Path(__file__).parents[3])},
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+class TestFullDisk:
+    """What cannot be written is told in one line."""
+
+    @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+    def test_is_one_line_and_no_traceback(self, arguments: list[str], tmp_path: Path) -> None:
+        """With exit code 1, also of what Python has buffered until its end."""
+        done = _run(arguments, tmp_path, ">/dev/full")
+        lines = done.stderr.splitlines()
+        assert (done.returncode, lines[-1]) == (
+            1,
+            "iton-worker: stdout cannot be written: no space left on device",
+        )
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+
+    def test_a_closed_stdout_is_not_taken_for_success(self, tmp_path: Path) -> None:
+        """Python would write to nowhere without a word."""
+        done = _run(["topology", "--json"], tmp_path, ">&-")
+        assert (done.returncode, done.stderr) == (1, "iton-worker: stdout is closed\n")
+
+    def test_a_reader_that_has_gone_is_one_line(self, tmp_path: Path) -> None:
+        """As `head` does it."""
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        environment = {**os.environ, "WORKER_SECRETS_DIR": str(tmp_path / "none")}
+        done = subprocess.run(
+            [sys.executable, "-m", "worker", "topology", "--json"],
+            env={**environment, "PYTHONPATH": str(Path(__file__).parents[3])},
+            cwd=tmp_path,
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        os.close(write_end)
+        assert (done.returncode, done.stderr) == (1, "iton-worker: stdout cannot be written: broken pipe\n")
