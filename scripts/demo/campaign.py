@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas import RecipientResult, SendJob
-from worker.domain.recipients import InvalidNumberError, NumberingPlan, normalise
+from worker.domain.recipients import NumberingPlan, normalise
+from worker.domain.spellings import InvalidNumberError
 
 SHOWN_FILE = "examples/campaign.csv"
 FILE = Path(__file__).parents[2] / SHOWN_FILE

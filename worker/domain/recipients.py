@@ -18,12 +18,8 @@ from phonenumbers import (
     region_code_for_number,
 )
 
-# Letters (vanity numbers, extensions), commas, `&`, line breaks and the like never belong to a number:
-# phonenumbers would read around some of them and dial somebody else.
-_SPELLING = re.compile(
-    r"(?:tel:)?\+?[0-9][0-9 ()./\u00a0\u2010-\u2015-]*|\([0-9 ]+\)[0-9 ()./\u00a0\u2010-\u2015-]*"
-)
-_SEPARATORS = str.maketrans("", "", " ()./-\u00a0\u2010\u2011\u2012\u2013\u2014\u2015")
+from worker.domain.spellings import InvalidNumberError, digits_of
+
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _LENGTH = {
     ValidationResult.TOO_SHORT: "too short",
@@ -32,7 +28,6 @@ _LENGTH = {
     ValidationResult.INVALID_LENGTH: "no number has this length",
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "the area code is missing",
 }
-_LONGEST_SPELLING = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +61,6 @@ class Distinct:
         return tuple(name for name in self.order if name not in self.invalid)
 
 
-class InvalidNumberError(ValueError):
-    """The spelling cannot be a mobile number of an allowed region; the text says why."""
-
-
 def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:
     """Normalise and collapse *spellings*: two spellings of one number are one recipient.
 
@@ -97,20 +88,8 @@ def normalise(spelling: str, plan: NumberingPlan) -> str:
     Raises:
         InvalidNumberError: it is not a mobile number of an allowed region.
     """
-    if plain := _plainly_mobile(spelling, plan):
-        return plain
-    if not spelling.strip():
-        raise InvalidNumberError("empty")
-    if len(spelling) > _LONGEST_SPELLING:
-        raise InvalidNumberError("too long")
-    if not _SPELLING.fullmatch(spelling.strip(" ")):
-        raise InvalidNumberError("has characters that are not part of a phone number")
-    try:
-        number = parse(spelling, plan.default_region)
-    except NumberParseException as error:
-        raise InvalidNumberError(_parse_trouble(error)) from None
-    _check(number, plan)
-    return f"{number.country_code}{'0' * _leading_zeros(number)}{number.national_number}"
+    digits = digits_of(spelling)
+    return _plainly_mobile(digits, plan) or _parsed(digits, plan)
 
 
 def as_sent(digits: str, plan: NumberingPlan) -> str:
@@ -137,12 +116,25 @@ def _is_whole(digits: str, plan: NumberingPlan) -> bool:
         return False
 
 
-def _plainly_mobile(spelling: str, plan: NumberingPlan) -> str | None:
-    """Recognise the common spellings by the library's own pattern, 30 times faster than its parser."""
+def _plainly_mobile(digits: str, plan: NumberingPlan) -> str | None:
+    """Recognise the common forms by the library's own pattern, 30 times faster than its parser."""
     quick = _quick_form(plan)
-    digits = spelling.translate(_SEPARATORS) if len(spelling) < _LONGEST_SPELLING else spelling
     match = quick.pattern.fullmatch(digits)
     return quick.code + match[match.lastindex or 0] if match else None
+
+
+def _parsed(digits: str, plan: NumberingPlan) -> str:
+    """Have the library take away what is only dialled in front; it may change nothing else."""
+    try:
+        number = parse(digits, plan.default_region)
+    except NumberParseException as error:
+        raise InvalidNumberError(_parse_trouble(error)) from None
+    _check(number, plan)
+    national = f"{'0' * _leading_zeros(number)}{number.national_number}"
+    if not digits.endswith(national):
+        # Where numbers are dialled differently at home (Argentina's 15), the library writes them anew.
+        raise InvalidNumberError("is dialled otherwise from abroad: write it with + and its country code")
+    return f"{number.country_code}{national}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from phonenumbers import PhoneNumberType, example_number_for_type, parse
+from phonenumbers import PhoneNumberType, example_number_for_type
 
 from worker.domain import recipients
-from worker.domain.recipients import InvalidNumberError, NumberingPlan, as_sent, distinct, normalise
+from worker.domain.recipients import NumberingPlan, as_sent, distinct, normalise
+from worker.domain.spellings import InvalidNumberError, digits_of
 
 INDIA = NumberingPlan("IN", frozenset({"IN"}))
 SEVERAL = NumberingPlan("IN", frozenset({"IN", "US", "SG"}))
@@ -87,6 +88,13 @@ class TestSpellings:
             normalise(spelling, INDIA)
         assert str(error.value)
 
+    def test_a_number_that_is_dialled_otherwise_at_home_is_asked_for_as_it_is_from_abroad(self) -> None:
+        """Argentina's 15 would have to be taken out of the middle, and a 9 put in front."""
+        plan = NumberingPlan("AR", frozenset({"AR"}))
+        assert "5491123456789" == normalise("+54 9 11 2345 6789", plan)
+        with pytest.raises(InvalidNumberError, match=r"write it with \+ and its country code"):
+            normalise("011 15 2345-6789", plan)
+
     def test_a_number_that_begins_like_the_country_code(self) -> None:
         """Ten digits that start with 91 are a number of their own."""
         assert "919198765432" == normalise("9198765432", INDIA)
@@ -111,15 +119,16 @@ class TestSpellings:
     @example("(+91)9876543210")
     @example("-9876543210")
     @example("+ 919876543210")
+    @example("98765.43210")
     @given(NEARLY | ODD)
     def test_the_quick_path_agrees_with_the_library(self, spelling: str) -> None:
         """Where it answers, the library's parser gives the same digits."""
-        quick = recipients._plainly_mobile(spelling, INDIA)
-        if quick is not None and recipients._SPELLING.fullmatch(spelling.strip(" ")):
-            # Without the default region among the allowed ones there is no quick path.
-            number = parse(spelling, "IN")
-            assert quick == f"{number.country_code}{number.national_number}"
-            recipients._check(number, INDIA)
+        try:
+            digits = digits_of(spelling)
+        except InvalidNumberError:
+            return
+        if (quick := recipients._plainly_mobile(digits, INDIA)) is not None:
+            assert quick == recipients._parsed(digits, INDIA)
 
     @settings(max_examples=400)
     @given(NEARLY | ODD)
