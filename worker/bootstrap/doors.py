@@ -38,6 +38,8 @@ class Doors:
         slots = CallSlots(gateway.max_calls, gateway.urgent_calls, limit)
         self.metrics.calls_in_flight_from(lambda: slots.in_use)
         self.metrics.calls_limit_from(lambda: slots.limit)
+        falls = gateway.min_calls < gateway.max_calls
+        self.metrics.calls_limit_falls_to(gateway.min_calls if falls else 0)
 
         async def answers() -> bool:
             return await self.probes.gateway_answers(gate.account_failed)

@@ -129,6 +129,12 @@ CATALOGUE = (
     ),
     Spec(
         _G,
+        "gateway_calls_floor",
+        "gauge",
+        "`WORKER_MIN_CALLS`: the limit of calls does not fall below it; 0 where it cannot fall",
+    ),
+    Spec(
+        _G,
         "gateway_call_keys",
         "histogram",
         "Fill of calls: numbers or ids in one, of at most 100",

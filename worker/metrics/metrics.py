@@ -50,6 +50,7 @@ class Metrics:
         self._call_seconds = families.histogram("gateway_call_seconds")
         self._calls_in_flight = families.gauge("gateway_calls_in_flight")
         self._calls_limit = families.gauge("gateway_calls_limit")
+        self._calls_floor = families.gauge("gateway_calls_floor")
         self._call_keys = families.histogram("gateway_call_keys")
         self._call_jobs = families.histogram("gateway_call_jobs")
         self._unasked = families.counter("unasked_total")
@@ -174,6 +175,10 @@ class Metrics:
     def intake_paused(self, reason: str, *, paused: bool) -> None:
         """Note whether jobs are taken, as far as *reason* goes."""
         self._paused.at(reason).set(paused)
+
+    def calls_limit_falls_to(self, floor: int) -> None:
+        """Note below which number the limit of calls does not fall; 0: it cannot fall."""
+        self._calls_floor.at().set(floor)
 
     def credits_low_below(self, threshold: float) -> None:
         """Note the balance below which the worker warns."""

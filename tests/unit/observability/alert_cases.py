@@ -1,96 +1,20 @@
-"""For each alert, series that make it fire and series beside them that do not.
-
-Values are in promtool's notation, one a step: ``0+5x30`` begins at 0 and rises by 5 thirty times.
-"""
-
-from dataclasses import dataclass
+"""For each alert, series that make it fire and series beside them that do not."""
 
 from tests.support.promtool import Series
-
-_WHERE = 'namespace="sms",job="worker"'
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One alert.
-
-    Attributes:
-        fires: series, by name and labels, with which one of it fires after *steps*.
-        also: more of these.
-        quiet: series with which it does not, each set for a reason of its own.
-        step: minutes.
-    """
-
-    alert: str
-    fires: Series
-    quiet: tuple[Series, ...]
-    steps: int = 40
-    step: int = 1
-    also: tuple[Series, ...] = ()
-
-
-def one(name: str, values: str, **labels: str) -> Series:
-    """A series of one worker; ``class_`` stands for the label that Python reserves."""
-    pairs = "".join(f',{label.rstrip("_")}="{value}"' for label, value in labels.items())
-    return {f'iton_worker_{name}{{{_WHERE},instance="a:8080"{pairs}}}': values}
-
-
-def flat(value: float) -> str:
-    """The same all the time."""
-    return f"{value:g}+0x150"
-
-
-def rising(step: float) -> str:
-    """A counter that rises by *step* a minute."""
-    return f"0+{step:g}x150"
-
-
-def histogram(name: str, slow: float, fast: float, *, bound: str, **labels: str) -> Series:
-    """Observations a minute: *fast* ones below *bound* and *slow* ones in the next bucket, up to 60."""
-    return {
-        **one(f"{name}_bucket", rising(fast), le=bound, **labels),
-        **one(f"{name}_bucket", rising(fast + slow), le="60", **labels),
-        **one(f"{name}_bucket", rising(fast + slow), le="+Inf", **labels),
-    }
-
-
-def paused(alert: str, reason: str) -> Case:
-    """An alert on one reason of the pause."""
-    other = "ledger" if reason != "ledger" else "credits"
-    blip = "0+0x39 1 0+0x10"
-    return Case(
-        alert,
-        one("intake_paused", flat(1), reason=reason),
-        (one("intake_paused", flat(1), reason=other), one("intake_paused", blip, reason=reason)),
-    )
-
-
-def uncertain(alert: str, few: float, many: float, *quiet: Series) -> Case:
-    """An alert on the share of uncertain ones among a hundred recipients a minute; *quiet* is more of it."""
-    accepted = one("recipients_total", rising(100), outcome="accepted")
-    return Case(
-        alert,
-        {**accepted, **one("recipients_total", rising(many), outcome="uncertain")},
-        (
-            {**accepted, **one("recipients_total", rising(few), outcome="uncertain")},
-            one("recipients_total", flat(0), outcome="uncertain"),
-            *quiet,
-        ),
-    )
-
-
-def uncertain_few(count: int) -> Series:
-    """*count* uncertain recipients of three times as many, in the last minutes."""
-    return {
-        **one("recipients_total", f"0+0x32 {2 * count}+0x20", outcome="accepted"),
-        **one("recipients_total", f"0+0x32 {count}+0x20", outcome="uncertain"),
-    }
-
-
-def beside(series: Series) -> Series:
-    """The same of a second deployment in the namespace."""
-    return {name.replace('job="worker"', 'job="worker-b"'): values for name, values in series.items()}
-
+from tests.unit.observability.alert_series import (
+    WHERE,
+    Case,
+    beside,
+    calls,
+    flat,
+    histogram,
+    one,
+    paused,
+    rising,
+    second,
+    uncertain,
+    uncertain_few,
+)
 
 _WAITING = one("queue_messages", flat(12), queue="send.urgent")
 _NONE_WAIT = one("queue_messages", flat(0), queue="send")
@@ -157,6 +81,56 @@ CASES = (
             histogram("end_to_end_seconds", 10, 90, bound="15", lane="send"),
         ),
     ),
+    Case(
+        "ItonWorkerBulkBacklog",
+        {
+            # Three hours' work at a job a second.
+            **one("queue_messages", flat(10_800), queue="send"),
+            **one("job_seconds_count", rising(60), lane="send"),
+        },
+        (
+            {
+                **one("queue_messages", flat(3600), queue="send"),
+                **one("job_seconds_count", rising(60), lane="send"),
+            },
+            # Nothing ends: that is ItonWorkerStuck.
+            {**one("queue_messages", flat(10_800), queue="send"), **_NONE_END},
+            {
+                **one("queue_messages", flat(10_800), queue="send.urgent"),
+                **one("job_seconds_count", rising(60), lane="send.urgent"),
+            },
+            # The other lane's pace is not this one's, nor is the other deployment's.
+            {
+                **one("queue_messages", flat(3600), queue="send"),
+                **one("job_seconds_count", rising(60), lane="send"),
+                **one("job_seconds_count", rising(1), lane="send.parts"),
+                **beside(one("job_seconds_count", rising(1), lane="send")),
+            },
+            {
+                **one("queue_messages", "NaN+0x100", queue="send"),
+                **one("job_seconds_count", rising(60), lane="send"),
+            },
+            # A campaign that came in ten minutes ago.
+            {
+                **one("queue_messages", "0+0x30 10800+0x20", queue="send"),
+                **one("job_seconds_count", rising(60), lane="send"),
+            },
+        ),
+        also=(
+            {
+                **one("queue_messages", flat(10_800), queue="send.parts"),
+                **one("job_seconds_count", rising(60), lane="send.parts"),
+            },
+        ),
+    ),
+    Case(
+        "ItonWorkerBulkWait",
+        histogram("queue_wait_seconds", 10, 90, bound="3600", lane="send"),
+        (
+            histogram("queue_wait_seconds", 1, 99, bound="3600", lane="send"),
+            histogram("queue_wait_seconds", 10, 90, bound="3600", lane="send.urgent"),
+        ),
+    ),
     uncertain("ItonWorkerUncertain", few=0.5, many=2),
     uncertain("ItonWorkerUncertainMany", 5, 20, uncertain_few(1), uncertain_few(8)),
     Case(
@@ -209,6 +183,23 @@ CASES = (
         (histogram("gateway_call_seconds", 1, 99, bound="10", command="sendSMS"),),
     ),
     Case(
+        "ItonWorkerCallsLimited",
+        calls(limit="8+0x9 1+0x40", in_flight=flat(1), floor=1),
+        (
+            calls(limit=flat(8), in_flight=flat(8), floor=1),
+            # Nobody wants to call.
+            calls(limit=flat(4), in_flight=flat(0), floor=4),
+            # The limit is fixed: there is nothing to which it could fall.
+            calls(limit=flat(4), in_flight=flat(4), floor=0),
+            calls(limit="8+0x35 1+0x9", in_flight=flat(1), floor=1),
+            # Another worker of the deployment is served as before.
+            {
+                **calls(limit=flat(1), in_flight=flat(1), floor=1),
+                **second(one("gateway_calls_limit", flat(8))),
+            },
+        ),
+    ),
+    Case(
         "ItonWorkerCreditsLow",
         {**one("credits_remaining", flat(99)), **one("credits_low_threshold", flat(100))},
         (
@@ -247,7 +238,7 @@ CASES = (
             one("consumer_up", flat(1), lane="send"),
             {
                 **one("consumer_up", flat(0), lane="send"),
-                f'iton_worker_consumer_up{{{_WHERE},instance="b:8080",lane="send"}}': flat(1),
+                f'iton_worker_consumer_up{{{WHERE},instance="b:8080",lane="send"}}': flat(1),
             },
         ),
     ),
@@ -281,14 +272,14 @@ CASES = (
     Case(
         "ItonWorkerFilesRunOut",
         {
-            f'process_open_fds{{{_WHERE},instance="a:8080"}}': flat(900),
-            f'process_max_fds{{{_WHERE},instance="a:8080"}}': flat(1024),
+            f'process_open_fds{{{WHERE},instance="a:8080"}}': flat(900),
+            f'process_max_fds{{{WHERE},instance="a:8080"}}': flat(1024),
             **one("build_info", flat(1), version="1"),
         },
         (
             {
-                f'process_open_fds{{{_WHERE},instance="a:8080"}}': flat(100),
-                f'process_max_fds{{{_WHERE},instance="a:8080"}}': flat(1024),
+                f'process_open_fds{{{WHERE},instance="a:8080"}}': flat(100),
+                f'process_max_fds{{{WHERE},instance="a:8080"}}': flat(1024),
                 **one("build_info", flat(1), version="1"),
             },
             {

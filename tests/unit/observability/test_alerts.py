@@ -9,7 +9,8 @@ import yaml
 
 from tests.support.dashboard import RULES, metrics_of, rules
 from tests.support.promtool import Series, complaints, promtool
-from tests.unit.observability.alert_cases import CASES, Case
+from tests.unit.observability.alert_cases import CASES
+from tests.unit.observability.alert_series import Case
 from worker.metrics.catalogue import CATALOGUE
 
 PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
