@@ -50,7 +50,6 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@$(BIN)/python -m scripts.settings_table check && echo "the README's settings are current"
 	@$(BIN)/python -m scripts.chart check && echo "the chart's files are current"
 	@$(BIN)/python -m scripts.metrics_table check && echo "the list of metrics is current"
-	@$(BIN)/python -m scripts.dashboard check && echo "the dashboard is current"
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
@@ -96,10 +95,9 @@ format: setup ## Let ruff write what it can decide
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: schemas
-schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the tables of settings, values and metrics, the dashboard
+schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the tables of settings, values and metrics
 	@$(BIN)/python -m schemas write && $(BIN)/python -m scripts.settings_table write
 	@$(BIN)/python -m scripts.chart write && $(BIN)/python -m scripts.metrics_table write
-	@$(BIN)/python -m scripts.dashboard write
 
 .PHONY: check-schemas
 check-schemas: setup ## Tell whether they are what the models say

@@ -36,7 +36,7 @@ MAIN = {
     "Work on a job",
     "Calls",
     "Duration of calls",
-    "Fill of calls",
+    "Numbers in a call",
     "Operations",
     "Publishes",
     "Confirms",

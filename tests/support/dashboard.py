@@ -33,9 +33,9 @@ def queries() -> list[tuple[str, str]]:
     ]
 
 
-def filled_in(expr: str) -> str:
-    """Put values in the place of Grafana's variables."""
-    values = {"$__rate_interval": "1m", "$__range": "5m", "$namespace": ".*", "$job": ".*"}
+def filled_in(expr: str, *, shown: str = "5m") -> str:
+    """Put values in the place of Grafana's variables; *shown* is the span of time on the screen."""
+    values = {"$__rate_interval": "1m", "$__range": shown, "$namespace": ".*", "$job": ".*"}
     for name, value in values.items():
         expr = expr.replace(name, value)
     return expr
@@ -44,3 +44,19 @@ def filled_in(expr: str) -> str:
 def metrics_of(expr: str) -> set[str]:
     """Return the metrics that an expression asks for."""
     return set(_METRIC.findall(expr))
+
+
+def colour(panel: dict[str, Any], letter: str, value: float | None) -> str:
+    """Return the colour in which Grafana shows a query's *value*; None: it yields nothing."""
+    config = panel["fieldConfig"]
+    thresholds = config["defaults"]["thresholds"]
+    for override in config["overrides"]:
+        if override["matcher"] == {"id": "byFrameRefID", "options": letter}:
+            given = {one["id"]: one["value"] for one in override["properties"]}
+            thresholds = given.get("thresholds", thresholds)
+    reached = [
+        step
+        for step in thresholds["steps"]
+        if step["value"] is None or (value is not None and step["value"] <= value)
+    ]
+    return str(reached[-1]["color"])

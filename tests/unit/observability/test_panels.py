@@ -26,6 +26,7 @@ def _each(name: str, of_a: str, of_b: str, labels: str = "") -> Series:
 def _lane(waiting: tuple[str, str], in_hand: tuple[str, str], ended: tuple[str, str]) -> Series:
     """The lane ``send`` in both."""
     return {
+        **_each("ready", "1+0x40", "1+0x40"),
         **_each("queue_messages", *waiting, 'queue="send"'),
         **_each("jobs_in_flight", *in_hand, 'lane="send"'),
         **_each("job_seconds_count", *ended, 'lane="send"'),
