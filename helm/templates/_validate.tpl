@@ -132,10 +132,8 @@
 {{- if not (or (dig "requests" "cpu" "" .Values.resources) (dig "limits" "cpu" "" .Values.resources)) -}}
 {{- fail "resources.requests.cpu: is missing with autoscaling.type hpa, which measures by it; set it to 250m, say" -}}
 {{- end -}}
-{{- else if and $auto.keda.existingSecret $auto.keda.managementUrl -}}
-{{- fail "autoscaling.keda.managementUrl: excludes autoscaling.keda.existingSecret; take it out" -}}
-{{- else if not (or $auto.keda.existingSecret $auto.keda.managementUrl) -}}
-{{- fail "autoscaling.keda.existingSecret: is missing; name a Secret with the URL of RabbitMQ's management API, for the amqp protocol does not see work in hand" -}}
+{{- else -}}
+{{- include "iton-worker.validateKeda" $auto.keda -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -17,8 +17,11 @@ WARNING replicaCount {{ .Values.replicaCount }} with iton.rateLimit 0: the pods 
 {{- end }}
 {{- if and $auto.enabled (eq (int $auto.minReplicas) 0) }}
 WARNING autoscaling.minReplicas 0: an urgent job that finds no pod waits for one to start.
-{{- if .Values.metrics.alerts.enabled }}
-WARNING autoscaling.minReplicas 0: the alert ItonWorkerGone fires while there is no pod. Silence it, or drop the rule (docs/alerts.md).
+{{- if and .Values.metrics.alerts.enabled (dig "ItonWorkerGone" "enabled" true .Values.metrics.alerts.rules) }}
+WARNING autoscaling.minReplicas 0: the alert ItonWorkerGone fires while there is no pod. Set metrics.alerts.rules.ItonWorkerGone.enabled to false, or silence it.
+{{- end }}
+{{- if and (eq $auto.type "keda") (eq $auto.keda.trigger "prometheus") (contains "iton_worker_" $auto.keda.prometheus.query) }}
+WARNING autoscaling.minReplicas 0: autoscaling.keda.prometheus.query asks for the workers' own metrics, which nobody has while there is no pod. Ask for the broker's.
 {{- end }}
 {{- end }}
 {{- with include "iton-worker.plainCredentials" . | fromJson }}
@@ -26,6 +29,11 @@ WARNING credentials in plain text ({{ keys . | sortAlpha | join ", " }}): they a
 {{- end }}
 {{- if and $auto.enabled $auto.keda.managementUrl }}
 WARNING autoscaling.keda.managementUrl in plain text: it is in the values of the release. Use autoscaling.keda.existingSecret.
+{{- end }}
+{{- range $key, $value := (and $auto.enabled (eq $auto.type "keda") | ternary $auto.keda.annotations dict) }}
+{{- if and (hasPrefix "autoscaling.keda.sh/paused" $key) (ne $value "false") }}
+WARNING autoscaling.keda.annotations {{ $key }}: the number of pods does not follow the load until it is taken out.
+{{- end }}
 {{- end }}
 {{- if contains "guest:guest@" .Values.credentials.amqpUrl }}
 WARNING credentials.amqpUrl: RabbitMQ lets guest in from its own machine only. Give the worker a user of its own.

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from scripts.chart.alert_names import with_alerts
 from scripts.chart.settings_schema import UnplacedSecretError, with_settings
 from scripts.chart.values_table import NoSentenceError, with_table
 from scripts.chart.worker_facts import worker_facts
@@ -19,10 +20,11 @@ def fresh_files() -> dict[Path, str]:
         UnplacedSecretError: a secret of the worker has no place among the credentials.
     """
     schema = json.loads((CHART / "values.schema.json").read_text())
+    alerts = (CHART / "files" / "alerts.yaml").read_text()
     readme, values = (CHART / "README.md").read_text(), (CHART / "values.yaml").read_text()
     return {
         CHART / "generated" / "worker.json": worker_facts(),
-        CHART / "values.schema.json": json.dumps(with_settings(schema), indent=2) + "\n",
+        CHART / "values.schema.json": json.dumps(with_alerts(with_settings(schema), alerts), indent=2) + "\n",
         CHART / "README.md": with_table(readme, values),
     }
 

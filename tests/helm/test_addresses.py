@@ -17,6 +17,16 @@ URLS: list[tuple[str, dict[str, Any]]] = [
     ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://redis/0?password=secret"}}}),
     ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://redis/0?ssl_ca_certs=/a&username=secret"}}}),
     ("autoscaling.keda.managementUrl", {"autoscaling": {"keda": {"managementUrl": "amqp://u:secret@mq/"}}}),
+    (
+        "autoscaling.keda.prometheus.serverAddress",
+        {
+            "ledger": {"type": "redis"},
+            "autoscaling": {
+                "enabled": True,
+                "keda": {"trigger": "prometheus", "prometheus": {"serverAddress": "http://u:secret@p:9090"}},
+            },
+        },
+    ),
 ]
 
 

@@ -34,6 +34,36 @@ RISKS: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     (
+        "asks for the workers' own metrics",
+        {
+            "ledger": REDIS,
+            "autoscaling": {
+                "enabled": True,
+                "minReplicas": 0,
+                "keda": {
+                    "trigger": "prometheus",
+                    "prometheus": {
+                        "serverAddress": "http://prometheus:9090",
+                        "query": 'max(iton_worker_queue_messages{queue="{lane}"})',
+                    },
+                },
+            },
+        },
+    ),
+    (
+        "autoscaling.keda.annotations autoscaling.keda.sh/paused-replicas",
+        {
+            "ledger": REDIS,
+            "autoscaling": {
+                "enabled": True,
+                "keda": {
+                    "existingSecret": "management",
+                    "annotations": {"autoscaling.keda.sh/paused-replicas": "2"},
+                },
+            },
+        },
+    ),
+    (
         "credentials in plain text (AMQP_URL, ITON_PASSWORD, ITON_USERNAME)",
         {"credentials": {"amqpUrl": "amqp://u:p@mq/", "itonUsername": "u", "itonPassword": "p"}},
     ),
@@ -146,6 +176,15 @@ class TestNotes:
         """By its name, on a line of its own."""
         lines = [line for line in _notes(chart, values).splitlines() if line.startswith("WARNING")]
         assert [line for line in lines if risk in line] != []
+
+    def test_an_alert_that_is_switched_off_is_not_spoken_of(self, chart: Path) -> None:
+        """Nor is a pause that is not on."""
+        keda = {"existingSecret": "management", "annotations": {"autoscaling.keda.sh/paused": "false"}}
+        metrics = {"alerts": {"enabled": True, "rules": {"ItonWorkerGone": {"enabled": False}}}}
+        autoscaling = {"enabled": True, "minReplicas": 0, "maxReplicas": 2, "keda": keda}
+        notes = _notes(chart, CALM | {"autoscaling": autoscaling, "metrics": metrics})
+        assert "ItonWorkerGone" not in notes
+        assert "autoscaling.keda.annotations" not in notes
 
     def test_no_password_is_shown(self, chart: Path) -> None:
         """Neither the account's nor the broker's."""

@@ -18,6 +18,8 @@ class TestValueSets:
             "minimal",
             "production",
             "keda",
+            "keda-prometheus",
+            "keda-own-authentication",
             "hpa",
             "external-secrets",
             "everything",
