@@ -11,7 +11,9 @@ WorkerError
     └── HeldTooLongError
 
 The texts must be fit for a result and a log line: no credential, no phone number, no message text of
-ours. What the gateway said may be quoted (``detail``), cut short. ``own_detail`` is fit for a result only.
+ours. What the gateway said may be quoted in ``detail``, cut short, which is fit for results and dead letters;
+``own_detail`` for results only. As the gateway may repeat what we sent in a spelling that nobody thought of,
+log lines have ``for_log``.
 """
 
 from enum import StrEnum
@@ -31,6 +33,7 @@ class WorkerError(Exception):
     Attributes:
         code: a constant in snake_case that programs can compare.
         detail: a sentence for people.
+        for_log: the same without a word of the gateway's.
         own_detail: the same for the results of the one job that the call was made for, with its own numbers
             readable; None where several shared it, and for other calls than sendSMS.
         on_trial: the call tested whether an outage is over, or whether the gateway takes one more at a time;
@@ -41,8 +44,13 @@ class WorkerError(Exception):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+        self.for_log = detail
         self.own_detail: str | None = None
         self.on_trial = False
+
+    def __repr__(self) -> str:
+        """Name kind and code only: asyncio logs what a task ended with."""
+        return f"{type(self).__name__}({self.code!r})"
 
     def __copy__(self) -> Self:
         """An error like it, without a traceback: by its words alone it could not be made again."""

@@ -163,7 +163,7 @@ def _tell_of_refusals(command: Command, keys: int, answers: Mapping[str, V | Per
             "lookup.refused",
             command=command.value,
             code=refusals[0].code,
-            detail=refusals[0].detail,
+            detail=refusals[0].for_log,
             keys=keys,
             refused=len(refusals),
         )

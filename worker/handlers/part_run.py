@@ -122,7 +122,7 @@ class PartRun:
         except PermanentError as error:
             log.debug("call.refused", job=self.held.key, code=error.code)
         except OutcomeUncertainError as error:
-            log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.detail)
+            log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.for_log)
             if self._state(index) is not CallState.DONE:
                 raise  # the job prefers a repeat
 

@@ -228,6 +228,7 @@ class ItonGateway:
             # What cannot be read may hold the texts of messages.
             detail = f"HTTP {reply.status} with no reply that can be read"
         error = error_of(rule, detail, seconds_of(reply.retry_after, self._dialect.now()))
+        error.for_log = self._quotes.outline(reply.status, body)
         if request.command is Command.SEND:
             error.own_detail = self._quotes.detail(reply.status, body, hidden[:1], shown=hidden[1:])
         return error

@@ -1,4 +1,4 @@
-"""What of a reply may be quoted in a result, a dead letter or a log line."""
+"""What of a reply may be quoted in a result or a dead letter, and what a log line says of it."""
 
 import json
 import re
@@ -42,10 +42,21 @@ class Quotes:
             hidden: what the request held and nobody else should read.
             shown: numbers that stay readable, however they are spelt; all others are masked.
         """
+        if body.is_page or not (words := self.clean(body.words or body.text, hidden, shown=shown)):
+            return self.outline(status, body)
+        return f"HTTP {status}: {words}"
+
+    @staticmethod
+    def outline(status: int, body: Body) -> str:
+        """Say what came back without a word of it: a reply may repeat texts and numbers in any spelling."""
         if body.is_page:
             return f"HTTP {status} with a page instead of a reply"
-        words = self.clean(body.words or body.text, hidden, shown=shown)
-        return f"HTTP {status}: {words}" if words else f"HTTP {status} with an empty body"
+        length = len(body.text)
+        return (
+            f"HTTP {status} with a reply of {length} characters"
+            if length
+            else f"HTTP {status} with an empty body"
+        )
 
     def report(self, report: MessageReport) -> MessageReport:
         """Return *report* without credentials in the gateway's words; numbers and texts are its subject."""

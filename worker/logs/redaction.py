@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from structlog.typing import EventDict, WrappedLogger
 
+from worker.logs.foreign import ADDRESS
 from worker.logs.spellings import ESCAPED, as_word, base64_forms, in_base64, spelt
 
 HIDDEN = "***"
@@ -112,11 +113,18 @@ class Redaction:
 
 
 def _shown(value: object) -> str:
-    """Turn anything else into text here, as the renderer would do it behind our back."""
+    """Turn anything else into text here, as the renderer would do it behind our back.
+
+    Of an exception only its kind: its words may be anybody's. Of an object that has no text of its own as
+    well: an address in memory tells nobody anything, and makes another line of it each time.
+    """
+    kind = type(value)
+    if isinstance(value, BaseException) or kind.__repr__ is object.__repr__:
+        return f"<{kind.__name__}>"
     try:
-        return repr(value)
+        return ADDRESS.sub("", repr(value))
     except Exception:  # noqa: BLE001 - a broken __repr__ of anybody's must not lose the line
-        return f"<{type(value).__name__}>"
+        return f"<{kind.__name__}>"
 
 
 def _forms(secrets: Iterable[str], names: Iterable[str]) -> list[_Form]:

@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from worker.logs.foreign import exception_in, first_line, outline
 from worker.logs.redaction import Redaction
 from worker.logs.rendering import JsonLines, add_trace, console
 
@@ -105,7 +106,9 @@ def _add_tracebacks(logger: WrappedLogger, method: str, event: EventDict) -> Eve
     """Turn what an event says of a stack or an exception into text; most say nothing."""
     if "stack_info" in event:
         event = _stack_as_text(logger, method, event)
-    return structlog.processors.format_exc_info(logger, method, event) if "exc_info" in event else event
+    if "exc_info" in event and (error := exception_in(event.pop("exc_info"))) is not None:
+        event["exception"] = outline(error)
+    return event
 
 
 _stack_as_text = structlog.processors.StackInfoRenderer()
@@ -116,7 +119,7 @@ def _route_standard_logging(threshold: int, shared: list[Processor], rendering: 
     handler = _StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared[:-2],
+            foreign_pre_chain=[*shared[:-2], first_line],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *shared[-2:],

@@ -162,6 +162,18 @@ class TestQuotes:
         """Markup is of no use in a result."""
         assert QUOTES.detail(502, decoded(body), ()) == said
 
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (b"<html>secret</html>", "HTTP 502 with a page instead of a reply"),
+            (b" ", "HTTP 502 with an empty body"),
+            (b'{"error": "no"}', "HTTP 502 with a reply of 15 characters"),
+        ],
+    )
+    def test_an_outline_has_no_word_of_the_reply(self, body: bytes, said: str) -> None:
+        """For the log."""
+        assert QUOTES.outline(502, decoded(body)) == said
+
     def test_its_repr_shows_nothing(self) -> None:
         """It knows the credentials."""
         assert repr(QUOTES) == "Quotes()"
