@@ -29,6 +29,7 @@ from worker.resilience.number_memory import NumberMemory
 from worker.resilience.retry import RetryAttempts
 
 LEASE = 35.0
+MARGIN = 5.0
 MAX_BODY = 8 * 1024 * 1024
 INDIA = NumberingPlan("IN", frozenset({"IN"}))
 
@@ -120,6 +121,7 @@ class FakeWorker:
             clock=self.world.clock,
             observer=self.observer,
             lease=LEASE,
+            margin=MARGIN,
             joint=self.joint,
         )
 

@@ -98,6 +98,7 @@ class Crew:
             clock=self.clock,
             observer=self.observer,
             lease=self.settings.gateway.timeout + _LEASE_MARGIN,
+            margin=_LEASE_MARGIN,
             joint=self._joint,
         )
         return Completion(tools, self.publisher, self._policy(), self.settings.retry.resend_attempts)

@@ -80,7 +80,7 @@ class Call:
     late_ids: "MessageIds" = field(default_factory=dict)
 
     def is_still(self, begun: "Call") -> bool:
-        """Tell whether this is the call that was begun as *begun*: not settled, not taken over."""
+        """Tell whether this is the call that was begun as *begun* was: not settled, not taken over."""
         mine = (CallState.CALLING, begun.attempts, begun.started, begun.recipients)
         return mine == (self.state, self.attempts, self.started, self.recipients)
 
@@ -174,63 +174,41 @@ def release(entry: Entry, index: int, *, went_out: bool) -> Entry:
     call = entry.part.calls[index]
     attempts = call.attempts if went_out else call.attempts - 1
     ready = replace(call, state=CallState.READY, attempts=attempts, started=0.0)
-    return _without_repeat(_with_call(entry, index, ready), index)
+    return _with_call(entry, index, settled_if_known(ready))
 
 
 def settle(entry: Entry, index: int, settled: tuple[Settled, ...]) -> Entry:
     """Close a call with one outcome for each of its recipients."""
     call = entry.part.calls[index]
     if call.late_ids:
-        settled = tuple(_with_late_ids(one, call.late_ids.get(one.recipient, ())) for one in settled)
+        settled = tuple(with_late_ids(one, call.late_ids.get(one.recipient, ())) for one in settled)
     done = Call(call.recipients, CallState.DONE, call.attempts, call.started, settled, call.late_ids)
     return _with_call(entry, index, done)
 
 
-def revise(entry: Entry, message_ids: MessageIds) -> Entry:
-    """Add the ids of a reply that came after the call was taken from its caller.
-
-    By recipient, for a replay may have cut the call anew.
-
-    An `uncertain` recipient becomes `accepted`; one that was accepted by a repeat keeps its id and names
-    the late one beside it. A call that is being repeated remembers the ids until it is settled; one that
-    waits for its repeat and lacks no id is not repeated.
-    """
-    revised = entry
-    for index, call in enumerate(entry.part.calls):
-        late = {name: message_ids[name] for name in call.recipients if name in message_ids}
-        if call.state is CallState.DONE:
-            settled = tuple(_with_late_ids(one, late.get(one.recipient, ())) for one in call.settled)
-            revised = _with_call(revised, index, replace(call, settled=settled))
-        elif late:
-            known = replace(call, late_ids=_merged(call.late_ids, late))
-            revised = _without_repeat(_with_call(revised, index, known), index)
-    published = any(
-        old.state is CallState.DONE and old != new
-        for old, new in zip(entry.part.calls, revised.part.calls, strict=True)
-    )
-    return replace(revised, revision=entry.revision + 1) if published else revised
-
-
-def _without_repeat(entry: Entry, index: int) -> Entry:
-    call = entry.part.calls[index]
+def settled_if_known(call: Call) -> Call:
+    """Settle a call that waits for its repeat where late replies have brought every id."""
     if call.state is not CallState.READY or not call.late_ids.keys() >= set(call.recipients):
-        return entry
-    ids = call.late_ids
-    return settle(
-        entry,
-        index,
-        tuple(Settled(name, Outcome.ACCEPTED, message_id=ids[name][0]) for name in call.recipients),
+        return call
+    settled = tuple(
+        with_late_ids(accepted(name, call.late_ids[name][0]), call.late_ids[name]) for name in call.recipients
     )
+    return replace(call, state=CallState.DONE, settled=settled)
 
 
-def _merged(known: MessageIds, late: MessageIds) -> MessageIds:
-    return {
-        **known,
-        **{name: tuple(dict.fromkeys((*known.get(name, ()), *ids))) for name, ids in late.items()},
-    }
+def ids_of(one: Settled) -> tuple[str, ...]:
+    """All ids that a recipient got, the one of its outcome first."""
+    return (one.message_id, *one.earlier_ids) if one.message_id else ()
 
 
-def _with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:
+def merge_ids(known: MessageIds, more: MessageIds) -> MessageIds:
+    """Return the ids of both, each once, by recipient."""
+    both = {name: tuple(dict.fromkeys((*known.get(name, ()), *ids))) for name, ids in more.items()}
+    return {**known, **both}
+
+
+def with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:
+    """Add ids of replies that came late, or that the ledger has lost: whoever has an id was sent to."""
     for late_id in late_ids:
         if one.message_id is None:
             one = Settled(one.recipient, Outcome.ACCEPTED, message_id=late_id)

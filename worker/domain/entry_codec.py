@@ -19,7 +19,15 @@ _ACCEPTED = Outcome.ACCEPTED
 
 
 class UnreadableEntryError(ValueError):
-    """The entry was written by a newer release, or is damaged."""
+    """The entry was written by a newer release, or is damaged.
+
+    Attributes:
+        is_newer: the former.
+    """
+
+    def __init__(self, words: str, *, is_newer: bool = False) -> None:
+        super().__init__(words)
+        self.is_newer = is_newer
 
 
 def encode(entry: Entry) -> bytes:
@@ -48,7 +56,8 @@ def decode(state: bytes) -> Entry:
     try:
         row = json.loads(zlib.decompress(state[1:]) if state.startswith(_COMPRESSED) else state)
         if row["v"] != _FORM:
-            raise UnreadableEntryError(f"a ledger entry has form {row['v']}, this release reads {_FORM}")
+            words = f"a ledger entry has form {row['v']}, this release reads {_FORM}"
+            raise UnreadableEntryError(words, is_newer=isinstance(row["v"], int) and row["v"] > _FORM)
         return Entry(row["f"], _plan(row), row.get("r", 1), tuple(row.get("y", ())), row.get("g", 0))
     except (KeyError, TypeError, IndexError, ValueError, zlib.error, RecursionError, AttributeError) as error:
         if isinstance(error, UnreadableEntryError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, Entry, MessageIds, Settled, accepted, release, settle
+from worker.domain.entry import Call, CallState, Entry, MessageIds, Settled, accepted, release, settle
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 
 
@@ -79,6 +79,18 @@ def after_lease(entry: Entry, index: int, *, repeatable: bool) -> Entry:
     words = "the worker was lost while it called the gateway"
     call = entry.part.calls[index]
     return settle(entry, index, _all(call, Outcome.UNCERTAIN, FailureCode.WORKER_LOST, words))
+
+
+def as_far_as_known(entry: Entry) -> Entry:
+    """Settle what is open in an entry that the ledger cannot hold: no call can be claimed in it any more."""
+    for index, call in enumerate(entry.part.calls):
+        if call.state is CallState.READY:
+            words = "not sent: the ledger lost this job's entry"
+            entry = after_refusal(entry, index, Outcome.FAILED, FailureCode.FORGOTTEN, words)
+        elif call.state is CallState.CALLING:
+            words = "another worker was at this call when the ledger lost the job's entry"
+            entry = settle(entry, index, _all(call, Outcome.UNCERTAIN, FailureCode.WORKER_LOST, words))
+    return entry
 
 
 def _told(error: WorkerError) -> str:

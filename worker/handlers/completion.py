@@ -1,16 +1,22 @@
 """From a planned part to its published result."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import structlog
 
 from schemas import FailureCode, Outcome
+from worker.domain import verdict
 from worker.domain.disposition import RetryPolicy
-from worker.domain.entry import Settled
+from worker.domain.entry import Entry, Settled
 from worker.domain.errors import (
     AccountError,
     BrokerUnavailableError,
     OutcomeUncertainError,
     TransientError,
+    UnavailableError,
     WorkerError,
 )
 from worker.domain.messages import (
@@ -25,16 +31,24 @@ from worker.domain.messages import (
 )
 from worker.domain.verdict import Wishes
 from worker.handlers.brief import Brief
+from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
 from worker.handlers.ledger_book import Held
+from worker.handlers.part_record import PartRecord, UnrecordedError
 from worker.handlers.part_run import PartRun
 from worker.handlers.publication import send_message
 from worker.handlers.send_tools import SendOrder, SendTools
 from worker.ports import Publisher
 
+log = structlog.get_logger(__name__)
+
 # What ends a round of attempts, and not the job.
 _ROUND_OVER = (TransientError, OutcomeUncertainError, AccountError)
-_ALONE_PAUSE = 1.0  # seconds between attempts to publish what nobody else will
+# Seconds between attempts to publish what nobody else will, growing: each may place a copy.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+
+H = TypeVar("H")
 
 _URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS})
 
@@ -60,52 +74,83 @@ class Completion:
     async def complete(self, part: "Planned", delivery: Delivery) -> Handled:
         """Send, record, publish; return what to do with the delivery."""
         run = self._run(part, delivery)
+        return await self._kept(run, part, delivery, self._completed(run, part, delivery))
+
+    async def _completed(self, run: PartRun, part: "Planned", delivery: Delivery) -> Handled:
         disposition: Disposition | None = None
         try:
             await run.complete()
         except _ROUND_OVER as error:
             disposition = self.after(error, delivery)
             if isinstance(disposition, Delay):
+                await run.record.stay()
                 return Handled(disposition, JobSummary("send", "delayed", part.brief.job_id))
             await run.give_up(error)
-        disposition = disposition or self.given_up(run.held.entry.part.outcomes(), delivery) or Done()
-        return await self._published(run, part, delivery, disposition)
+        return await self._published(run, part, delivery, run.held.entry, disposition)
 
-    async def complete_at_once(self, part: "Planned", delivery: Delivery) -> JobSummary | None:
-        """The same for a part that is not the delivery's only one; None where one round was not enough."""
+    async def complete_at_once(self, part: "Planned", delivery: Delivery) -> "Ended":
+        """The same for a part that is not the delivery's only one."""
         run = self._run(part, delivery)
+        handled = await self._kept(run, part, delivery, self._completed_at_once(run, part, delivery))
+        return Ended(handled.summary if handled else None, run.record)
+
+    async def _completed_at_once(self, run: PartRun, part: "Planned", delivery: Delivery) -> Handled | None:
         try:
             await run.complete()
         except _ROUND_OVER:
+            await run.record.stay()
             return None
-        return (await self._published(run, part, delivery, Done())).summary
+        return await self._published(run, part, delivery, run.held.entry, Done())
+
+    async def _kept(
+        self, run: PartRun, part: "Planned", delivery: Delivery, work: Awaitable[H]
+    ) -> H | Handled:
+        """Await *work*; whatever ends it, a reply that is not recorded is published from memory."""
+        try:
+            try:
+                return await work
+            except UnavailableError:
+                await run.record.stay()
+                raise
+        except BaseException as error:
+            known = run.record.unrecorded
+            if known is None:
+                raise
+            hurry = isinstance(error, asyncio.CancelledError)
+            why = str(error) if isinstance(error, UnrecordedError) else type(error).__name__
+        log.error("reply.unrecorded", job=run.held.key, reason=why)
+        entry = verdict.as_far_as_known(known)
+        return await completed(self._published(run, part, delivery, entry, None), hurry=hurry)
 
     def _run(self, part: "Planned", delivery: Delivery) -> PartRun:
         return PartRun(self.tools, self._order(part.brief, delivery), part.held, unwritten=part.unwritten)
 
     async def _published(
-        self, run: PartRun, part: "Planned", delivery: Delivery, disposition: Disposition
+        self, run: PartRun, part: "Planned", delivery: Delivery, entry: Entry, disposition: Disposition | None
     ) -> Handled:
         """Publish what became of a part."""
-        result, message = send_message(part.brief, run.held.entry, part.number, part.parts, delivery)
-        await self._publish(message, alone=run.late)
+        disposition = disposition or self.given_up(entry.part.outcomes(), delivery) or Done()
+        result, message = send_message(part.brief, entry, part.number, part.parts, delivery)
+        await self._publish(message, alone=run.record.late or run.record.unrecorded is not None)
         if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):
             # A replay of this one may reach somebody twice: it must look different from one that is safe.
             disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
         counts = {outcome.value: count for outcome, count in result.counts.items()}
-        calls = sum(call.attempts for call in run.held.entry.part.calls)
+        calls = sum(call.attempts for call in entry.part.calls)
         summary = JobSummary("send", result.status.value, part.brief.job_id, counts, calls)
         return Handled(disposition, summary)
 
     async def _publish(self, message: ResultMessage, *, alone: bool) -> None:
         """Publish; where no delivery is left that would bring another worker to do it, until it works."""
+        pause = _FIRST_PAUSE
         while True:
             try:
                 return await self.publisher.publish_result(message)
             except BrokerUnavailableError:
                 if not alone:
                     raise
-                await self.tools.clock.sleep(_ALONE_PAUSE)
+                await self.tools.clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     def given_up(self, outcomes: Iterable[Settled], delivery: Delivery) -> DeadLetter | None:
         """Tell whether this is the delivery with which the job was given up, come again.
@@ -141,3 +186,16 @@ class Planned:
     number: int = 1
     parts: int = 1
     unwritten: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How far a part got in one round.
+
+    Attributes:
+        summary: of what was published; None where one round was not enough.
+        record: its entry.
+    """
+
+    summary: JobSummary | None
+    record: PartRecord

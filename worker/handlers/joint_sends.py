@@ -12,7 +12,6 @@ import structlog
 from worker.domain import joint
 from worker.domain.entry import MessageIds
 from worker.domain.errors import PermanentError, WorkerError
-from worker.handlers.finishing import LAST_STEP
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.seats import Outcome, Passenger, Seat, claim_all, record_all
 from worker.ports import CallGate, Command, Gateway, Observer, TextMessage
@@ -94,8 +93,6 @@ class JointSends:
         except asyncio.CancelledError:
             seat.gone = True
             line.leave(seat)
-            if seat.boarding:
-                await asyncio.wait({seat.ended}, timeout=LAST_STEP)
             raise
 
     def _start(self, key: Key, line: _Line) -> None:
@@ -148,6 +145,8 @@ class JointSends:
         aboard: list[Seat] = []
         left: list[Seat] = []
         seats: list[Seat] | None = None
+        outcome: Outcome = {}
+        answered = False
         try:
             async with self._gate.admit(Command.SEND, urgent=line.urgent) as permit:
                 seats = boarded()
@@ -159,9 +158,11 @@ class JointSends:
                     (aboard if goes else left).append(seat)
                 if not aboard:
                     permit.unused()
-                outcome: Outcome = await self._sent(line, aboard) if aboard else {}
+                outcome = await self._sent(line, aboard) if aboard else {}
+                answered = bool(aboard)
         except WorkerError as error:
-            outcome = error
+            # Behind the reply nothing can take it back.
+            outcome = outcome if answered else error
         if seats is None:
             for seat in boarded():
                 seat.end(copy.copy(outcome) if isinstance(outcome, WorkerError) else None)
@@ -171,8 +172,6 @@ class JointSends:
         await self._after(line, aboard, outcome)
 
     async def _sent(self, line: _Line, aboard: Sequence[Seat]) -> MessageIds:
-        for seat in aboard:
-            seat.boarding = False
         self._observer.call_shared(Command.SEND, len(aboard))
         return await self._gateway.send(line.message, _numbers(aboard))
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from schemas import Outcome, part_status, result_message_id
@@ -11,9 +11,11 @@ from worker.domain.entry import Entry, Split
 from worker.domain.messages import Delivery, Done, JobSummary, PartMessage
 from worker.handlers import parallel
 from worker.handlers.brief import Brief, PartOrder, part_key
-from worker.handlers.completion import Completion, Planned
+from worker.handlers.completion import Completion, Ended, Planned
+from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
-from worker.handlers.ledger_book import Held
+from worker.handlers.ledger_book import EntryUnreadableError, Held, LostRaceError
+from worker.handlers.part_record import PartRecord
 from worker.ports import Locks
 
 _AT_ONCE = 50  # parts of one job; part messages that await their confirms together
@@ -106,18 +108,41 @@ class LargeJobs:
 
     async def _send(self, job: SplitJob, delivery: Delivery, numbers: Sequence[int]) -> JobSummary | None:
         """Send every part; tell of those that ended here, None where none did."""
+        ended: dict[int, Ended] = {}
 
-        async def send(number: int) -> JobSummary | None:
-            return await self._one(job, number, delivery)
+        async def send(number: int) -> None:
+            ended[number] = await self._one(job, number, delivery)
 
-        ended = await parallel.each_to_its_end(send, numbers, limit=_AT_ONCE)
-        left = [number for number, summary in zip(numbers, ended, strict=True) if summary is None]
-        if len(left) == len(ended):
+        try:
+            await parallel.each_to_its_end(send, numbers, limit=_AT_ONCE)
+        except BaseException as error:
+            hurry = isinstance(error, asyncio.CancelledError)
+            await completed(self._stay(job, [one.record for one in ended.values()]), hurry=hurry)
+            raise
+        summaries = [one.summary for one in ended.values() if one.summary is not None]
+        left = [number for number in numbers if ended[number].summary is None]
+        if not summaries:
             return None
         await self._hand_out(job, delivery, left)
-        return _together([summary for summary in ended if summary is not None])
+        return _together(summaries)
 
-    async def _one(self, job: SplitJob, number: int, delivery: Delivery) -> JobSummary | None:
+    async def _stay(self, job: SplitJob, records: Sequence[PartRecord]) -> None:
+        """See to it that the ledger knows of parts that were sent to, before the job leaves unfinished."""
+        known = [record for record in records if record.must_stay]
+        if not known:
+            return
+        await parallel.each(PartRecord.stay, known, limit=_AT_ONCE)
+        await known[0].patiently(lambda: self._plan_stays(job))
+
+    async def _plan_stays(self, job: SplitJob) -> None:
+        """Another plan would name other parts, to which the same numbers were not sent yet."""
+        book, key = self._completion.tools.book, job.brief.job_id
+        with suppress(LostRaceError, EntryUnreadableError):
+            found = await book.load(key)
+            if found is None or found.entry == Entry(job.brief.fingerprint):
+                await book.write(found or Held(key, None, job.entry), job.entry)
+
+    async def _one(self, job: SplitJob, number: int, delivery: Delivery) -> Ended:
         part = job.split.parts[number - 1]
         key = part_key(job.brief, job.entry.generation, number, part)
         async with self._locks.holding(key):

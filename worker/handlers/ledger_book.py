@@ -14,6 +14,20 @@ class LostRaceError(Exception):
     """Somebody else changed the entry first; read it again and go on from there."""
 
 
+class EntryUnreadableError(UnavailableError):
+    """An entry is a newer release's, or damaged. That stops its job, not the others.
+
+    Attributes:
+        token: of the stored version.
+        is_newer: a newer release wrote it, which can read it.
+    """
+
+    def __init__(self, error: UnreadableEntryError, token: str) -> None:
+        super().__init__("ledger_unreadable", str(error))
+        self.token = token
+        self.is_newer = error.is_newer
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An entry as this worker last wrote or read it.
@@ -43,7 +57,7 @@ class LedgerBook:
 
         Raises:
             LedgerUnavailableError: the store is away.
-            UnavailableError: the entry is a newer release's, or damaged. That stops this job, not the others.
+            EntryUnreadableError: the entry is a newer release's, or damaged.
         """
         stored = await self.ledger.load(key)
         if stored is None:
@@ -51,7 +65,7 @@ class LedgerBook:
         try:
             return Held(key, stored.token, decode(stored.state))
         except UnreadableEntryError as error:
-            raise UnavailableError("ledger_unreadable", str(error)) from None
+            raise EntryUnreadableError(error, stored.token) from None
 
     async def reload(self, key: str) -> Held:
         """Return an entry that was there a moment ago."""

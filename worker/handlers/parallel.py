@@ -52,7 +52,7 @@ async def each_to_its_end(work: Callable[[T], Awaitable[S]], items: Iterable[T],
                 results[number] = await work(item)
             except Exception as error:  # noqa: BLE001 - raised below
                 errors.append(error)
-            if errors:
+            if errors or _cancelled():
                 return
 
     # A cancelled `gather` is over with the first of its tasks, and leaves the others behind.
@@ -62,3 +62,9 @@ async def each_to_its_end(work: Callable[[T], Awaitable[S]], items: Iterable[T],
     if errors:
         raise errors[0]
     return [results[number] for number in sorted(results)]
+
+
+def _cancelled() -> bool:
+    """Tell whether this task was cancelled, though its work went on to its end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,29 +1,36 @@
 """Taking one part from its plan to an outcome for every recipient: claim, call, record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
 from worker.domain import verdict
-from worker.domain.entry import Call, CallState, Entry, MessageIds, Part, begin, release, revise
+from worker.domain.entry import Call, CallState, Entry, MessageIds, Part, begin, release
 from worker.domain.errors import LedgerUnavailableError, OutcomeUncertainError, PermanentError, WorkerError
-from worker.handlers.finishing import LAST_STEP, finished
-from worker.handlers.joint_sends import JointSends
+from worker.handlers.finishing import LAST_STEP, ended, finished
 from worker.handlers.ledger_book import Held, LostRaceError
+from worker.handlers.part_record import PartRecord
 from worker.handlers.send_tools import SendOrder, SendTools
 from worker.ports import Command
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
-_FRESH = 2.0  # seconds; a worker that was stopped for longer between claim and call asks the ledger again
 _POLL = 0.5  # seconds; how often a worker looks whether another one's call has ended
+# Seconds that a call under way has left at a cancellation: what has arrived is read.
+_SAME_TURN = 0.1
+
+
+class _Step(Enum):
+    """How far a call has got."""
+
+    WAITING = auto()  # for leave to be made
+    WRITING = auto()  # the claim, or what became of the call
+    CALLING = auto()
 
 
 class PartRun:
@@ -39,19 +46,23 @@ class PartRun:
         unwritten: the plan is in memory only; the first swap stores it.
 
     Attributes:
-        held: the entry as last written or read.
-        late: a reply came after another worker had taken its call over. That worker may have published
-            and acknowledged by now, so nobody but this one is left to publish the ids.
+        record: the entry in this worker's hands.
     """
 
     def __init__(self, tools: SendTools, order: SendOrder, held: Held, *, unwritten: bool) -> None:
         self._tools = tools
         self._order = order
-        self._unwritten = unwritten
         self._claim: Call | None = None  # not followed by a call yet
         self._claimed_at = 0.0
-        self.held = held
-        self.late = False
+        self._step = _Step.WAITING
+        self._stopped = False
+        self._stale = 0  # claims in a row that had grown too old
+        self.record = PartRecord(tools, held, unwritten=unwritten)
+
+    @property
+    def held(self) -> Held:
+        """The entry as last written or read."""
+        return self.record.held
 
     async def complete(self) -> None:
         """Return when every recipient has an outcome and the ledger knows it.
@@ -60,10 +71,11 @@ class PartRun:
             TransientError, OutcomeUncertainError: the attempts of this round are used up.
             UnavailableError: the ledger or the gateway is away; the job must wait.
             LostRaceError: the part was new to this worker, and what another has written is no plan for it.
+            UnrecordedError: what is known of the part cannot be recorded.
         """
-        while (index := self._next()) is not None or self._unwritten:
+        while (index := self._next()) is not None or self.record.unwritten:
             if index is None:
-                await self._unless_raced(self._write(self.held.entry))
+                await self._unless_raced(self.record.write(self.held.entry))
             elif self._state(index) is CallState.CALLING:
                 await self._unless_raced(self._outlast(index))
             else:
@@ -76,7 +88,7 @@ class PartRun:
                 await self._unless_raced(self._outlast(index))
             else:
                 last = verdict.after_last_round(self.held.entry, index, error)
-                await self._unless_raced(self._write(last))
+                await self._unless_raced(self.record.write(last))
 
     def _next(self) -> int | None:
         return self.held.entry.part.next_call()
@@ -85,18 +97,18 @@ class PartRun:
         return self.held.entry.part.calls[index]
 
     def _state(self, index: int) -> CallState:
-        return self._at(index).state
+        calls = self.held.entry.part.calls
+        return calls[index].state if index < len(calls) else CallState.DONE
 
     async def _unless_raced(self, step: Awaitable[None]) -> None:
         try:
             await step
         except LostRaceError:
-            reload = partial(self._tools.book.reload, self.held.key)
-            held = await (self._patiently(reload) if self.late else reload())
-            if not isinstance(held.entry.plan, Part) or held.entry.fingerprint != self.held.entry.fingerprint:
-                # Not this part's any more, or not planned yet: whoever planned it must look again.
+            await self.record.catch_up()
+        except LedgerUnavailableError:
+            if not self.record.must_stay:
                 raise
-            self.held, self._unwritten = held, False
+            await self.record.catch_up()
 
     async def _call_with_retries(self, index: int) -> None:
         await self._tools.retry(lambda: self._attempt(index))
@@ -107,10 +119,7 @@ class PartRun:
             return  # the attempt that failed was the last one needed: a late reply had every id
         self._claim = None
         try:
-            if self._tools.joint is None:
-                await self._call_alone(index)
-            else:
-                await self._call_with_others(index, self._tools.joint)
+            await self._kept(self._called(index))
         except LedgerUnavailableError:
             await finished(self._unclaimed())
             raise
@@ -126,9 +135,39 @@ class PartRun:
             if self._state(index) is not CallState.DONE:
                 raise  # the job prefers a repeat
 
+    async def _kept(self, call: Coroutine[None, None, None]) -> None:
+        """Await *call* in a task of its own, out of reach of a cancellation that comes with the reply.
+
+        A call that waits is then dropped at once. What is being written is finished, and of a call under way
+        what has arrived is read and recorded; that may take `LAST_STEP`.
+        """
+        self._step = _Step.WAITING
+        task = asyncio.create_task(call)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._stopped = True
+            if self._step is _Step.CALLING:
+                await ended(task, _SAME_TURN)
+            if self._step is _Step.WRITING:
+                await ended(task, LAST_STEP)
+            if not task.done():
+                task.cancel()
+                await ended(task, LAST_STEP)
+            raise
+
+    async def _called(self, index: int) -> None:
+        if self._tools.joint is None:
+            await self._call_alone(index)
+        else:
+            recipients, passenger = self._at(index).recipients, _Passenger(self, index)
+            await self._tools.joint.make(
+                self._order.message, recipients, passenger, urgent=self._order.urgent
+            )
+
     async def _call_alone(self, index: int) -> None:
         async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent) as permit:
-            if not await finished(self.claim(index)):
+            if not await self.claim(index):
                 permit.unused()
             elif self.departs(index):
                 await self._call(index)
@@ -136,21 +175,18 @@ class PartRun:
                 permit.unused()
                 await self.back_out(index)
 
-    async def _call_with_others(self, index: int, joint: JointSends) -> None:
-        recipients, passenger = self._at(index).recipients, _Passenger(self, index)
-        await joint.make(self._order.message, recipients, passenger, urgent=self._order.urgent)
-
     async def claim(self, index: int) -> bool:
         """Mark the call as going out, right before it does; False where it must not. Not to be cut in two."""
         claim = self.claiming(index)
         if claim is not None:
-            await self._write(claim)
+            await self.record.write(claim)
         return self._claim is not None
 
     def claiming(self, index: int) -> Entry | None:
         """What the entry says once the call goes out, or why it does not; None: there is nothing to say."""
         if self._state(index) is not CallState.READY:
             return None
+        self._step = _Step.WRITING
         clock, now = self._tools.clock, self._tools.clock.now()
         if self._order.wishes.expired(now):
             return verdict.after_expiry(self.held.entry, index)
@@ -161,99 +197,67 @@ class PartRun:
 
     def wrote(self, held: Held) -> bool:
         """Learn that the entry is written, as *held*; tell whether that was a claim."""
-        self.held, self._unwritten = held, False
+        self.record.wrote(held)
         return self._claim is not None
 
     def departs(self, index: int) -> bool:
-        """Tell whether the claim is fresh enough to call; if so, a call has followed it."""
+        """Tell whether the claim holds for as long as the call may take; if so, a call has followed it.
+
+        Where the claim is older, this worker was stopped on the way, or the ledger is too slow to send by.
+        """
         clock, at = self._tools.clock, self._at(index)
-        late = clock.elapsed() - self._claimed_at > _FRESH or self._order.wishes.expired(clock.now())
-        if late or at.state is not CallState.CALLING:
+        if clock.elapsed() - self._claimed_at > self._tools.margin:
+            self._too_late()
             return False
-        self._claim = None
+        if self._stopped or self._order.wishes.expired(clock.now()) or at.state is not CallState.CALLING:
+            return False
+        self._claim, self._stale, self._step = None, 0, _Step.CALLING
         return True
+
+    def _too_late(self) -> None:
+        self._stale += 1
+        if self._stale > 1:
+            # Once is a worker that stood still; twice is the ledger.
+            self._tools.gate.ledger_failed()
 
     async def back_out(self, index: int) -> None:
         """Make the call ready again: nothing was sent."""
-        await self._record(index, partial(release, went_out=False))
+        await self.record.settle(index, partial(release, went_out=False))
         self._claim = None
 
     async def _unclaimed(self) -> None:
         """Take back a claim that no call followed, so that nobody takes its reply for lost."""
-        claim, book = self._claim, self._tools.book
+        claim, book, patiently = self._claim, self._tools.book, self.record.patiently
         while claim is not None:
-            held = await self._patiently(partial(book.load, self.held.key))
+            held = await patiently(partial(book.load, self.held.key))
             plan = held.entry.plan if held else None
             index = plan.still_at(claim) if isinstance(plan, Part) else None
             if held is None or index is None:
                 return
             with suppress(LostRaceError):
-                await self._patiently(partial(book.write, held, release(held.entry, index, went_out=False)))
+                await patiently(partial(book.write, held, release(held.entry, index, went_out=False)))
 
     async def _call(self, index: int) -> None:
         try:
             message_ids = await self._tools.gateway.send(self._order.message, self._at(index).recipients)
         except WorkerError as error:
-            await finished(self.record(index, error))
+            await self.ended(index, error)
             raise
-        await finished(self.record(index, message_ids))
+        await self.ended(index, message_ids)
 
-    async def record(self, index: int, outcome: MessageIds | WorkerError) -> None:
+    async def ended(self, index: int, outcome: MessageIds | WorkerError) -> None:
         """Record what the gateway answered, or the error with which the call ended."""
+        self._step = _Step.WRITING
         if isinstance(outcome, WorkerError):
             change = partial(verdict.after_error, error=outcome, repeatable=self._repeatable(index))
-            await self._record(index, change)
+            await self.record.settle(index, change)
         else:
-            await self._keep(index, outcome)
+            await self.record.settle(index, partial(verdict.after_reply, message_ids=outcome))
 
-    async def _keep(self, index: int, message_ids: MessageIds) -> None:
-        """Record a reply, whoever has the call by now: the ids are nowhere else."""
-        try:
-            await self._record(index, partial(verdict.after_reply, message_ids=message_ids))
-        except LostRaceError:
-            self.late = True
-            await self._revise(message_ids)
-            raise
-
-    async def _record(self, index: int, change: Callable[[Entry, int], Entry]) -> None:
-        """Write what the gateway answered.
-
-        Raises:
-            LostRaceError: the call was taken over. Late ids of an earlier call alone are no such thing.
-        """
-        begun: Call = self._at(index)
-        still: int | None = index
-        while still is not None:
-            with suppress(LostRaceError):
-                return await self._patiently(partial(self._write, change(self.held.entry, still)))
-            self.held = await self._patiently(partial(self._tools.book.reload, self.held.key))
-            still = self.held.entry.part.still_at(begun)
-        raise LostRaceError
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a ledger that is away."""
-        while True:
-            try:
-                return await step()
-            except LedgerUnavailableError:
-                self._tools.gate.ledger_failed()
-                await self._tools.clock.sleep(_POLL)
-
-    async def _revise(self, message_ids: MessageIds) -> None:
-        """Record the ids of a reply that came after another worker had taken the call over."""
-        book = self._tools.book
-        while True:
-            current = await self._patiently(partial(book.reload, self.held.key))
-            revised = revise(current.entry, message_ids)
-            if revised == current.entry:
-                return
-            try:
-                await self._patiently(partial(book.write, current, revised))
-            except LostRaceError:
-                continue
-            log.warning("reply.late", job=self.held.key, recipients=len(message_ids))
-            self._tools.observer.revised()
-            return
+    def answered(self, index: int, message_ids: MessageIds) -> Entry:
+        """Own the reply; return what the entry says with it, if nobody else has changed it."""
+        self._step = _Step.WRITING
+        return self.record.knows(index, partial(verdict.after_reply, message_ids=message_ids))
 
     async def _outlast(self, index: int) -> None:
         """Wait for the end of another worker's call; take it over when its time is up."""
@@ -263,15 +267,12 @@ class PartRun:
         until = clock.elapsed() + min(max(lease - age, 0.0), lease)
         while (left := until - clock.elapsed()) > 0:
             await clock.sleep(min(_POLL, left))
-            self.held = await self._tools.book.reload(seen.key)
+            await self.record.catch_up()
             if self.held.token != seen.token:
                 return
         again = self._repeatable(index)
         log.warning("call.taken_over", job=seen.key, repeated=again)
-        await self._write(verdict.after_lease(self.held.entry, index, repeatable=again))
-
-    async def _write(self, entry: Entry) -> None:
-        self.wrote(await self._tools.book.write(self.held, entry))
+        await self.record.write(verdict.after_lease(self.held.entry, index, repeatable=again))
 
     def _repeatable(self, index: int) -> bool:
         return self._order.wishes.repeatable(self._at(index), self._tools.clock.now())
@@ -307,7 +308,7 @@ class _Passenger:
 
     def answered(self, message_ids: MessageIds) -> Entry:
         """As the protocol says."""
-        return verdict.after_reply(self.run.held.entry, self.index, message_ids)
+        return self.run.answered(self.index, message_ids)
 
     def recorded(self, held: Held) -> None:
         """As the protocol says."""
@@ -315,6 +316,6 @@ class _Passenger:
 
     async def record(self, outcome: MessageIds | WorkerError) -> None:
         """As the protocol says."""
-        await self.run.record(self.index, outcome)
+        await self.run.ended(self.index, outcome)
         if isinstance(outcome, WorkerError):
             raise outcome

@@ -60,14 +60,12 @@ class Seat:
     Attributes:
         ended: when everything about it is recorded; with the error that its job shall hear of.
         gone: its job was cancelled. What is under way for it is finished, nothing new is begun.
-        boarding: it may have a claim that no call has followed yet.
     """
 
     recipients: tuple[str, ...]
     passenger: Passenger
     ended: asyncio.Future[None]
     gone: bool = False
-    boarding: bool = False
 
     def end(self, error: BaseException | None = None) -> None:
         """Let the job go on."""
@@ -86,7 +84,6 @@ async def claim_all(book: LedgerBook, seats: Sequence[Seat]) -> list[Seat]:
         if seat.gone:
             seat.end()
             continue
-        seat.boarding = True
         claim = seat.passenger.claiming()
         if claim is None:
             seat.end()

@@ -23,6 +23,8 @@ class SendTools:
 
     Attributes:
         lease: seconds after its start in which a call must have been settled by its caller.
+        margin: of these, what a call that takes as long as it may leaves for the ledger: one whose claim is
+            older than that is not made.
         joint: makes calls for several jobs together; None: each job's calls are its own.
     """
 
@@ -33,4 +35,5 @@ class SendTools:
     clock: Clock
     observer: Observer
     lease: float
+    margin: float
     joint: JointSends | None = None

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, begin, release, revise, settle
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, begin, release, settle
 from worker.domain.entry_codec import decode, encode
 from worker.domain.errors import PermanentError, TransientError
+from worker.domain.merging import merged
 from worker.domain.replay import Replay, reopened
 from worker.domain.verdict import after_error, after_expiry, after_last_round
 
@@ -144,8 +145,9 @@ class TestForced:
 
     def test_when_the_first_reply_turns_up(self, entry: Entry) -> None:
         """It is settled by it, and not sent to."""
-        revised = revise(entry, {"1": ("late",)})
-        assert "late" == revised.part.outcomes()[0].message_id
+        revised = merged(entry, entry_of(done(accepted("1"), attempts=1)))
+        assert revised is not None
+        assert "id-1" == revised.part.outcomes()[0].message_id
         assert set() == ready_ones(revised)
 
     def test_a_claim_taken_back_counts_for_nothing(self, entry: Entry) -> None:

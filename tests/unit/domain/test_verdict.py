@@ -8,7 +8,7 @@ from schemas import Outcome
 from tests.support.fakes import START
 from worker.domain import verdict
 from worker.domain.disposition import RetryPolicy
-from worker.domain.entry import Call, CallState, Entry, Part, begin, release, revise
+from worker.domain.entry import Call, CallState, Entry, MessageIds, Part, begin, release
 from worker.domain.entry_codec import decode, encode
 from worker.domain.errors import (
     AccountError,
@@ -18,6 +18,7 @@ from worker.domain.errors import (
     TransientError,
     WorkerError,
 )
+from worker.domain.merging import merged
 from worker.domain.messages import Delay, Delivery, Lane
 from worker.domain.verdict import Wishes
 
@@ -28,6 +29,13 @@ NOT_SENT = (
     TransientError("gateway_unreachable", "refused"),
     AccountError("credits_exhausted", "none", trouble=AccountTrouble.CREDITS),
 )
+
+
+def revise(entry: Entry, message_ids: MessageIds) -> Entry:
+    """The entry with a late reply to its first call."""
+    both = merged(entry, verdict.after_reply(CALLING, 0, message_ids))
+    assert both is not None
+    return both
 
 
 def found(entry: Entry) -> list[Outcome]:

@@ -1,0 +1,155 @@
+"""What the ledger's version of an entry and the one that a worker has in hand know together.
+
+Other workers only add to an entry, so the ledger's is nearly always the one that knows more. It knows less
+where its store forgot something: it was emptied, set back, or failed over to a replica without the last
+writes. What a worker knows of calls that went out must be in the ledger again before anybody calls anew.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from worker.domain.entry import (
+    Call,
+    CallState,
+    Entry,
+    Part,
+    Settled,
+    Split,
+    accepted,
+    ids_of,
+    merge_ids,
+    settled_if_known,
+    with_late_ids,
+)
+
+Ids = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What one version of an entry tells of a recipient.
+
+    Attributes:
+        ids: message ids, the first one first.
+        outcome: None while it has none.
+        call: that it was in.
+    """
+
+    ids: Ids
+    outcome: Settled | None
+    call: Call
+
+
+def with_ids(entry: Entry) -> int:
+    """Count the recipients of whom *entry* holds a message id, which cannot be asked for again."""
+    calls = entry.plan.calls if isinstance(entry.plan, Part) else ()
+    return sum(len(call.late_ids) or sum(1 for one in call.settled if one.message_id) for call in calls)
+
+
+def merged(found: Entry, known: Entry) -> Entry | None:
+    """Return *found* with what *known* holds beyond it, equal to *found* where that is nothing.
+
+    Outcomes that may have been published from *found* and change are a new revision.
+
+    Args:
+        found: what the ledger says.
+        known: a part's entry, with what this worker knows of its calls.
+
+    Returns:
+        None where *found* is no version of the same part.
+    """
+    if found.fingerprint != known.fingerprint or isinstance(found.plan, Split):
+        return None
+    if not known.part.calls:
+        return found
+    if found.plan is None:
+        return replace(
+            known,
+            replays=tuple(dict.fromkeys((*found.replays, *known.replays))),
+            revision=max(found.revision, known.revision),
+            generation=max(found.generation, known.generation),
+        )
+    facts = {name: fact for call in known.part.calls for name, fact in _facts(call)}
+    return _with(found, found.plan, facts, known.revision)
+
+
+def _facts(call: Call) -> Iterable[tuple[str, _Known]]:
+    outcomes = {one.recipient: one for one in call.settled}
+    for name in call.recipients:
+        one = outcomes.get(name)
+        ids = (*(ids_of(one) if one else ()), *call.late_ids.get(name, ()))
+        if one or ids:
+            yield name, _Known(tuple(dict.fromkeys(ids)), one, call)
+
+
+def _with(found: Entry, plan: Part, facts: Mapping[str, _Known], revision: int) -> Entry:
+    settled = _with_ids(plan.settled, facts)
+    calls: list[Call] = []
+    behind: list[Call] = []
+    for call in plan.calls:
+        same, again = _call(call, facts)
+        calls.append(same)
+        behind += again
+    strangers = tuple(
+        with_late_ids(accepted(name, fact.ids[0]), fact.ids)
+        for name, fact in facts.items()
+        if fact.ids and name not in plan.order
+    )
+    order = (*plan.order, *(one.recipient for one in strangers))
+    new = Part(order, (*settled, *strangers), (*calls, *behind))
+    told = (plan.order, plan.settled, _told(plan.calls))
+    revised = (new.order, new.settled, _told(new.calls[: len(plan.calls)], like=plan.calls))
+    raised = found.revision + (told != revised)
+    return replace(found, plan=new, revision=max(raised, revision))
+
+
+def _told(calls: Iterable[Call], *, like: Iterable[Call] | None = None) -> list[tuple[Settled, ...]]:
+    """The outcomes of those calls that are done (in *like*): what may have been published."""
+    pairs = zip(calls, like or calls, strict=True)
+    return [call.settled for call, model in pairs if model.state is CallState.DONE]
+
+
+def _call(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
+    """Return *call* with what is known of its recipients, and calls for those who must leave it."""
+    if not any(name in facts for name in call.recipients):
+        return call, []
+    if call.state is CallState.DONE:
+        return replace(call, settled=_with_ids(call.settled, facts)), []
+    if call.state is CallState.READY:
+        return _ready(call, facts)
+    own = facts[call.recipients[0]].call if call.recipients[0] in facts else call
+    if own.state is CallState.DONE and call.is_still(own):
+        # This worker's own call, whose record the store has lost.
+        return replace(own, settled=_with_ids(own.settled, facts)), []
+    return _with_late(call, facts), []
+
+
+def _ready(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
+    """A call that waits to be made: whoever was called, unknown to the ledger, is not called again."""
+    gone = tuple(name for name in call.recipients if _went_out(call, facts.get(name)))
+    if not gone:
+        return settled_if_known(_with_late(call, facts)), []
+    attempts = max(facts[name].call.attempts for name in gone)
+    outcomes = tuple(one for name in gone if (one := facts[name].outcome))
+    done = Call(gone, CallState.DONE, attempts, facts[gone[0]].call.started, _with_ids(outcomes, facts))
+    rest = tuple(name for name in call.recipients if name not in gone)
+    if not rest:
+        return done, []
+    # It keeps its place: another worker may be at it.
+    return _with_late(replace(call, recipients=rest), facts), [done]
+
+
+def _went_out(call: Call, fact: _Known | None) -> bool:
+    """Tell whether the ledger does not know of a call. One that is to be repeated has been counted."""
+    return fact is not None and fact.outcome is not None and fact.call.attempts > call.attempts
+
+
+def _with_ids(settled: Iterable[Settled], facts: Mapping[str, _Known]) -> tuple[Settled, ...]:
+    return tuple(
+        with_late_ids(one, facts[one.recipient].ids) if one.recipient in facts else one for one in settled
+    )
+
+
+def _with_late(call: Call, facts: Mapping[str, _Known]) -> Call:
+    ids = {name: facts[name].ids for name in call.recipients if name in facts and facts[name].ids}
+    return replace(call, late_ids=merge_ids(call.late_ids, ids)) if ids else call

@@ -1,0 +1,198 @@
+"""A part's entry in this worker's hands, and the one place that owns what the gateway answered.
+
+From the moment of the answer until it is in the ledger, `PartRecord.unrecorded` holds it. Nothing that the
+ledger says or lacks gets it out of there but a write that stands: an entry that is gone, or older than what
+is known here, is written anew; a ledger that is away is waited for; where the entry is not this job's any
+more, or cannot be read, `UnrecordedError` has the result published from memory.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from worker.domain.entry import Call, CallState, Entry, Part
+from worker.domain.errors import LedgerUnavailableError
+from worker.domain.merging import merged, with_ids
+from worker.handlers.ledger_book import EntryUnreadableError, Held, LostRaceError
+from worker.handlers.send_tools import SendTools
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+Change = Callable[[Entry, int], Entry]
+
+_POLL = 0.5  # seconds between two tries to reach a ledger that is away
+_NEVER = "ledger_foreign_entry"  # the store works, and what it has under this key will never be an entry
+
+
+class UnrecordedError(Exception):
+    """What this worker knows of its part cannot be in the ledger: publish it from memory."""
+
+
+class PartRecord:
+    """Writes what becomes of a part.
+
+    Args:
+        tools: the collaborators.
+        held: the entry, with its plan.
+        unwritten: the plan is in memory only; the first write stores it.
+
+    Attributes:
+        held: the entry as last written or read.
+        unwritten: as above.
+        unrecorded: what is known after a call and not in the ledger yet; None while that is nothing.
+        late: a reply came after another worker had taken its call over. That worker may have published
+            and acknowledged by now, so nobody but this one is left to publish the ids.
+    """
+
+    def __init__(self, tools: SendTools, held: Held, *, unwritten: bool) -> None:
+        self._tools = tools
+        self.held = held
+        self.unwritten = unwritten
+        self.unrecorded: Entry | None = None
+        self.late = False
+        self._settling = False
+
+    @property
+    def must_stay(self) -> bool:
+        """Whether this worker holds what a store that forgets could not tell anybody else."""
+        return self.unrecorded is not None or self.late or with_ids(self.held.entry) > 0
+
+    async def write(self, entry: Entry) -> None:
+        """Replace the entry as last seen.
+
+        Raises:
+            LostRaceError: somebody else has changed it.
+            LedgerUnavailableError: the store is away.
+        """
+        self.wrote(await self._tools.book.write(self.held, entry))
+
+    def wrote(self, held: Held) -> None:
+        """The entry is in the ledger as *held*."""
+        self.held, self.unwritten, self.unrecorded = held, False, None
+
+    def knows(self, index: int, change: Change) -> Entry:
+        """Own what is known of call *index* from here on; return what the entry shall say."""
+        known = change(self.held.entry, index)
+        if known.part.calls[index].state is CallState.DONE:
+            self.unrecorded = known
+        return known
+
+    async def settle(self, index: int, change: Change) -> None:
+        """Record what became of call *index*, whatever the ledger says or lacks.
+
+        Args:
+            index: of the call, in the entry as last seen.
+            change: makes of an entry and the call's index in it what the entry shall say.
+
+        Raises:
+            UnrecordedError: it cannot be recorded, ever.
+            LostRaceError: the same of a call that did not go out; the entry is not this part's any more.
+        """
+        begun = self.held.entry.part.calls[index]
+        known = self.knows(index, change)
+        self._settling = True
+        try:
+            if not await self._stands(self.held, known):
+                await self._agree(known, lambda found: self._ended(found, begun, change, known))
+        finally:
+            self._settling = False
+
+    async def catch_up(self) -> None:
+        """Read the entry again after a lost race; what it lacks of what is known here is written.
+
+        Raises:
+            LostRaceError: it is not this part's any more, or not planned yet: whoever planned it must look
+                again.
+            LedgerUnavailableError, UnavailableError: it cannot be read, and nothing would be lost with it.
+            UnrecordedError: as `settle`.
+        """
+        known = self.unrecorded or self.held.entry
+        await self._agree(known, lambda found: merged(found, known))
+
+    async def stay(self) -> None:
+        """See to it that the ledger has what is known, before the job leaves this worker unfinished."""
+        if self.must_stay:
+            await self.catch_up()
+
+    async def patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Wait for a ledger that is away."""
+        while True:
+            try:
+                return await step()
+            except LedgerUnavailableError as error:
+                if error.code == _NEVER:
+                    raise
+                self._tools.gate.ledger_failed()
+                await self._tools.clock.sleep(_POLL)
+
+    async def _tried(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Do *step*, patiently where something would be lost otherwise."""
+        return await (self.patiently(step) if self._settling or self.must_stay else step())
+
+    async def _agree(self, known: Entry, join: Callable[[Entry], Entry | None]) -> None:
+        """Have the ledger hold *known*, joined to what it says by now."""
+        while True:
+            found = await self._look(known)
+            lacks = found.entry is known
+            entry = known if lacks else join(found.entry)
+            if entry is None or not isinstance(entry.plan, Part):
+                raise self._given_up("the entry is another job's", known)
+            if entry == found.entry and not lacks:
+                return self.wrote(found)
+            if await self._stands(found, entry):
+                return self._tell(known, lacks=lacks)
+
+    async def _look(self, known: Entry) -> Held:
+        """Read the entry. Where there is none, or one that nobody can read, *known* itself is returned."""
+        key, book = self.held.key, self._tools.book
+        try:
+            return await self._tried(lambda: book.load(key)) or Held(key, None, known)
+        except EntryUnreadableError as error:
+            if not self.must_stay:
+                raise
+            if not error.is_newer:
+                return Held(key, error.token, known)
+            # It may say of this part what nobody here can read.
+            raise self._given_up(error.detail, replace(known, revision=known.revision + 1)) from None
+        except LedgerUnavailableError as error:
+            if not self.must_stay:
+                raise
+            raise self._given_up(error.detail, known) from None
+
+    async def _stands(self, held: Held, entry: Entry) -> bool:
+        """Write, or learn that somebody else was first."""
+        book = self._tools.book
+        try:
+            self.wrote(await self._tried(lambda: book.write(held, entry)))
+        except LostRaceError:
+            return False
+        except LedgerUnavailableError as error:
+            if not self.must_stay:
+                raise
+            raise self._given_up(error.detail, entry) from None
+        return True
+
+    def _ended(self, found: Entry, begun: Call, change: Change, known: Entry) -> Entry | None:
+        still = found.plan.still_at(begun) if isinstance(found.plan, Part) else None
+        if still is not None and found.fingerprint == known.fingerprint:
+            return change(found, still)  # late ids of an earlier call came to it, nothing else
+        entry = merged(found, known)
+        self.late = self.late or entry != found
+        return entry
+
+    def _given_up(self, why: str, known: Entry) -> Exception:
+        if not self.must_stay:
+            return LostRaceError()
+        self.unrecorded = known
+        return UnrecordedError(why)
+
+    def _tell(self, known: Entry, *, lacks: bool) -> None:
+        if lacks or not self.late:
+            log.warning("entry.restored", job=self.held.key)
+            return
+        log.warning("reply.late", job=self.held.key, recipients=with_ids(known))
+        self._tools.observer.revised()
