@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationError,
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.failures import FailureCode
-from schemas.fields import ID_PATTERN, is_unicode, refusal
+from schemas.fields import MESSAGE_ID_PATTERN, is_unicode, refusal
 from schemas.rejection import MAX_ERRORS
 
 MAX_RECIPIENTS: Final = 100_000
@@ -30,12 +30,11 @@ RFC3339_PATTERN: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
 
-_MESSAGE_ID = re.compile(ID_PATTERN)
+_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 _PARAM_NAME = re.compile(PARAM_NAME_PATTERN)
 _RFC3339 = re.compile(RFC3339_PATTERN)
 _CHARACTER_NAMES: Final = {
     ",": "a comma",
-    "&": "an ampersand",
     " ": "a space",
     "\n": "a line break",
     "\r": "a line break",
@@ -82,15 +81,19 @@ def _not_ids(entries: list[object]) -> Complaints:
     for place, entry in enumerate(entries):
         if not isinstance(entry, str):
             yield place, _came(entry)
-        elif not _MESSAGE_ID.fullmatch(entry):
+        elif not _is_message_id(entry):
             yield place, refusal(FailureCode.WRONG_VALUE, _why_no_id(entry))
 
 
+def _is_message_id(entry: str) -> bool:
+    return entry.isprintable() and _MESSAGE_ID.fullmatch(entry) is not None
+
+
 def _why_no_id(entry: str) -> str:
-    if not 1 <= len(entry) <= 128:  # noqa: PLR2004 - the bounds of ID_PATTERN
-        return f"must be a message id of 1 to 128 characters, but has {len(entry)}"
-    odd = next(character for character in entry if not _MESSAGE_ID.fullmatch(character))
-    name = _CHARACTER_NAMES.get(odd, "a character other than A-Z a-z 0-9 . _ : -")
+    if not 1 <= len(entry) <= 200:  # noqa: PLR2004 - the bounds of MESSAGE_ID_PATTERN
+        return f"must be a message id of 1 to 200 characters, but has {len(entry)}"
+    odd = next(character for character in entry if not _is_message_id(character))
+    name = _CHARACTER_NAMES.get(odd, "a character that cannot be printed")
     return f"must be one message id, but holds {name}: give every id as an entry of its own"
 
 
@@ -184,7 +187,7 @@ RecipientEntries = Annotated[
 ]
 
 StatusEntries = Annotated[
-    Sequence[Annotated[str, StringConstraints(pattern=ID_PATTERN)]],
+    Sequence[Annotated[str, StringConstraints(pattern=MESSAGE_ID_PATTERN)]],
     Field(min_length=1, max_length=MAX_MESSAGE_IDS),
     BeforeValidator(_entries(MAX_MESSAGE_IDS, _not_ids)),
 ]

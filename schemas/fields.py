@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 from schemas.failures import FailureCode
 
 ID_PATTERN: Final = r"^[A-Za-z0-9._:-]{1,128}$"
+MESSAGE_ID_PATTERN: Final = r"^[^\s,\u0000-\u001f\u007f-\u009f]{1,200}$"
+"""Whatever ITON may issue; at a comma or a space a list of ids could not be told apart."""
 MAX_METADATA_BYTES: Final = 4096
 
 JobId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]

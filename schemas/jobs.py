@@ -159,7 +159,8 @@ class StatusJob(Job):
     )
 
     message_ids: StatusEntries = Field(
-        description="Message ids of send results, 1 to 10,000; each 1 to 128 of A-Z a-z 0-9 . _ : -.",
+        description="Message ids of send results, 1 to 10,000; each 1 to 200 printable characters, without "
+        "spaces and commas.",
         examples=[["5320729be4b05199d2c3d80f"]],
     )
     metadata: Metadata = _metadata()

@@ -133,12 +133,14 @@ class TestStatusJob:
     """A status job built in Python."""
 
     def test_takes_ids_as_the_gateway_writes_them(self) -> None:
-        """Hexadecimal ids and plain numbers are both documented."""
-        ids = ("5320729be4b05199d2c3d80f", "8624389")
+        """Hexadecimal ids and plain numbers are both documented; others may be anything in one piece."""
+        ids = ("5320729be4b05199d2c3d80f", "8624389", "aGVs/bG8+=", "{6F96-19FF}", "a&b#c%d?", "é", "x" * 200)
 
         assert ids == StatusJob(job_id="poll-7", message_ids=ids).message_ids
 
-    @pytest.mark.parametrize("wrong", ["a,b", "a&b", "a b", "a\nb", "a\n", "", "x" * 129, "é", 8624389])
+    @pytest.mark.parametrize(
+        "wrong", ["a,b", "a b", "a\nb", "a\n", "a\u00a0b", "a\u200b", "", "x" * 201, 8624389]
+    )
     def test_refuses_what_could_alter_the_query(self, wrong: object) -> None:
         """An id holds no separator, so one entry can never become two or another parameter."""
         with pytest.raises(ValidationError):

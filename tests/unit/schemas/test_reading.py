@@ -203,10 +203,9 @@ class TestWords:
         ("entry", "words"),
         [
             ("a,b", "a comma"),
-            ("a&b", "an ampersand"),
             ("a b", "a space"),
             ("a\nb", "a line break"),
-            ("é", "other than"),
+            ("a\u200b", "cannot be printed"),
         ],
     )
     def test_a_message_id_with_a_separator_is_named_by_its_place(self, entry: str, words: str) -> None:
