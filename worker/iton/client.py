@@ -21,7 +21,7 @@ from worker.iton.exchange import exchange_of
 from worker.iton.http_logs import quiet_http_logs
 from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
-from worker.iton.replies import Reply, error_of, rule_for, seconds_of
+from worker.iton.replies import CONTRADICTORY, Reply, error_of, rule_for, seconds_of
 from worker.iton.rules import Verdict
 from worker.iton.time_limit import time_limit
 from worker.iton.transport import AiohttpTransport, Outgoing, Patience, Pool
@@ -214,15 +214,21 @@ class ItonGateway:
         read: Callable[[Body], Reading[T] | None],
         hidden: Sequence[str],
     ) -> Reading[T] | WorkerError:
-        """Return what the reply says; an error that it names goes before a success that says nothing."""
+        """Return what the reply says; an error that it names goes before a success that says nothing.
+
+        The ids of a sendSMS count with any status: they cannot be asked for again.
+        """
         body = decoded(reply.content)
-        reading = read(body) if reply.successful else None
+        reading = read(body) if reply.successful or request.command is Command.SEND else None
         if reading and reading.value != {}:
             return reading
         sent = hidden[0] if request.command is Command.SEND else ""
         rule = rule_for(self._dialect.rules, request.command, reply.status, body, sent=sent)
-        if reading and rule.verdict is Verdict.UNCERTAIN:
+        doubtful = reading.doubtful if reading else ()
+        if reading and reply.successful and rule.verdict is Verdict.UNCERTAIN and not doubtful:
             return reading
+        if doubtful and rule.verdict is not Verdict.PERMANENT:
+            rule = CONTRADICTORY
         detail = self._quotes.detail(reply.status, body, hidden)
         if request.command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
             # What cannot be read may hold the texts of messages.
@@ -230,7 +236,9 @@ class ItonGateway:
         error = error_of(rule, detail, seconds_of(reply.retry_after, self._dialect.now()))
         error.for_log = self._quotes.outline(reply.status, body)
         if request.command is Command.SEND:
-            error.own_detail = self._quotes.detail(reply.status, body, hidden[:1], shown=hidden[1:])
+            named = f" (message id {', '.join(doubtful)})" if doubtful else ""
+            own = self._quotes.detail(reply.status, body, hidden[:1], shown=hidden[1:])
+            error.detail, error.own_detail = detail + named, own + named
         return error
 
 

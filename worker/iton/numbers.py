@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cached_property
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
+from worker.iton.ids import whole
+
 _SPELLING = re.compile(r"\+?[0-9][0-9 ()-]{3,30}")
+# What prints a number as a fraction: 919876543210.0, 9.1987654321E11.
+_FRACTION = re.compile(r"[0-9]{1,20}\.[0-9]{1,30}(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
 _SEPARATORS = str.maketrans("", "", "+ ()-")
 _COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 _LONGEST_COUNTRY_CODE = 3
@@ -33,12 +38,7 @@ class AskedNumbers:
         """Return the asked number that *spelling* (a string, or a JSON number) means, or None."""
         if isinstance(spelling, str) and spelling in self._whole:
             return spelling  # as it was sent, as nearly always
-        if isinstance(spelling, bool) or not isinstance(spelling, str | int):
-            return None
-        # The length is checked first: an absurd number takes long to turn into text, or fails.
-        if isinstance(spelling, int) and not 0 < spelling < 10**15:
-            return None
-        if (digits := plain_digits(str(spelling))) is None:
+        if (digits := plain_digits(spelling)) is None:
             return None
         if digits in self._whole:
             return digits
@@ -58,10 +58,19 @@ class AskedNumbers:
         return found
 
 
-def plain_digits(spelling: str) -> str | None:
-    """Return the digits of something that is written like a phone number, else None."""
+def plain_digits(spelling: object) -> str | None:
+    """Return the digits of what is written like a phone number, or is the number in any notation; else None.
+
+    ``"+91 98765 43210"``, ``"919876543210.0"``; the JSON numbers ``919876543210`` and ``9.1987654321E11``.
+    """
+    if not isinstance(spelling, str):
+        number = whole(spelling)
+        # The size first: an absurd number takes long to turn into text, or fails.
+        return plain_digits(str(number)) if number is not None and 0 < number < 10**15 else None
     text = spelling.strip()
-    return text.translate(_SEPARATORS) if _SPELLING.fullmatch(text) else None
+    if _SPELLING.fullmatch(text):
+        return text.translate(_SEPARATORS)
+    return plain_digits(Decimal(text)) if _FRACTION.fullmatch(text) else None
 
 
 def _country_code_length(number: str) -> int:

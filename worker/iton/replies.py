@@ -147,6 +147,10 @@ BUILT_IN: tuple[Rule, ...] = (
 )
 
 
+# A sendSMS whose reply says that it failed, and names an id all the same.
+CONTRADICTORY = Rule(Verdict.UNCERTAIN, "reply_unreadable")
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back over HTTP.

@@ -41,6 +41,15 @@ def status_of(word: str) -> str:
     return STATUSES.get(re.sub(r"[\s_-]+", "-", word.strip()).upper(), UNKNOWN_STATUS)
 
 
+def agreed(statuses: Iterable[str]) -> str:
+    """Return the status of one recipient of one message of which a reply says *statuses*.
+
+    Where they contradict each other nothing is final: ``pending``, and a later reply may be clearer.
+    """
+    distinct = set(statuses)
+    return distinct.pop() if len(distinct) == 1 else "pending"
+
+
 def sending_date(text: str, zone: tzinfo) -> datetime | None:
     """Read ``Mar 12, 2013 8:13:39 PM``; None when it is something else.
 

@@ -152,6 +152,72 @@ class TestCalls:
         body = f'{{"message_id": {{"{ID}": "{NUMBER}"}}, "error": "Invalid mobile numbers"}}'
         assert await gateway(Answers(body.encode())).send(MESSAGE, [NUMBER]) == {NUMBER: (ID,)}
 
+    @pytest.mark.parametrize("status", [201, 302, 400, 401, 404, 429, 500, 502, 503])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            f'{{"message_id": {{"{ID}": "{NUMBER}"}}}}',
+            f'{{"{ID}": "9876543210"}}',
+            f'{{"status": "error", "error": "Server Error", "message_id": {{"{ID}": ["{NUMBER}"]}}}}',
+            f"Success Your MessageId is {ID}",
+        ],
+    )
+    async def test_in_doubt_the_body_decides_and_not_the_status(self, status: int, body: str) -> None:
+        """What a map of ids names was taken by the gateway; whom it leaves out is for the handler to say."""
+        client = gateway(Answers(body.encode(), status))
+        found = await client.send(MESSAGE, [NUMBER, "919032728149"])
+        assert found[NUMBER] == (ID,)
+        assert ("919032728149" in found) == body.startswith("Success")
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            '{"status": "error", "message_id": "0", "error": "Invalid Sender ID"}',
+            '{"status": "error", "message_id": "", "error": "Invalid Sender ID"}',
+            '{"status": "failed", "message_id": "-1", "message": "Invalid Sender ID"}',
+            '{"success": false, "message_id": null, "errors": ["Invalid Sender ID"]}',
+            '{"message_id": "null", "error": {"description": "Invalid Sender ID"}}',
+            '{"message_id": "NA", "reason": "Invalid Sender ID"}',
+            '{"message_id": {"0": "919876543210"}, "error": "Invalid Sender ID"}',
+            '{"message_id": {"error": "919876543210"}, "error": "Invalid Sender ID"}',
+            '{"message_id": "Rejected", "error": "Invalid Sender ID"}',
+        ],
+    )
+    async def test_a_reply_that_says_it_failed_is_classified_by_its_words(self, body: str) -> None:
+        """And no id is made up."""
+        error = await failure(Answers(body.encode()))
+        assert (type(error), error.code) == (PermanentError, "sender_refused")
+
+    @pytest.mark.parametrize(
+        ("words", "kind", "code"),
+        [
+            ("Invalid Sender ID", PermanentError, "sender_refused"),
+            ("Something odd", OutcomeUncertainError, "reply_unreadable"),
+            ("Insufficient credits", OutcomeUncertainError, "reply_unreadable"),
+            ("Invalid Username and Password", OutcomeUncertainError, "reply_unreadable"),
+        ],
+    )
+    async def test_a_real_id_beside_a_failure_is_told_in_its_detail(
+        self, words: str, kind: type[WorkerError], code: str
+    ) -> None:
+        """It is no acceptance, and it is not sent again: the gateway may have taken it."""
+        for name in (f'"{ID}"', "8624389"):
+            body = f'{{"status": "error", "error": "{words}", "message_id": {name}}}'
+            error = await failure(Answers(body.encode()))
+            assert (type(error), error.code) == (kind, code)
+            assert f"(message id {name.strip(chr(34))})" in (error.own_detail or "")
+
+    @pytest.mark.parametrize("status", [500, 503])
+    async def test_a_map_about_strangers_alone_does_not_hide_a_status(self, status: int) -> None:
+        """It names nobody who was asked about."""
+        error = await failure(Answers(b'{"message_id": {"1a": "919000000001"}}', status))
+        assert error.code == {500: "gateway_error", 503: "gateway_busy"}[status]
+
+    async def test_lookups_trust_no_error_page(self) -> None:
+        """They may be asked again: an answer of a server that failed could let somebody be sent to."""
+        with pytest.raises(OutcomeUncertainError):
+            await gateway(Answers(b'{"9876543210": false}', 500)).check_dnd([NUMBER])
+
     async def test_the_texts_of_other_messages_are_not_quoted(self) -> None:
         """A status reply that cannot be read may hold them."""
         with pytest.raises(OutcomeUncertainError) as caught:

@@ -1,5 +1,7 @@
 """Matching the numbers of a reply to those that were asked about."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +94,38 @@ class TestPlainDigits:
     def test_separators_are_dropped(self, spelling: str, digits: str) -> None:
         """Only digits are left."""
         assert plain_digits(spelling.replace("(0)", "0")) == digits
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            919876543210,
+            Decimal("9.1987654321E11"),
+            Decimal("919876543210.000"),
+            "919876543210.0",
+            "9.1987654321E11",
+            "9.19876543210e+11",
+        ],
+    )
+    def test_a_whole_number_in_any_notation_is_that_number(self, spelling: object) -> None:
+        """As JSON libraries and Java's maps print it; for whoever looks for it, too."""
+        assert plain_digits(spelling) == "919876543210"
+        assert AskedNumbers(["919876543210"]).find(spelling) == "919876543210"
+
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            True,
+            None,
+            -919876543210,
+            Decimal("919876543210.5"),
+            Decimal("1E999999999"),
+            Decimal("NaN"),
+            10**400,
+        ],
+    )
+    def test_no_other_json_value_is_a_number_of_somebody(self, spelling: object) -> None:
+        """And none takes long."""
+        assert plain_digits(spelling) is None
 
     @pytest.mark.parametrize("spelling", ["error", "12", "1e9", "९८७६५४३२१०", "98765\n43210", "5320729be4b0"])
     def test_other_things_are_none(self, spelling: str) -> None:

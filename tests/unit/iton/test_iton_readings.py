@@ -20,6 +20,8 @@ PLAN = NumberingPlan("IN", frozenset({"IN"}))
 ANIL, BINA, CHRIS = "919876543210", "919032728149", "919000000001"
 FIRST, SECOND = "532073f7e4b05199d2c3d812", "532073f7e4b05199d2c3d813"
 HELLO = "5320729be4b05199d2c3d80f"
+LARGE = "12345678901234567890123"
+ODD = {ANIL: ("aGVsbG8=",), BINA: ("b/c+1:2",)}
 
 
 def sample(command: str, name: str) -> bytes:
@@ -108,6 +110,75 @@ class TestReadSend:
         """An error that quotes a number is not a message id for it."""
         assert read_send(decoded(body), [ANIL, BINA]) is None
 
+    @pytest.mark.parametrize(
+        ("body", "ids"),
+        [
+            ('{"message_id": {"N1": 9.1987654321E11}}', {ANIL: ("N1",)}),
+            (
+                '{"message_id": {"N1": 919876543210.0, "N2": [9.03272814900E+9]}}',
+                {ANIL: ("N1",), BINA: ("N2",)},
+            ),
+            ('{"message_id": {"N1": "9.1987654321E11,919032728149.0"}}', {ANIL: ("N1",), BINA: ("N1",)}),
+            ('{"message_id": 8.624389E6}', {ANIL: ("8624389",), BINA: ("8624389",)}),
+            ('{"message_id": 12345678901234567890123}', {ANIL: (LARGE,), BINA: (LARGE,)}),
+            ('{"message_id": 1.2345678901234567890123E22}', {ANIL: (LARGE,), BINA: (LARGE,)}),
+            ('{"8.624389E6": "919876543210"}', {ANIL: ("8624389",)}),
+            ('{"message_id": {"N1": "919876543210", "N1": "919032728149"}}', {ANIL: ("N1",), BINA: ("N1",)}),
+            ('{"N1": "919876543210", "N1": "919032728149"}', {ANIL: ("N1",), BINA: ("N1",)}),
+            (
+                '{"message_id": {"N1": "919876543210"}, "message_id": {"N2": "9876543210"}}',
+                {ANIL: ("N1", "N2")},
+            ),
+            ('{"message_id": "N1", "message_id": "N2"}', {ANIL: ("N1", "N2"), BINA: ("N1", "N2")}),
+            ('{"message_id": "0", "message_id": "N2"}', {ANIL: ("N2",), BINA: ("N2",)}),
+            ('{"message_id": {"N1": "919876543210", "N2": "+91 98765 43210"}}', {ANIL: ("N1", "N2")}),
+            ('{"message_id": {"aGVsbG8=": "919876543210", "b/c+1:2": "919032728149"}}', ODD),
+            ('{"aGVsbG8=": "919876543210", "b/c+1:2": "919032728149"}', ODD),
+            ('{"message_id": "{6F9619FF-8B86}"}', {ANIL: ("{6F9619FF-8B86}",), BINA: ("{6F9619FF-8B86}",)}),
+            ("Success Your MessageId is aGVsbG8=.", {ANIL: ("aGVsbG8=",), BINA: ("aGVsbG8=",)}),
+            ('Success Your MessageId is "a/b+1"', {ANIL: ("a/b+1",), BINA: ("a/b+1",)}),
+            ('{"message_id": {"N1": "919876543210", "n": NaN}, "cost": Infinity}', {ANIL: ("N1",)}),
+            ("{'message_id': {'N1': '919876543210',}}", {ANIL: ("N1",)}),
+        ],
+    )
+    def test_ids_and_numbers_are_read_however_they_are_printed(
+        self, body: str, ids: dict[str, tuple[str, ...]]
+    ) -> None:
+        """Repeated keys keep all their values, whole numbers all their digits."""
+        reading = read_send(decoded(body.encode()), [ANIL, BINA])
+        assert reading is not None
+        assert reading.value == ids
+
+    @pytest.mark.parametrize("ids", ['["N1", "N2"]', '["N1", null, "N2", "N1"]'])
+    def test_a_list_of_ids_belongs_to_the_only_number_of_the_call(self, ids: str) -> None:
+        """Of several, nobody can say whose."""
+        body = decoded(f'{{"message_id": {ids}}}'.encode())
+        assert read_send(body, [ANIL]) == Reading({ANIL: ("N1", "N2")})
+        assert read_send(body, [ANIL, BINA]) is None
+
+    @pytest.mark.parametrize(
+        "name", ['"0"', '""', '"-1"', "null", '"null"', '"NA"', "0", '"FAILED"', "false"]
+    )
+    def test_no_id_is_made_of_what_stands_for_none(self, name: str) -> None:
+        """As a value for all, and as a key of a number."""
+        for recipients in ([ANIL], [ANIL, BINA]):
+            assert read_send(decoded(f'{{"status": "x", "message_id": {name}}}'.encode()), recipients) is None
+        key = name if name.startswith('"') else f'"{name}"'
+        reading = read_send(decoded(f'{{"message_id": {{{key}: "{ANIL}"}}}}'.encode()), [ANIL])
+        assert reading == Reading({})
+
+    @pytest.mark.parametrize(
+        "said", ['"status": "error"', '"success": false', '"error": "Invalid Sender ID"']
+    )
+    def test_an_id_for_the_whole_call_is_doubtful_where_the_reply_says_that_it_failed(
+        self, said: str
+    ) -> None:
+        """One that a map gives to a number is not: it was issued for that number's message."""
+        body = decoded(f'{{{said}, "message_id": "{FIRST}"}}'.encode())
+        assert read_send(body, [ANIL, BINA]) == Reading({}, doubtful=(FIRST,))
+        body = decoded(f'{{{said}, "message_id": {{"{FIRST}": "{ANIL}"}}}}'.encode())
+        assert read_send(body, [ANIL, BINA]) == Reading({ANIL: (FIRST,)})
+
     def test_a_map_about_strangers_alone_says_nothing(self) -> None:
         """It is a reply all the same, and its ids are counted."""
         body = decoded(b'{"532073f7e4b05199d2c3d812": "919000000001"}')
@@ -132,6 +203,23 @@ class TestReadAccount:
         """No float is in between."""
         reading = read_account(decoded(sample("account", name)))
         assert reading == Reading(Decimal(ACCOUNTS[name]))
+
+    @pytest.mark.parametrize(
+        ("body", "credits"),
+        [
+            (b"Remaining_Credits: 1.0E7", "10000000"),
+            (b'{"Remaining_Credits": 4.17E2}', "417"),
+            (b'{"Remaining_Credits": 417.0}', "417"),
+            (b'{"Remaining_Credits": "1.2345E3"}', "1234.5"),
+            (b'{"Remaining_Credits": 7, "Remaining_Credits": 5}', "5"),
+            (b'{"Remaining_Credits": 7, "remaining-credits": "many"}', "7"),
+        ],
+    )
+    def test_credits_in_any_notation(self, body: bytes, credits: str) -> None:  # noqa: A002 - what it is called
+        """A whole number is printed as one; of two answers the smaller one counts."""
+        reading = read_account(decoded(body))
+        assert reading is not None
+        assert str(reading.value) == credits
 
     @pytest.mark.parametrize(
         "body",
@@ -162,6 +250,27 @@ class TestReadDnd:
     def test_only_true_and_false_are_answers(self, name: str) -> None:
         """A number without one is missing; of two answers, *listed* is the safe one."""
         assert read_dnd(decoded(sample("check_DNDnumber", name)), [ANIL, BINA, CHRIS]) == LISTED[name]
+
+    @pytest.mark.parametrize(
+        ("body", "listed"),
+        [
+            ('{"919876543210": false, "9876543210": true}', {ANIL: True}),
+            ('{"919876543210": true, "919876543210": false}', {ANIL: True}),
+            ('{"919876543210": false, "919876543210": true}', {ANIL: True}),
+            ('{"919876543210": false, "9.1987654321E11": "true"}', {ANIL: True}),
+            ('{"919876543210": false, "919876543210.0": false}', {ANIL: False}),
+            ('{"919876543210": false, "9876543210": null}', {}),
+            ('{"919876543210": "maybe", "9876543210": false, "9032728149": false}', {BINA: False}),
+            ("{'919876543210': True, '9032728149': False,}", {ANIL: True, BINA: False}),
+        ],
+    )
+    def test_where_answers_contradict_each_other_the_safe_one_counts(
+        self, body: str, listed: dict[str, bool]
+    ) -> None:
+        """Listed before not listed, unknown before not listed; in whatever spelling and order."""
+        reading = read_dnd(decoded(body.encode()), [ANIL, BINA])
+        assert reading is not None
+        assert reading.value == listed
 
     @pytest.mark.parametrize(
         "body", [b"", b"true", b'{"status": "down"}', b'{"error": true}', b"[]", b"<html>"]
@@ -240,6 +349,40 @@ class TestReadStatus:
         """A national number gets its country code; what is none stays as it is."""
         (found,) = self.recipients({spelling: "DELIVRD"})
         assert RecipientStatus(recipient, "delivered", "DELIVRD") == found
+
+    @pytest.mark.parametrize(
+        ("statuses", "status", "raw"),
+        [
+            ('{"919876543210": "DELIVRD", "9876543210": "DELIVERED"}', "delivered", "DELIVRD / DELIVERED"),
+            ('{"919876543210": "DELIVRD", "919876543210": "FAILED"}', "pending", "DELIVRD / FAILED"),
+            ('{"919876543210": "DELIVRD", "9.1987654321E11": "SENT"}', "pending", "DELIVRD / SENT"),
+            ('{"919876543210": "DELIVRD", "+919876543210": "ODD"}', "pending", "DELIVRD / ODD"),
+            ('{"919876543210.0": "DELIVRD", "919876543210": "DELIVRD"}', "delivered", "DELIVRD"),
+        ],
+    )
+    def test_contradicting_statuses_of_one_recipient_are_not_final(
+        self, statuses: str, status: str, raw: str
+    ) -> None:
+        """It stands in the report once, with all of the gateway's words."""
+        content = f'{{"{HELLO}": {{"phoneNumberWithRespectiveStatus": {statuses}}}}}'
+        reading = read_status(decoded(content.encode()), [HELLO], INDIA, PLAN)
+        assert reading is not None
+        assert reading.value[HELLO].recipients == (RecipientStatus(ANIL, status, raw),)
+
+    def test_an_id_that_is_named_twice_has_the_recipients_of_both(self) -> None:
+        """Also where Java prints it as a floating-point number."""
+        content = (
+            '{"8624389": {"phoneNumberWithRespectiveStatus": {"919876543210": "DELIVRD"}, "message": "Hi"},'
+            ' "8624389": {"phoneNumberWithRespectiveStatus": {"919032728149": "SENT"}},'
+            ' "8.624389E6": {"phoneNumberWithRespectiveStatus": {"919876543210": "FAILED"}}}'
+        )
+        reading = read_status(decoded(content.encode()), ["8624389"], INDIA, PLAN)
+        assert reading is not None
+        assert (reading.value["8624389"].text, reading.unasked) == ("Hi", 0)
+        assert reading.value["8624389"].recipients == (
+            RecipientStatus(ANIL, "pending", "DELIVRD / FAILED"),
+            RecipientStatus(BINA, "pending", "SENT"),
+        )
 
     @pytest.mark.parametrize(
         ("word", "raw"), [(None, "null"), (True, "true"), (5, "5"), (1.5, "1.5"), (["x"], '["x"]'), ("", "")]

@@ -225,7 +225,7 @@ class TestErrors:
         ("status", "successful"), [(199, False), (200, True), (299, True), (300, False), (500, False)]
     )
     def test_only_2xx_can_be_an_answer(self, status: int, *, successful: bool) -> None:
-        """An id in an error page is not trusted."""
+        """But for the ids of a sendSMS, which count with any status."""
         assert Reply(status, b"").successful is successful
 
 
