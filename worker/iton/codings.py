@@ -1,0 +1,93 @@
+"""A reply's body out of whatever it was compressed with: the bytes decide, the label helps at the most.
+
+Old servlets send ``Content-Encoding: UTF-8`` with a plain body, others forget the label or name the wrong
+one. What is compressed can be told by its first bytes (RFC 1952, 2.3.1; RFC 1950, 2.2), and neither JSON nor
+ITON's sentences begin with them.
+"""
+
+import json
+import zlib
+
+_GZIP = b"\x1f\x8b"
+_GZIP_WBITS, _ZLIB_WBITS, _DEFLATE_WBITS = 31, 15, -15
+_MOST_MEMBERS = 1_000  # of a gzip file; each costs a copy of the rest
+_MOST_LAYERS = 3
+
+
+class BrokenCodingError(ValueError):
+    """The body is compressed, and broken, or ends too early."""
+
+
+class OversizedBodyError(ValueError):
+    """More would come out than is wanted."""
+
+
+def unpacked(content: bytes, label: str, limit: int) -> bytes:
+    """Return the body that *content* was compressed from; what is not compressed as it is.
+
+    Args:
+        content: the complete body.
+        label: the header ``Content-Encoding``.
+        limit: bytes; more are not made of it.
+
+    Raises:
+        BrokenCodingError: it is compressed, and nobody can say from what.
+        OversizedBodyError: it is longer than *limit*.
+    """
+    for _ in range(_MOST_LAYERS):
+        inner = _one_layer_less(content, label.lower(), limit)
+        if inner is None:
+            return content
+        content = inner
+    raise BrokenCodingError
+
+
+def is_whole(content: bytes) -> bool:
+    """Tell of a body whose transfer was cut off whether it had come to its end: a JSON object says so."""
+    try:
+        return isinstance(json.loads(content), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _one_layer_less(content: bytes, label: str, limit: int) -> bytes | None:
+    if content.startswith(_GZIP):
+        return _gunzipped(content, limit)
+    is_zlib = len(content) > 1 and content[0] & 0x8F == 8 and int.from_bytes(content[:2]) % 31 == 0  # noqa: PLR2004 - RFC 1950, 2.2
+    if is_zlib and (inner := _inflated(content, _ZLIB_WBITS, limit)) is not None:
+        return inner
+    return _inflated(content, _DEFLATE_WBITS, limit) if "deflate" in label else None
+
+
+def _gunzipped(content: bytes, limit: int) -> bytes:
+    """Return all members, one behind the other; padding and whatever else follows them is none of it."""
+    pieces: list[bytes] = []
+    room = limit
+    for _ in range(_MOST_MEMBERS):
+        stream = zlib.decompressobj(_GZIP_WBITS)
+        try:
+            piece = stream.decompress(content, room + 1)
+        except zlib.error:
+            raise BrokenCodingError from None
+        room -= len(piece)
+        if room < 0:
+            raise OversizedBodyError
+        if not stream.eof:
+            raise BrokenCodingError
+        pieces.append(piece)
+        content = stream.unused_data
+        if not content.startswith(_GZIP):
+            return b"".join(pieces)
+    raise BrokenCodingError
+
+
+def _inflated(content: bytes, wbits: int, limit: int) -> bytes | None:
+    """Return what was deflated; None where that is not what *content* is."""
+    stream = zlib.decompressobj(wbits)
+    try:
+        plain = stream.decompress(content, limit + 1)
+    except zlib.error:
+        return None
+    if len(plain) > limit:
+        raise OversizedBodyError
+    return plain if stream.eof and not stream.unused_data else None
