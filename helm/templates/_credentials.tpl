@@ -4,7 +4,7 @@
 {{- define "iton-worker.plainCredentials" -}}
 {{- $plain := dict -}}
 {{- $given := .Values.credentials -}}
-{{- range $variable, $value := dict "AMQP_URL" $given.amqpUrl "ITON_USERNAME" $given.itonUsername "ITON_PASSWORD" $given.itonPassword "ITON_API_TOKEN" $given.itonApiToken "LEDGER_URL" $given.ledgerUrl -}}
+{{- range $variable, $value := dict "AMQP_URL" $given.amqpUrl "ITON_USERNAME" $given.itonUsername "ITON_PASSWORD" $given.itonPassword "ITON_API_TOKEN" $given.itonApiToken "WORKER_GATEWAY_PROXY" $given.gatewayProxy "LEDGER_URL" $given.ledgerUrl -}}
 {{- if $value -}}
 {{- $_ := set $plain $variable $value -}}
 {{- end -}}

@@ -94,6 +94,9 @@ WARNING securityContext.readOnlyRootFilesystem false: whoever gets into the cont
 {{- if .Values.settings.WORKER_TRACING }}
 WARNING settings.WORKER_TRACING: the NetworkPolicy lets no span out. Name the collector's port in networkPolicy.extraEgress.
 {{- end }}
+{{- if .Values.credentials.gatewayProxy }}
+WARNING credentials.gatewayProxy: the NetworkPolicy does not let the pods reach the proxy. Name its port in networkPolicy.extraEgress.
+{{- end }}
 {{- range .Values.extraEnv }}
 {{- if has (upper .name) (list "HTTPS_PROXY" "HTTP_PROXY" "ALL_PROXY") }}
 WARNING extraEnv {{ .name }}: the NetworkPolicy does not let the pods reach the proxy. Name its port in networkPolicy.extraEgress.

@@ -27,6 +27,7 @@ SECRET = {
     "ITON_USERNAME": "credentials.itonUsername",
     "ITON_PASSWORD": "credentials.itonPassword",
     "ITON_API_TOKEN": "credentials.itonApiToken",
+    "WORKER_GATEWAY_PROXY": "credentials.gatewayProxy",
 }
 PREFIX, SECONDS, MILLISECONDS = "{prefix}", "{seconds}", "{milliseconds}"
 # Stands for any delay while the topology is written down; no other number in it is the same.

@@ -68,7 +68,7 @@ class TestSettings:
 
 
 # Of a Secret the chart knows the name alone; the plain values have a test of their own.
-_IN_THE_SECRET = {"AMQP_URL", "ITON_USERNAME", "ITON_PASSWORD", "ITON_API_TOKEN"}
+_IN_THE_SECRET = {"AMQP_URL", "ITON_USERNAME", "ITON_PASSWORD", "ITON_API_TOKEN", "WORKER_GATEWAY_PROXY"}
 _ELSEWHERE = {
     "AMQP_PREFIX",
     "AMQP_DECLARE",

@@ -11,6 +11,7 @@ from worker.clock import SystemClock
 from worker.domain.recipients import NumberingPlan
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
+from worker.iton.route import route_of
 from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
 from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
@@ -46,6 +47,7 @@ def gateway_of(
         rules=_rules(settings),
         now=clock.now,
     )
+    proxy = gateway.proxy.get_secret_value() if gateway.proxy else None
     credentials = Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token)
     try:
         return ItonGateway(
@@ -54,7 +56,8 @@ def gateway_of(
             dialect,
             limits=TimeLimits(call=gateway.timeout),
             observers=observers,
-            transport=transport or AiohttpTransport(Pool(connections=gateway.max_calls)),
+            transport=transport
+            or AiohttpTransport(Pool(connections=gateway.max_calls), route_of(proxy, gateway.ca_file)),
         )
     except ValueError:
         raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None

@@ -88,8 +88,16 @@ def _remedy(part: str, error: WorkerError) -> str:
         case _, AccountError():
             return "correct ITON_USERNAME, ITON_PASSWORD or ITON_API_TOKEN, or buy credits"
         case "gateway", TransientError():
-            return "try again later, or correct ITON_BASE_URL"
+            return _way_remedy(error.detail)
         case "gateway", _:
             return "see that ITON_BASE_URL is the gateway's API"
         case _:
             return "see that the store of LEDGER_URL is up and has room"
+
+
+def _way_remedy(detail: str) -> str:
+    if "the proxy" in detail:
+        return "correct WORKER_GATEWAY_PROXY, or have the proxy let the gateway's host through"
+    if "certificate" in detail:
+        return "name the file of the authority that vouches for it in WORKER_GATEWAY_CA_FILE"
+    return "try again later, or correct ITON_BASE_URL"

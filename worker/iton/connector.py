@@ -1,4 +1,4 @@
-"""Connections to the gateway, below aiohttp's session.
+"""Connections to the gateway, direct or through a proxy, below aiohttp's session.
 
 What fails before there is a connection is told apart from what fails on one: only the first is sure not to
 have reached the gateway.
@@ -6,6 +6,7 @@ have reached the gateway.
 
 import functools
 import os
+import ssl
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -18,6 +19,8 @@ from worker.iton.heads import passed_on
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+_PROXY_WANTS_LOGIN = 407
 
 # In this order: the first that fits.
 _TROUBLES: tuple[tuple[type[Exception], str], ...] = (
@@ -46,12 +49,14 @@ class Connector(aiohttp.TCPConnector):
     Args:
         keepalive: seconds that an idle connection is kept, 0: not at all.
         dns_seconds: how long a resolved address is used.
+        trust: whose certificates are believed; None: the system's.
     """
 
-    def __init__(self, *, keepalive: float, dns_seconds: int) -> None:
+    def __init__(self, *, keepalive: float, dns_seconds: int, trust: ssl.SSLContext | None) -> None:
         super().__init__(
             limit=0,  # the transport counts, so that waiting for a connection has a time limit of its own
             ttl_dns_cache=dns_seconds,
+            ssl=trust or True,
             **({"keepalive_timeout": keepalive} if keepalive else {"force_close": True}),
         )
         # aiohttp has no public way to give a connection another protocol.
@@ -74,8 +79,9 @@ class Connector(aiohttp.TCPConnector):
             while self._is_spoilt(connection):
                 connection.close()
                 connection = await super().connect(req, traces, timeout)
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as exc:
-            raise NotConnectedError(_trouble(exc), timed_out=isinstance(exc, TimeoutError)) from None
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as exc:  # odd replies of a proxy, too
+            reason = _trouble(exc, proxied=req.proxy is not None)
+            raise NotConnectedError(reason, timed_out=isinstance(exc, TimeoutError)) from None
         if connection.protocol is not None:
             self._used.add(connection.protocol)
         return connection
@@ -132,8 +138,23 @@ def kind_of(exc: BaseException) -> str:
     return type(exc).__name__
 
 
-def _trouble(exc: Exception) -> str:
+def proxy_refusal(status: int) -> str:
+    """Say in fixed words that a proxy let nothing through."""
+    if status == _PROXY_WANTS_LOGIN:
+        return "the proxy refuses the user or password in its address (HTTP 407)"
+    return f"the proxy refuses the connection (HTTP {status})"
+
+
+def _trouble(exc: Exception, *, proxied: bool) -> str:
     """Say in fixed words why there is no connection."""
+    if isinstance(exc, aiohttp.ClientHttpProxyError):
+        return proxy_refusal(exc.status)
     words = next((words for kind, words in _TROUBLES if isinstance(exc, kind)), None)
     number = exc.errno if isinstance(exc, OSError) else None
-    return words or (os.strerror(number) if number and number > 0 else kind_of(exc))
+    words = words or (os.strerror(number) if number and number > 0 else kind_of(exc))
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        return f"the proxy cannot be reached: {words}"
+    by_the_proxy = proxied and isinstance(
+        exc, aiohttp.ClientConnectorDNSError | aiohttp.ServerDisconnectedError
+    )
+    return f"the proxy: {words}" if by_the_proxy else words

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from typing import NamedTuple
 
 import aiohttp
@@ -17,7 +18,8 @@ from aiohttp import ClientResponse
 from yarl import URL
 
 from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole, unpacked
-from worker.iton.connector import Connector, LostError, NotConnectedError, kind_of, once
+from worker.iton.connector import Connector, LostError, NotConnectedError, kind_of, once, proxy_refusal
+from worker.iton.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,12 @@ class AiohttpTransport:
 
     Args:
         pool: how connections are used.
+        route: how the gateway is reached.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, route: Route | None = None) -> None:
         self._pool = pool
+        self._route = route or Route()
         self._free = asyncio.Semaphore(pool.connections)
         self._session: aiohttp.ClientSession | None = None
 
@@ -134,15 +138,21 @@ class AiohttpTransport:
 
     async def _exchanged(self, outgoing: "Outgoing") -> "Incoming":
         url = URL(outgoing.url, encoded=True)  # to go out byte for byte as it is
+        route = self._route
         response = await self._opened().request(
             outgoing.method,
             url,
             data=outgoing.content,
-            headers=outgoing.headers,
+            headers=[*outgoing.headers, *route.headers(url.scheme)] if route.proxy else outgoing.headers,
             allow_redirects=False,
             timeout=_timeout(outgoing.patience.connect, outgoing.patience.read),
+            proxy=route.proxy,
+            proxy_headers=route.tunnel_headers(url.scheme),
         )
         try:
+            if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
+                raise httpx.ConnectError(proxy_refusal(response.status))
             content = await self._body(response)
         finally:
             response.close()  # a no-op for a reply that was read to its end: its connection is back already
@@ -177,6 +187,7 @@ class AiohttpTransport:
                 connector=Connector(
                     keepalive=self._pool.keepalive,
                     dns_seconds=self._pool.dns_seconds,
+                    trust=self._route.trust,
                 ),
                 middlewares=(once,),
                 cookie_jar=aiohttp.DummyCookieJar(),

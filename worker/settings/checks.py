@@ -2,9 +2,11 @@
 
 import json
 import re
+import ssl
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -98,6 +100,41 @@ def gateway_url(value: str) -> str:
         raise ValueError("must hold no credentials; use ITON_USERNAME and ITON_PASSWORD")
     if parts.query or parts.fragment:
         raise ValueError("must end before the ? or #; the worker adds the query itself")
+    return value
+
+
+def proxy_url(value: SecretStr | None) -> SecretStr | None:
+    """Accept ``http://`` with a host, and nothing behind its port."""
+    if value is None:
+        return None
+    form = "http://USER:PASSWORD@HOST:PORT"
+    parts = _split_url(value.get_secret_value(), ("http",), form)
+    if not parts.hostname:
+        raise ValueError(f"names no host; write {form}")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError(f"must end behind the port; write {form}")
+    if ":" in unquote(parts.username or ""):
+        raise ValueError(
+            "has a user name with a colon, which no proxy can tell from the password; take it out"
+        )
+    return value
+
+
+def authorities(value: Path | None) -> Path | None:
+    """Accept a file with at least one certificate in PEM form."""
+    if value is None:
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+    except ssl.SSLError:
+        raise ValueError(
+            "holds no certificate in PEM form; name a file with BEGIN CERTIFICATE in it"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it can be no path"
+        raise ValueError(
+            f"names a file that cannot be read ({reason}); mount it, or correct the path"
+        ) from None
     return value
 
 

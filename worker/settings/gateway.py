@@ -1,5 +1,6 @@
 """The settings of the gateway: the account, how it is spoken to, and how hard."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr, model_validator
@@ -27,6 +28,16 @@ class GatewaySettings(Section):
         None,
         validation_alias="ITON_API_TOKEN",
         description="sent as the Authorization header as well, where the account has one",
+    )
+    proxy: Annotated[SecretStr | None, AfterValidator(checks.proxy_url)] = Field(
+        None,
+        validation_alias="WORKER_GATEWAY_PROXY",
+        description="http://USER:PASSWORD@HOST:PORT of an egress proxy; HTTPS_PROXY is not heeded",
+    )
+    ca_file: Annotated[Path | None, AfterValidator(checks.authorities)] = Field(
+        None,
+        validation_alias="WORKER_GATEWAY_CA_FILE",
+        description="PEM file; authorities that are believed beside the system's. It is read at start",
     )
     timeout: Seconds = Field(
         20,

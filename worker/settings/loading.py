@@ -53,7 +53,7 @@ class Settings:
         """
         given = (self.gateway.password, self.gateway.api_token)
         plain = [secret.get_secret_value() for secret in given if secret]
-        urls = map(_password_of, (self.broker.url, self.ledger.url))
+        urls = [_password_of(url) for url in (self.broker.url, self.ledger.url, self.gateway.proxy) if url]
         return tuple(filter(None, [*plain, *urls, *otlp_secrets(os.environ)]))
 
     def names(self) -> tuple[str, ...]:

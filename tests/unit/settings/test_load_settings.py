@@ -183,6 +183,14 @@ class TestWrongSettings:
             ("WORKER_GATEWAY_TIMEZONE", "Asia/Nowhere", "tz database"),
             ("WORKER_GATEWAY_RULES", "{", "is not JSON"),
             ("WORKER_GATEWAY_RULES", "{}", "JSON list"),
+            ("WORKER_GATEWAY_PROXY", "proxy.example.com:3128", "another form"),
+            ("WORKER_GATEWAY_PROXY", "socks5://proxy:1080", "http://USER:PASSWORD@HOST:PORT"),
+            ("WORKER_GATEWAY_PROXY", "http://joe:s3cret@", "names no host"),
+            ("WORKER_GATEWAY_PROXY", "http://joe:s3cret@proxy:3128/path", "end behind the port"),
+            ("WORKER_GATEWAY_PROXY", "http://jo%3Ae:s3cret@proxy:3128", "colon"),
+            ("WORKER_GATEWAY_CA_FILE", "/nowhere/ca.pem", "(No such file or directory)"),
+            ("WORKER_GATEWAY_CA_FILE", "/", "(Is a directory)"),
+            ("WORKER_GATEWAY_CA_FILE", __file__, "holds no certificate"),
             ("WORKER_RETRY_DELAYS", "30,5", "rising"),
             ("WORKER_RETRY_DELAYS", "5,x", "must be a whole number"),
             ("WORKER_URGENT_CALLS", "800", "less than WORKER_MAX_CALLS"),
@@ -198,6 +206,7 @@ class TestWrongSettings:
         assert line.startswith(variable + " ")
         assert words in line
         assert "\n" not in line
+        assert "s3cret" not in line
 
     @pytest.mark.parametrize(
         ("url", "kind"),
@@ -287,8 +296,10 @@ class TestSecrets:
         environment.setenv("ITON_API_TOKEN", "tok-tok-tok")
         environment.setenv("AMQP_URL", "amqp://u:broker%2Fpw@h/")
         environment.setenv("LEDGER_URL", "redis://:ledgerpw@h/0")
+        environment.setenv("WORKER_GATEWAY_PROXY", "http://u:proxypw@h:3128")
         settings = load_settings()
-        assert settings.secrets() == ("hush-hush", "tok-tok-tok", "broker%2Fpw", "ledgerpw")
+        assert settings.secrets() == ("hush-hush", "tok-tok-tok", "broker%2Fpw", "ledgerpw", "proxypw")
+        assert "proxypw" not in repr(settings)
         assert settings.names() == ("someone",)
 
     @pytest.mark.usefixtures("environment")
