@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 import httpx
+import structlog
 
 from worker.domain.errors import (
     AccountError,
@@ -19,6 +20,7 @@ from worker.iton.bodies import Body, decoded
 from worker.iton.dialect import Credentials, Dialect
 from worker.iton.exchange import exchange_of
 from worker.iton.http_logs import quiet_http_logs
+from worker.iton.operators import has_a_suffix
 from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
 from worker.iton.replies import CONTRADICTORY, Reply, error_of, rule_for, seconds_of
@@ -28,7 +30,11 @@ from worker.iton.transport import AiohttpTransport, Outgoing, Patience, Pool
 from worker.iton.words import Quotes
 from worker.ports import Command, MessageReport, TextMessage
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+
+_MOST_SUFFIXED = 100  # headers; a producer may make them up
 
 _HEADERS = [("Accept-Encoding", "gzip"), ("User-Agent", "iton-worker")]
 
@@ -125,6 +131,7 @@ class ItonGateway:
         self._transport = transport or AiohttpTransport(Pool())
         self._exchange = exchange_of(self._transport)
         self._patience = self._limits.patience()
+        self._suffixed: set[str] = set()
 
     def __repr__(self) -> str:
         return f"ItonGateway({self._requests!r})"
@@ -140,6 +147,7 @@ class ItonGateway:
     async def send(self, message: TextMessage, recipients: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Send to 1 to 100 numbers and return message ids by recipient."""
         request = self._requests.send(message, recipients)
+        self._warn_of_suffix(message.sender or self._dialect.default_sender)
         hidden = (message.text, *recipients)
         return await self._call(request, lambda body: read_send(body, recipients), hidden)
 
@@ -161,6 +169,14 @@ class ItonGateway:
     async def account(self) -> Decimal:
         """Return the remaining credits."""
         return await self._call(self._requests.account(), read_account, ())
+
+    def _warn_of_suffix(self, sender: str | None) -> None:
+        """Say once of each header that ends like an operator's own."""
+        if not sender or not has_a_suffix(sender) or len(self._suffixed) >= _MOST_SUFFIXED:
+            return
+        if sender not in self._suffixed:
+            self._suffixed.add(sender)
+            log.warning("sender.suffixed", sender=sender)
 
     async def aclose(self) -> None:
         """Close all connections; a call under way ends as uncertain."""

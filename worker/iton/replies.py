@@ -21,6 +21,7 @@ from worker.domain.errors import (
     WorkerError,
 )
 from worker.iton.bodies import Body
+from worker.iton.operators import NUMBER_WORDS, OTHER_WORDS, SENDER_WORDS, TEXT_WORDS
 from worker.iton.rules import Rule, Verdict
 from worker.ports import Command
 
@@ -54,6 +55,29 @@ BUILT_IN: tuple[Rule, ...] = (
         statuses=frozenset(range(200, 300)),
         commands=_SEND,
     ),
+    # Before the account's rules: ENTITY_BLACKLISTED is about a registration, not about the account.
+    Rule(
+        Verdict.PERMANENT,
+        "sender_refused",
+        pattern=_words(SENDER_WORDS),
+        statuses=_REFUSED,
+        commands=_SEND,
+    ),
+    Rule(Verdict.PERMANENT, "text_refused", pattern=_words(TEXT_WORDS), statuses=_REFUSED, commands=_SEND),
+    Rule(
+        Verdict.PERMANENT,
+        "number_refused",
+        pattern=_words(NUMBER_WORDS),
+        statuses=_REFUSED,
+        commands=_SEND,
+    ),
+    Rule(
+        Verdict.PERMANENT,
+        "rejected_by_gateway",
+        pattern=_words(OTHER_WORDS),
+        statuses=_REFUSED,
+        commands=_SEND,
+    ),
     # "Insufficient credits", "Insufficient Balance! Zero Credit"
     Rule(
         Verdict.CREDITS,
@@ -83,15 +107,18 @@ BUILT_IN: tuple[Rule, ...] = (
         ),
         statuses=_SPOKEN,
     ),
-    # "Invalid Sender ID", "Your Sender ID is not verified"; SNDRID-NOT-ALLOTED
+    # "Invalid Sender ID", "Your Sender ID is not verified", "Header is not authorised"; SNDRID-NOT-ALLOTED
     Rule(
         Verdict.PERMANENT,
         "sender_refused",
         pattern=_words(
-            r"\b(?:invalid|wrong|unknown|unverified|unregistered|unapproved|missing|blocked) "
+            r"\b(?:invalid|wrong|unknown|unverified|unregistered|unapproved|unauthori[sz]ed|missing|blocked) "
             r"(?:sender|header)\b"
             r"|\bsender\b[^.;]{0,30}"
             r"\b(?:not|invalid|unverified|blocked|rejected|mismatch|missing|required|inactive)\b"
+            r"|(?<!authorization )(?<!authorisation )\bheader\b[^.;]{0,30}"
+            r"\b(?:not (?:registered|approved|authori[sz]ed|allowed|found|allotted)|unauthori[sz]ed"
+            r"|unregistered|suspended|inactive|blacklisted|mismatch)\b"
             r"|\bsndrid\b"
         ),
         statuses=_REFUSED,

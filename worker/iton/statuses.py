@@ -5,25 +5,28 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from types import MappingProxyType
 
+from worker.iton.operators import is_refusal
+
 UNKNOWN_STATUS = "unknown"
 
 # Words seen at Indian gateways, and the message states of SMPP 3.4, 5.2.28. DELIVIRED: ITON API.
 _WORDS: dict[str, Iterable[str]] = {
-    "delivered": ("DELIVIRED", "DELIVERED", "DELIVRD"),
+    "delivered": ("DELIVIRED", "DELIVERED", "DELIVRD", "DELIVERED-TO-HANDSET"),
     "pending": (
         *("SUBMITTED", "SENT", "ACCEPTD", "ACCEPTED", "ENROUTE", "BUFFERED", "QUEUED", "PENDING"),
+        *("SENDING", "DELIVERED-TO-OPERATOR", "SUBMITTED-TO-OPERATOR", "SUBMITTED-TO-CARRIER"),
         *("AWAITED-DLR", "UNKNOWN"),  # the operator does not know yet; a later answer may be better
     ),
     "expired": ("EXPIRED",),
     "failed": (
         *("UNDELIV", "UNDELIVERED", "UNDELIVERABLE", "FAILED", "DELETED", "ABSENT-SUB", "INVALID-SUB"),
-        *("INV-NUMBER", "HANDSET-ERR", "NO-CREDITS"),
+        *("INV-NUMBER", "HANDSET-ERR", "NO-CREDITS", "FAILED-INVALID-NUMBER"),
     ),
     "rejected": (
         *("REJECTD", "REJECTED", "BLACKLIST", "SPAM", "INV-TEMPLATE-MATCH", "TEMPLATE-NOT-FOUND"),
         "SNDRID-NOT-ALLOTED",
     ),
-    "dnd": ("NCPR", "NDNC", "DND", "DND-FAIL"),
+    "dnd": ("NCPR", "NDNC", "DND", "DND-FAIL", "FAILED-DND", "FAILED-NDNC"),
 }
 STATUSES = MappingProxyType({word: status for status, words in _WORDS.items() for word in words})
 """Status of the contract by word: upper case, with a hyphen for each space or underscore."""
@@ -38,7 +41,10 @@ _NOON = 12
 
 def status_of(word: str) -> str:
     """Return the contract's status for ITON's *word*; ``unknown`` for a word that is in no table."""
-    return STATUSES.get(re.sub(r"[\s_-]+", "-", word.strip()).upper(), UNKNOWN_STATUS)
+    name = re.sub(r"[\s_-]+", "-", word.strip()).upper()
+    if name not in STATUSES and is_refusal(name):
+        return "rejected"
+    return STATUSES.get(name, UNKNOWN_STATUS)
 
 
 def agreed(statuses: Iterable[str]) -> str:

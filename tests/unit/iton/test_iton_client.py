@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from worker.domain.errors import (
     AccountError,
@@ -246,6 +248,30 @@ class TestCalls:
 
         for outcome in asyncio.run(all_commands()):
             assert isinstance(outcome, dict | Decimal | WorkerError)
+
+
+class TestHeaders:
+    """Sender IDs that nobody has registered."""
+
+    @pytest.mark.parametrize(("sender", "default", "lines"), [("ITONXX-P", None, 1), (None, "itonxx-t", 1)])
+    async def test_an_operator_s_suffix_is_warned_of_once(
+        self, sender: str | None, default: str | None, lines: int
+    ) -> None:
+        """The operator would append another; the message goes out as the job wants it."""
+        client = gateway(Answers(f"Success Your MessageId is {ID}".encode()), Dialect(default_sender=default))
+        with capture_logs() as logs:
+            for _ in range(3):
+                await client.send(replace(MESSAGE, sender=sender), [NUMBER])
+        assert lines == len([line for line in logs if line["event"] == "sender.suffixed"])
+
+    @pytest.mark.parametrize("sender", ["ITONXX", "ITON-PS", "-P", "A-B", "9876-1", "ITONP"])
+    async def test_others_are_not(self, sender: str) -> None:
+        """Nor is anybody who names none."""
+        client = gateway(Answers(f"Success Your MessageId is {ID}".encode()))
+        with capture_logs() as logs:
+            await client.send(replace(MESSAGE, sender=sender), [NUMBER])
+            await client.send(MESSAGE, [NUMBER])
+        assert logs == []
 
 
 class TestTimeLimits:

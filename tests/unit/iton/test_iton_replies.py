@@ -17,7 +17,7 @@ from worker.domain.errors import (
 )
 from worker.iton.bodies import decoded
 from worker.iton.replies import Reply, error_of, rule_for, seconds_of
-from worker.iton.rules import rules_from
+from worker.iton.rules import Verdict, rules_from
 from worker.ports import Command
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "iton" / "errors"
@@ -156,6 +156,50 @@ class TestWords:
     def test_other_commands_know_nothing_of_senders(self) -> None:
         """Their words are about something else."""
         assert code(b"Invalid Sender ID", command=Command.ACCOUNT) == "reply_unreadable"
+
+
+class TestOperators:
+    """India's operators refuse by codes of their own."""
+
+    @pytest.mark.parametrize("status", [200, 400, 403])
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("651 EC_INVALID_PROMO_TIME", "rejected_by_gateway"),
+            ("605 ENTITY_ID_NOT_ALLOWED_FOR_TM", "rejected_by_gateway"),
+            ("603 ENTITY_BLACKLISTED", "rejected_by_gateway"),
+            ("613 TELEMARKETER_NOT_ALLOWED_FOR_ENTITY", "rejected_by_gateway"),
+            ("624 HEADER_SUSPENDED_DUE_TO_VALIDITY", "sender_refused"),
+            ("625: HEADER_SUSPENDED_DUE_TO_USAGE", "sender_refused"),
+            ("623 PEID_NOT_MATCHED_WITH_HEADER", "sender_refused"),
+            ("660 CONSENT_FAILED", "rejected_by_gateway"),
+            ("Error: DLT Rejected", "rejected_by_gateway"),
+            ("Message rejected by DLT", "rejected_by_gateway"),
+            ("FAILED_DND", "number_refused"),
+            ("FAILED_SPAM", "text_refused"),
+            ("FAILED_DLT_SCRUBBING", "rejected_by_gateway"),
+            ("FAILED_DLT_ENTITY", "rejected_by_gateway"),
+            ("FAILED_DLT_TEMPLATE", "text_refused"),
+            ("630 TEMPLATE_NOT_FOUND", "text_refused"),
+            ("Header ITONXX is not authorised", "sender_refused"),
+            ("Unauthorized header", "sender_refused"),
+        ],
+    )
+    def test_their_codes_are_the_job_s_own_trouble(self, words: str, expected: str, status: int) -> None:
+        """Never the account's, as text and as JSON."""
+        for body in (words, f'{{"status": "error", "message_id": "0", "reason": "{words}"}}'):
+            rule = rule_for((), Command.SEND, status, decoded(body.encode()))
+            assert (rule.verdict, rule.code) == (Verdict.PERMANENT, expected)
+
+    @pytest.mark.parametrize("words", ["Missing Authorization header", "Authorization header not found"])
+    def test_a_header_of_http_is_no_sender(self, words: str) -> None:
+        """The token is not there."""
+        assert code(words.encode(), 401) == "credentials_refused"
+
+    @pytest.mark.parametrize("words", ["entity", "DLT scrubbing timeout", "template_"])
+    def test_half_a_code_says_nothing(self, words: str) -> None:
+        """The message may have been sent."""
+        assert code(words.encode()) == "reply_unreadable"
 
 
 class TestStatuses:
