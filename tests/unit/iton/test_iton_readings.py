@@ -45,6 +45,11 @@ SENDS = {
     "one-missing.json": Reading({ANIL: (FIRST,)}),
     "strangers.json": Reading({ANIL: (FIRST,), BINA: (FIRST,)}, unasked=1),
     "two-ids.json": Reading({ANIL: (FIRST, "532073f7e4b05199d2c3d815"), BINA: (FIRST,)}),
+    "java-doubles.json": Reading({ANIL: ("N1",), BINA: ("N2",)}),
+    "repeated-key.json": Reading({ANIL: (FIRST,), BINA: (FIRST,)}),
+    "odd-ids.json": Reading({ANIL: ("aGVsbG8=",), BINA: ("{6F9619FF-8B86-D011-B42D-00CF4FC964FF}",)}),
+    "single-quotes.txt": Reading({ANIL: (FIRST,), BINA: (FIRST,)}),
+    "map-beside-error.json": Reading({ANIL: (FIRST,)}),
 }
 ACCOUNTS = {
     "text.txt": "417",
@@ -61,6 +66,7 @@ LISTED = {
     "spellings.json": Reading({ANIL: False, BINA: True, CHRIS: False}),
     "other-words.json": Reading({CHRIS: True}),
     "both-answers.json": Reading({ANIL: True}, unasked=1),
+    "contradictions.json": Reading({ANIL: True}, unasked=2),
 }
 
 

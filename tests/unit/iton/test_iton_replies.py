@@ -31,6 +31,7 @@ CODES = {
     "number": "number_refused",
     "text": "text_refused",
     "unreadable": "reply_unreadable",
+    "rejected": "rejected_by_gateway",
 }
 
 
