@@ -25,7 +25,7 @@ SECRETS = sorted(
 # Everything that logs, as loud as it can be, before the worker sets up its own logs and after.
 LOUD = """
 import logging, sys
-from worker.bootstrap import run_worker
+from worker.bootstrap.process import run_worker
 from worker.cli.terminal import start_logs
 from worker.settings import load_settings
 settings = load_settings()

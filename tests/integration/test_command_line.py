@@ -1,6 +1,9 @@
 """The commands that talk to the broker, against a real one."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -56,7 +59,7 @@ class TestSubmit:
         self, amqp_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Persistent JSON with the job's id as message id; the ids are printed."""
-        (tmp_path / "may.csv").write_text("recipient,text\n1,A\n2,B\n3,A\n")
+        (tmp_path / "may.csv").write_text("recipient,text\n9876543210,A\n9876543211,B\n9876543212,A\n")
         assert main(["submit", "--csv", "may.csv", "--json"]) == 0
         summary = json.loads(capsys.readouterr().out)
         found = _taken(amqp_url, f"{prefix}.send")
@@ -69,7 +72,7 @@ class TestSubmit:
     def test_a_repeated_file_has_the_same_ids(self, amqp_url: str, prefix: str, tmp_path: Path) -> None:
         """So the worker carries each job out once."""
         (tmp_path / "a.jsonl").write_text(
-            "".join(f'{{"recipients": ["{n}"], "text": "x"}}\n' for n in range(300))
+            "".join(f'{{"recipients": ["{9876543210 + n}"], "text": "x"}}\n' for n in range(300))
         )
         for _ in range(2):
             assert main(["submit", "--jsonl", "a.jsonl", "--urgent"]) == 0
@@ -77,16 +80,17 @@ class TestSubmit:
         assert (len(found), len(set(found))) == (600, 300)
 
     def test_without_a_queue_it_says_what_to_do(
-        self, amqp_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A job that no queue takes is not published."""
-        monkeypatch.setenv("AMQP_DECLARE", "false")
+        """A job that no queue takes is not published, which is certain; nothing is declared for it."""
         with pika_channel(amqp_url) as channel:
             channel.queue_delete(f"{prefix}.account")
         assert main(["submit", "--kind", "account"]) == 1
         captured = capsys.readouterr()
-        assert captured.out == ""
-        assert f"{prefix}.account" in captured.err
+        job_id = captured.out.strip()
+        assert f"no queue takes account from exchange {prefix}.jobs" in captured.err
+        assert f"AMQP_PREFIX ({prefix})" in captured.err
+        assert f"job {job_id} is not published" in captured.err
 
 
 class TestResults:
@@ -127,6 +131,40 @@ class TestResults:
         assert main(["results", "--count", "1", "--timeout", "0.5"]) == 1
         assert time.monotonic() - started < DEADLINE
         assert "did not come within 0.5 s" in capsys.readouterr().err
+
+    def test_past_results_are_not_seen_and_it_says_how_to_get_them(
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Both ways work: nobody was bound for these, and a repeated job is answered again."""
+        body = json.dumps({"job_id": "past", "part": 1, "parts": 1, "status": "accepted", "recipients": []})
+        _publish(amqp_url, f"{prefix}.results.send", "send.accepted", body.encode())
+        assert main(["results", "--job-id", "past", "--timeout", "0.5"]) == 1
+        told = capsys.readouterr().err
+        assert "past results are not seen by this command" in told
+        assert "publish the job once more with the same id and content: it is sent once" in told
+        assert main(["results", "--unrouted", "--job-id", "past", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["job_id"] == "past"
+
+    @pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
+    def test_what_cannot_be_written_is_not_taken(
+        self, amqp_url: str, prefix: str, redirection: str, tmp_path: Path
+    ) -> None:
+        """One line, no traceback, and every result is still there."""
+        for number in range(3):
+            body = json.dumps({"job_id": f"kept-{number}", "status": "balance"}).encode()
+            _publish(amqp_url, f"{prefix}.results.account", "account.balance", body)
+        command = f'"$@" results --unrouted --take --json {redirection}'
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        if redirection == "| true":
+            command = f"{command}; sleep 0"
+        done = subprocess.run(
+            ["sh", "-c", command, "sh", sys.executable, "-m", "worker"],
+            env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("iton-worker: stdout ")
+        kept = _taken(amqp_url, f"{prefix}.results.unrouted")
+        assert [body["job_id"] for _, body in kept] == ["kept-0", "kept-1", "kept-2"]
 
     def test_unrouted_results_stay_unless_taken(
         self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]

@@ -187,7 +187,7 @@ def _live(
 
 def _run() -> int:
     # Here and not above: the tests themselves need none of it.
-    from worker.bootstrap import run_worker  # noqa: PLC0415
+    from worker.bootstrap.process import run_worker  # noqa: PLC0415
     from worker.cli.terminal import start_logs  # noqa: PLC0415
     from worker.settings import load_settings  # noqa: PLC0415
 

@@ -55,7 +55,8 @@ class DeadLetterBrowser:
         except ChannelNotFoundEntity:
             raise TopologyError(
                 "topology_missing",
-                f"not on the broker: queue {self._queue}; `iton-worker topology --declare` makes it",
+                f"not on the broker: queue {self._queue}; see whether AMQP_PREFIX and the virtual host are "
+                "those of the worker",
             ) from None
         await bounded(channel.close(), _CALL_LIMIT)
         return int(answer.message_count or 0)

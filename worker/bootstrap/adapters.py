@@ -7,8 +7,8 @@ import httpx
 from worker.amqp.connection import Timing
 from worker.amqp.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology import Topology
+from worker.bootstrap.rules import numbering_of
 from worker.clock import SystemClock
-from worker.domain.recipients import NumberingPlan
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
 from worker.iton.route import route_of
@@ -61,11 +61,6 @@ def gateway_of(
         )
     except ValueError:
         raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None
-
-
-def numbering_of(settings: Settings) -> NumberingPlan:
-    """Return whose numbers the settings accept."""
-    return NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
 
 
 def ledger_of(settings: Settings, clock: Clock = _SYSTEM) -> AnyLedger:

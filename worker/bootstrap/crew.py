@@ -8,11 +8,10 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from worker.bootstrap.adapters import numbering_of
+from worker.bootstrap.rules import acceptance_of, numbering_of
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import Lane
-from worker.handlers.acceptance import Acceptance
 from worker.handlers.account import AccountHandler
 from worker.handlers.completion import Completion
 from worker.handlers.credits_watch import CreditsWatch
@@ -60,7 +59,7 @@ class Crew:
         locks, completion = KeyedLock(), self._completion()
         large = LargeJobs(completion, locks, self.settings.sending.share_above)
         numbering = numbering_of(self.settings)
-        send = SendHandler(self._acceptance(), numbering, self._lookups, completion, large, locks)
+        send = SendHandler(acceptance_of(self.settings), numbering, self._lookups, completion, large, locks)
         parts = PartHandler(completion, locks)
         return Dispatch(
             handlers={
@@ -148,13 +147,6 @@ class Crew:
 
     def _policy(self) -> RetryPolicy:
         return RetryPolicy(self.settings.retry.delays, self.settings.retry.max_age)
-
-    def _acceptance(self) -> Acceptance:
-        return Acceptance(
-            max_body_bytes=self.settings.broker.max_body_bytes,
-            max_segments=self.settings.sending.max_segments,
-            allowed_params=frozenset(self.settings.gateway.allowed_params),
-        )
 
     def _status(self) -> StatusHandler:
         max_bytes = self.settings.broker.max_body_bytes

@@ -32,6 +32,8 @@ _DOUBTS = {
     "recipients that were sent to may get the text again",
 }
 
+_SINCE = "; it takes what has come since as well, so look with `dead list` first"
+
 
 @dataclass(frozen=True, slots=True)
 class Errand:
@@ -185,7 +187,7 @@ def _sentence(report: _Report) -> str:
     if tally.trouble:
         return (
             f"{tally.trouble}: {tally.done} of {_count(picked)} {report.verb}; "
-            "the same command may be run again for the rest"
+            f"the same command may be run again for the rest{_SINCE if report.verb == 'purged' else ''}"
         )
     gone = f", {picked - tally.done} were gone already" if tally.done < picked else ""
     return f"{_count(tally.done)} {report.verb}{gone}"

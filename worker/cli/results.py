@@ -24,6 +24,11 @@ Examples:
 Exit codes: 0 as many came as were asked for; 1 the time was over before; 130 interrupted.
 """)
 
+_PAST = """\
+past results are not seen by this command: `iton-worker results --unrouted --job-id ID` has what no queue took
+to see them again, start this command and publish the job once more with the same id and content: \
+it is sent once, and its results are published again while the ledger knows it (WORKER_LEDGER_RETENTION)"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
@@ -54,7 +59,8 @@ def results(
     """Follow results as they are published.
 
     A queue of its own is bound to the result exchanges while the command runs: other consumers miss
-    nothing, and what was published before is not seen.
+    nothing, and what was published before is not seen. To see results once more, publish the job again with
+    the same id and content: it is sent once, and answered again. Nothing else is declared on the broker.
     """
     from worker.client.access import BrokerAccess
 
@@ -79,6 +85,8 @@ async def _follow_in_time(access: "BrokerAccess", wanted: _Wanted) -> bool:
         if wanted.count is None and not wanted.job_ids:
             return True
         complain(f"the results did not come within {wanted.timeout:g} s")
+        for line in _PAST.splitlines() if wanted.job_ids else ():
+            complain(line)
         return False
     return True
 

@@ -24,6 +24,6 @@ def run() -> None:
 
     settings = load_settings()
     start_logs(settings)
-    from worker.bootstrap import run_worker  # after the settings: a wrong one is told at once
+    from worker.bootstrap.process import run_worker  # after the settings: a wrong one is told at once
 
     raise typer.Exit(run_worker(settings))

@@ -33,15 +33,17 @@ A CSV has a header line with a column recipient, and if you like text, sender, c
 expires_at, urgent, params.NAME and metadata.NAME; options stand in for cells that are empty. Rows that differ
 in the recipient only become one job.
 
-A file may be submitted again after a crash or Ctrl-C: a job without a job_id gets one that is made of the
-campaign's name and the job's content, so the worker knows what it has carried out, and nobody gets a text
-twice. Another --campaign, or a change in the file, makes other jobs. One job from arguments is a new one each
-time, unless --job-id or --campaign is given.
+More than 1,000 recipients are sent to after a question only; without a terminal to ask on, --yes is needed.
 
-Everything is checked before anything is published.
+Nobody gets a text twice by a second run under the same ids: a job is carried out once, and answered again,
+while the ledger knows it (WORKER_LEDGER_RETENTION). Jobs of a file that bring no job_id get one that is made
+of the campaign's name (else the file's) and the job's content: an unchanged file may be submitted again with
+the same --campaign. One job from arguments is a new one each time, unless --job-id or --campaign is given.
 
-Exit codes: 0 all jobs are on their queue; 1 some are not, run the same command again; 2 wrong usage, setting
-or input, and nothing was published; 130 interrupted.
+Nothing is declared on the broker: it says so where the exchange is not there, or no worker consumes.
+
+Exit codes: 0 all jobs are on their queue; 1 some are not, or may not be, and the last line says how to repeat
+them; 2 wrong usage, setting or input, and nothing was published; 130 interrupted.
 """)
 
 
@@ -91,14 +93,16 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Comes back in results; again for more.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and count; publish nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however many are sent to.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
 ) -> None:
     """Publish jobs: one from arguments, a campaign from a CSV, or a job a line from a JSON-lines file.
 
-    The ids of the jobs go to stdout, one a line; progress and the summary to stderr.
+    Before anything is published, everything is checked as a worker with these settings would, and the ids of
+    the jobs go to stdout, one a line; progress and the summary go to stderr.
     """
     from schemas.channels import JobKind
-    from worker.cli.submitting import submit_asked
+    from worker.cli.submitting import Manner, submit_asked
     from worker.client.asking import Asked
 
     fields = {
@@ -117,7 +121,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     given = {name: value for name, value in fields.items() if value is not None}
     asked = Asked(JobKind(kind), urgent, campaign, csv, jsonl, given)
     _refuse_contradictions(asked)
-    raise typer.Exit(submit_asked(asked, dry_run=dry_run, as_json=as_json))
+    raise typer.Exit(submit_asked(asked, Manner(dry_run, yes, as_json)))
 
 
 def _refuse_contradictions(asked: "Asked") -> None:

@@ -1,15 +1,18 @@
-"""What ``iton-worker submit`` shows while and after it publishes."""
+"""What ``iton-worker submit`` asks, shows and reports."""
 
 import asyncio
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import typer
 
+from worker.cli.dead_acting import progress_bar
+from worker.cli.submit_words import ids_in_short, in_numbers, summary, trouble_lines
 from worker.cli.terminal import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    OutputError,
     complain,
     read_settings,
     say,
@@ -17,118 +20,107 @@ from worker.cli.terminal import (
 )
 from worker.client.access import BrokerAccess
 from worker.client.asking import Asked, read_asked
-from worker.client.prepared import PreparedJob, ReadJobs
-from worker.client.publishing import publish_jobs
+from worker.client.prepared import ReadJobs
+from worker.client.publishing import Publishing, Watch, publish_jobs
 from worker.domain.errors import WorkerError
+from worker.settings import Settings
+
+ASK_ABOVE = 1_000
+"""Recipients; more are not sent to unasked."""
 
 
-@dataclass(slots=True)
-class _Report:
-    """How far it has come.
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How it is to be done.
 
     Attributes:
-        published: confirmed jobs, in the order of their confirms.
-        trouble: why it ended before all were.
+        dry_run: publish nothing.
+        yes: do not ask.
+        as_json: print the summary as a JSON object, in place of the ids.
     """
 
-    found: ReadJobs
-    published: list[PreparedJob] = field(default_factory=list)
-    trouble: str = ""
-    exit_code: int = 0
+    dry_run: bool
+    yes: bool
+    as_json: bool
 
 
-def submit_asked(asked: Asked, *, dry_run: bool, as_json: bool) -> int:
-    """Read, check, publish, report; return the exit code.
+def submit_asked(asked: Asked, manner: Manner) -> int:
+    """Read, check, ask, publish, report; return the exit code.
 
     Raises:
         SettingsError: a setting is wrong.
         InputError: the input is, and nothing was published.
     """
     settings = read_settings()
-    report = _Report(read_asked(asked, settings))
-    if not dry_run:
-        _publish(BrokerAccess.of(settings), report)
-    _print(report, dry_run=dry_run, as_json=as_json)
-    return report.exit_code
+    found = read_asked(asked, settings)
+    found.insist_on_numbers()
+    for line in in_numbers(found):
+        complain(line)
+    if manner.dry_run:
+        complain("nothing published")
+        _print(found, None, manner)
+        return 0
+    if code := _refused(found, manner, from_stdin="-" in {str(asked.csv), str(asked.jsonl)}):
+        return code
+    return _published(asked, settings, found, manner)
 
 
-def _publish(access: BrokerAccess, report: _Report) -> None:
-    """Publish with a progress bar where somebody watches; note in *report* how it ended."""
-    jobs = report.found.jobs
-    with _bar() as bar:
-        task = bar.add_task("publishing", total=len(jobs))
-
-        def confirmed(job: PreparedJob) -> None:
-            report.published.append(job)
-            bar.advance(task)
-
-        try:
-            asyncio.run(publish_jobs(access, jobs, confirmed))
-        except KeyboardInterrupt:
-            report.trouble, report.exit_code = "interrupted", EXIT_INTERRUPTED
-        except WorkerError as error:
-            report.trouble, report.exit_code = error.detail, EXIT_FAILED
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
-
-
-def _print(report: _Report, *, dry_run: bool, as_json: bool) -> None:
-    shown = report.found.jobs if dry_run else report.published
-    if as_json:
-        say_json(_summary(report, shown, dry_run=dry_run))
-    else:
-        for job in shown:
-            say(job.job_id)
-    complain(_sentence(report, dry_run=dry_run))
-
-
-def _summary(report: _Report, shown: list[PreparedJob], *, dry_run: bool) -> dict[str, object]:
-    return {
-        "dry_run": dry_run,
-        "found": len(report.found.jobs),
-        "published": len(report.published),
-        "repeated": report.found.repeated,
-        "recipients": sum(job.entries for job in shown if job.routing_key.startswith("send")),
-        "error": report.trouble or None,
-        "jobs": [
-            {"job_id": job.job_id, "routing_key": job.routing_key, "entries": job.entries} for job in shown
-        ],
-    }
-
-
-def _sentence(report: _Report, *, dry_run: bool) -> str:
-    found = report.found
-    left_out = f", {found.repeated} repeated lines left out" if found.repeated else ""
-    size = f"{_count(len(found.jobs), 'job')}{_entries(found)}{left_out}"
-    if dry_run:
-        return f"{size}: all valid, nothing published"
-    if report.trouble:
-        return (
-            f"{report.trouble}: {len(report.published)} of {len(found.jobs)} jobs are published; "
-            "run the same command again for the rest, nothing is sent twice"
+def _refused(found: ReadJobs, manner: Manner, *, from_stdin: bool) -> int:
+    """Ask where many would be sent to; return 0 for a yes."""
+    if manner.yes or found.distinct <= ASK_ABOVE:
+        return 0
+    if from_stdin or not sys.stdin.isatty():
+        complain(
+            f"nothing is published: more than {ASK_ABOVE:,} recipients need --yes, or a terminal to ask on"
         )
-    return f"published {size}"
+        return EXIT_USAGE
+    if typer.confirm(f"{found.distinct:,} recipients will be sent to. Go on?", err=True):
+        return 0
+    complain("nothing is published")
+    return EXIT_FAILED
 
 
-def _entries(found: ReadJobs) -> str:
-    match found.jobs[0].routing_key:
-        case "account":
-            return ""
-        case "status":
-            return f" about {_count(found.entries, 'message id')}"
-        case _:
-            return f" to {_count(found.entries, 'recipient')}"
+def _published(asked: Asked, settings: Settings, found: ReadJobs, manner: Manner) -> int:
+    publishing, access = Publishing(found.jobs), BrokerAccess.of(settings)
+    trouble, code = "", 0
+
+    def ready(idle: list[str]) -> None:
+        for queue in idle:
+            complain(
+                f"no worker consumes {queue} at the moment: the jobs wait there until one does "
+                f"(AMQP_PREFIX is {access.topology.prefix})"
+            )
+        _print_ids(found, manner)
+
+    with progress_bar() as bar:
+        task = bar.add_task("publishing", total=len(found.jobs))
+        try:
+            asyncio.run(publish_jobs(access, publishing, Watch(ready, lambda: bar.advance(task))))
+        except KeyboardInterrupt:
+            trouble, code = "interrupted", EXIT_INTERRUPTED
+        except OutputError:  # the ids are not told, so nothing is published
+            raise
+        except WorkerError as error:
+            trouble, code = error.detail, EXIT_FAILED
+    told = trouble_lines(trouble, publishing, asked, settings.ledger.retention)
+    for line in told if trouble else ["published"]:
+        complain(line)
+    _print(found, (publishing, trouble), manner)
+    return code
 
 
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one if number == 1 else one + 's'}"
+def _print_ids(found: ReadJobs, manner: Manner) -> None:
+    """Tell the ids before anything is published: whatever happens then, they are known."""
+    if manner.as_json:
+        complain(f"publishing {ids_in_short(found.jobs)}")
+        return
+    for job in found.jobs:
+        say(job.job_id)
+
+
+def _print(found: ReadJobs, done: tuple[Publishing, str] | None, manner: Manner) -> None:
+    if manner.as_json:
+        say_json(summary(found, done))
+    elif done is None:
+        for job in found.jobs:
+            say(job.job_id)

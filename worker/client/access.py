@@ -64,9 +64,8 @@ def broker_errors() -> Iterator[None]:
     try:
         yield
     except ChannelNotFoundEntity as error:
-        raise BrokerUnavailableError(
-            "not_found", f"{describe(error)}; declare it with `iton-worker topology --declare`"
-        ) from None
+        words = f"{describe(error)}; see whether AMQP_PREFIX and the virtual host are those of the worker"
+        raise BrokerUnavailableError("not_found", words) from None
     except AMQPError as error:
         raise BrokerUnavailableError("refused", describe(error)) from None
 

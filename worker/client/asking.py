@@ -1,20 +1,21 @@
 """From what a person asked for to the jobs that will be published."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
 from schemas.channels import JobKind
 from schemas.reading import JobRejectedError
+from worker.bootstrap.rules import acceptance_of, numbering_of
 from worker.client.csv_file import read_csv
 from worker.client.jsonl_file import read_jsonl
 from worker.client.prepared import InputError, Preparation, ReadJobs, campaign_name, faults_of
 from worker.client.text_lines import plain_lines, text_lines
-from worker.domain.recipients import NumberingPlan
 from worker.settings import Settings
 
 _FROM_STDIN = Path("-")
@@ -37,8 +38,12 @@ class Asked:
     fields: Mapping[str, object] = field(default_factory=dict)
 
 
-def read_asked(asked: Asked, settings: Settings) -> ReadJobs:
-    """Read and check everything that was asked for.
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read_asked(asked: Asked, settings: Settings, now: Callable[[], datetime] = _utc_now) -> ReadJobs:
+    """Read and check everything that was asked for, as a worker with these *settings* would.
 
     Raises:
         InputError: a file cannot be read, or something in it is wrong; lines say where and what to do.
@@ -46,13 +51,15 @@ def read_asked(asked: Asked, settings: Settings) -> ReadJobs:
     preparation = Preparation(
         kind=asked.kind,
         urgent=asked.urgent,
-        campaign=_campaign(asked),
-        max_bytes=settings.broker.max_body_bytes,
+        campaign=campaign_of(asked),
+        acceptance=acceptance_of(settings),
+        plan=numbering_of(settings),
+        sender=settings.sending.default_sender,
+        now=now(),
     )
     if asked.csv is not None:
-        plan = NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
         with _opened(asked.csv) as stream:
-            return read_csv(text_lines(stream), preparation, defaults=asked.fields, plan=plan)
+            return read_csv(text_lines(stream), preparation, defaults=asked.fields)
     if asked.jsonl is not None:
         with _opened(asked.jsonl) as stream:
             return read_jsonl(plain_lines(stream), preparation)
@@ -70,7 +77,8 @@ def _one(asked: Asked, preparation: Preparation) -> ReadJobs:
         raise InputError(faults_of(error, "the job")) from None
 
 
-def _campaign(asked: Asked) -> str:
+def campaign_of(asked: Asked) -> str:
+    """Return the start of the ids of jobs that bring none."""
     if asked.campaign is not None:
         return campaign_name(asked.campaign)
     source = asked.csv or asked.jsonl or _FROM_STDIN

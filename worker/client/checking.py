@@ -65,7 +65,8 @@ async def look_at_topology(access: BrokerAccess) -> Finding:
         "topology",
         ok=False,
         detail=f"not on the broker: {', '.join(missing)}",
-        remedy="declare it with `iton-worker topology --declare`, or set AMQP_DECLARE=true",
+        remedy="correct AMQP_PREFIX, or declare it with `iton-worker topology --declare`, "
+        "or set AMQP_DECLARE=true",
     )
 
 

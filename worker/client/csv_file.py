@@ -12,7 +12,7 @@ from schemas.reading import JobRejectedError
 from schemas.rejection import JobError
 from worker.client.csv_columns import DELIMITERS, Columns, Row
 from worker.client.prepared import MOST_FAULTS, InputError, Preparation, PreparedJob, ReadJobs
-from worker.domain.recipients import NumberingPlan, distinct
+from worker.domain.recipients import distinct
 
 
 @dataclass(slots=True)
@@ -29,16 +29,14 @@ class _Group:
     lines: list[int] = field(default_factory=list)
 
 
-def read_csv(
-    lines: Iterable[str], preparation: Preparation, *, defaults: Mapping[str, object], plan: NumberingPlan
-) -> ReadJobs:
+def read_csv(lines: Iterable[str], preparation: Preparation, *, defaults: Mapping[str, object]) -> ReadJobs:
     """Group the rows into jobs, in the order in which their first rows appear.
 
     Args:
         lines: a header line first; comma, semicolon or tab between the cells.
-        preparation: for the ids and the limits.
+        preparation: for the ids and the limits, and for what is one number where a group is too large for
+            one job.
         defaults: of a job, for columns that are absent and cells that are empty.
-        plan: tells which spellings are one number, where a group is too large for one job.
 
     Raises:
         InputError: a column, a row or a job is wrong; up to 20 faults are named.
@@ -47,7 +45,7 @@ def read_csv(
     faults: list[str] = []
     for group in _grouped(lines, defaults, urgent=preparation.urgent):
         try:
-            jobs += _jobs_of(group, replaced(preparation, urgent=group.urgent), plan)
+            jobs += _jobs_of(group, replaced(preparation, urgent=group.urgent))
         except JobRejectedError as error:
             faults += [f"line {_line_of(fault, group)}: {fault.msg}" for fault in error.errors]
     if faults:
@@ -108,14 +106,19 @@ def _read(columns: Columns, cells: list[str], defaults: Mapping[str, object]) ->
         return str(error)
 
 
-def _jobs_of(group: _Group, preparation: Preparation, plan: NumberingPlan) -> list[PreparedJob]:
+def _jobs_of(group: _Group, preparation: Preparation) -> list[PreparedJob]:
     """Make one job, or several where the recipients are too many for one."""
-    recipients = group.recipients
+    recipients, lines = group.recipients, group.lines
     if len(recipients) > MAX_RECIPIENTS:
         # The worker collapses repeats inside a job; across two jobs only we can.
-        recipients = list(distinct(recipients, plan).order)
-    pieces = (recipients[at : at + MAX_RECIPIENTS] for at in range(0, len(recipients), MAX_RECIPIENTS))
-    return [preparation.prepare({**group.template, "recipients": piece}) for piece in pieces]
+        first = dict(zip(reversed(recipients), reversed(lines), strict=True))
+        recipients = list(distinct(recipients, preparation.plan).order)
+        lines = [first.get(name, lines[0]) for name in recipients]
+    pieces = [slice(at, at + MAX_RECIPIENTS) for at in range(0, len(recipients), MAX_RECIPIENTS)]
+    return [
+        preparation.prepare({**group.template, "recipients": recipients[piece]}, lines[piece])
+        for piece in pieces
+    ]
 
 
 def _line_of(fault: JobError, group: _Group) -> int:

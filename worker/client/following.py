@@ -11,8 +11,8 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from schemas.channels import ResultKind, results_exchange
 from worker.amqp.calls import bounded
 from worker.amqp.connection import RawConnection
-from worker.amqp.declare import prepare
 from worker.client.access import BrokerAccess, visit
+from worker.client.passive import insist_on_exchanges
 from worker.domain.errors import BrokerUnavailableError
 
 _CALL_LIMIT = 10.0
@@ -65,7 +65,7 @@ class Awaited:
 async def follow(
     access: BrokerAccess, kinds: Iterable[ResultKind], on_ready: Callable[[], None] = lambda: None
 ) -> AsyncGenerator[SeenResult]:
-    """Yield results of *kinds* as they come, without end.
+    """Yield results of *kinds* as they come, without end. Nothing is declared but the queue of its own.
 
     Args:
         access: which broker.
@@ -74,11 +74,13 @@ async def follow(
 
     Raises:
         BrokerUnavailableError: no connection, or it was lost.
+        TopologyError: there are no such exchanges.
     """
     async with visit(access, name="results") as connection:
-        await prepare(connection.library, access.topology, may_declare=access.declare)
+        exchanges = [results_exchange(kind, access.topology.prefix) for kind in kinds]
+        await insist_on_exchanges(connection, exchanges, access.topology.prefix)
         arrivals: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
-        channel = await _subscribed(connection, access, kinds, arrivals)
+        channel = await _subscribed(connection, exchanges, arrivals)
         on_ready()
         lost: asyncio.Future[bool] = asyncio.ensure_future(_closed(connection))
         try:
@@ -103,8 +105,7 @@ def read_result(message: DeliveredMessage) -> SeenResult:
 
 async def _subscribed(
     connection: RawConnection,
-    access: BrokerAccess,
-    kinds: Iterable[ResultKind],
+    exchanges: Iterable[str],
     arrivals: "asyncio.Queue[DeliveredMessage]",
 ) -> AbstractChannel:
     library_channel = await bounded(connection.library.channel(), _CALL_LIMIT)
@@ -112,8 +113,7 @@ async def _subscribed(
     await channel.basic_qos(prefetch_count=_PREFETCH)
     declared = await bounded(channel.queue_declare("", exclusive=True, auto_delete=True), _CALL_LIMIT)
     queue = str(declared.queue) if declared else ""
-    for kind in kinds:
-        exchange = results_exchange(kind, access.topology.prefix)
+    for exchange in exchanges:
         await bounded(channel.queue_bind(queue, exchange, "#"), _CALL_LIMIT)
     await bounded(channel.basic_consume(queue, arrivals.put), _CALL_LIMIT)
     return channel

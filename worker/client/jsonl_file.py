@@ -55,16 +55,16 @@ class _Found:
 def _take(line: bytes, number: int, preparation: Preparation, found: _Found) -> list[str]:
     """Read one line into *found*; return its faults."""
     try:
-        job = _prepared(line, preparation)
+        job = _prepared(line, number, preparation)
     except JobRejectedError as error:
         return faults_of(error, f"line {number}")
     return found.add(job, number)
 
 
-def _prepared(line: bytes, preparation: Preparation) -> PreparedJob:
+def _prepared(line: bytes, number: int, preparation: Preparation) -> PreparedJob:
     value = read_json(line, max_bytes=preparation.max_bytes)
     if not isinstance(value, dict):
         raise rejection(
             FailureCode.NOT_AN_OBJECT, "The line is JSON but not an object: write one job a line."
         )
-    return preparation.prepare(value)
+    return preparation.prepare(value, [number])

@@ -4,11 +4,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import repeat
 from typing import assert_never
 
 from schemas.channels import JobKey, JobKind
+from schemas.failures import FailureCode
 from schemas.reading import JobRejectedError, fingerprint, read_job
+from schemas.rejection import rejection
 from worker.domain.errors import WorkerError
+from worker.domain.messages import Delivery, Lane
+from worker.domain.recipients import NumberingPlan, distinct
+from worker.handlers.acceptance import Acceptance
 
 MOST_FAULTS = 20
 
@@ -30,17 +37,59 @@ class InputError(WorkerError):
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidRecipient:
+    """An entry that cannot be sent to.
+
+    Attributes:
+        line: of the file, where there is one.
+    """
+
+    spelling: str
+    detail: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f"line {self.line}: "
+        return f"{place}{self.spelling} cannot be sent to: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a send job will do, by the settings.
+
+    Attributes:
+        distinct: numbers that can be sent to, each once.
+        encoding: ``gsm7`` or ``ucs2``.
+        segments: of the text.
+        sender: the job's own, else that of the settings.
+    """
+
+    distinct: int
+    invalid: tuple[InvalidRecipient, ...]
+    encoding: str
+    segments: int
+    sender: str | None
+
+    @property
+    def credits(self) -> int:
+        """One for each segment and number; those on the DND list cost nothing."""
+        return self.distinct * self.segments
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedJob:
     """A job that the worker will accept.
 
     Attributes:
         entries: recipients of a send job, message ids of a status job.
+        sending: of a send job.
     """
 
     job_id: str
     routing_key: str
     body: bytes
     entries: int
+    sending: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +109,79 @@ class ReadJobs:
         """Recipients, or message ids, of all jobs."""
         return sum(job.entries for job in self.jobs)
 
+    @property
+    def sendings(self) -> list[Sending]:
+        """What the send jobs will do."""
+        return [job.sending for job in self.jobs if job.sending is not None]
+
+    @property
+    def distinct(self) -> int:
+        """Numbers that can be sent to; one that is in two jobs gets two texts, and counts twice."""
+        return sum(sending.distinct for sending in self.sendings)
+
+    @property
+    def invalid(self) -> list[InvalidRecipient]:
+        """Entries that cannot be sent to."""
+        return [each for sending in self.sendings for each in sending.invalid]
+
+    def insist_on_numbers(self) -> None:
+        """Let nothing pass that would send to nobody.
+
+        Raises:
+            InputError: no entry of any job can be sent to.
+        """
+        if self.sendings and not self.distinct:
+            raise InputError([str(each) for each in self.invalid])
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How all jobs of one input are made ready.
+    """How all jobs of one input are made ready, by the worker's own rules.
 
     Attributes:
         campaign: start of the ids of jobs that bring none.
-        max_bytes: of a body.
+        acceptance: what the settings allow.
+        plan: whose numbers they allow.
+        sender: of jobs that name none.
+        now: what is not to be sent after an earlier moment is refused.
     """
 
     kind: JobKind
     urgent: bool
     campaign: str
-    max_bytes: int
+    acceptance: Acceptance
+    plan: NumberingPlan
+    sender: str | None
+    now: datetime
 
-    def prepare(self, job: Mapping[str, object]) -> PreparedJob:
+    def prepare(self, job: Mapping[str, object], lines: Sequence[int] = ()) -> PreparedJob:
         """Check *job* and give it an id if it has none: the campaign's name and a digest of its content.
 
+        Args:
+            job: its fields.
+            lines: of the file, where each recipient stands; one line: where all do.
+
         Raises:
-            JobRejectedError: the worker would reject it.
+            JobRejectedError: the worker would reject it, or it is over.
         """
         given = job if job.get("job_id") is not None else {**job, "job_id": self._derived_id(job)}
         body = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        job_id, entries = self._read(body)
-        return PreparedJob(job_id, self.routing_key, body, entries)
+        match self.kind:
+            case JobKind.SEND:
+                return self._send(body, lines)
+            case JobKind.STATUS:
+                status = read_job(JobKind.STATUS, body, max_bytes=self.max_bytes)
+                return PreparedJob(status.job_id, self.routing_key, body, len(status.job.message_ids))
+            case JobKind.ACCOUNT:
+                account = read_job(JobKind.ACCOUNT, body, max_bytes=self.max_bytes)
+                return PreparedJob(account.job_id, self.routing_key, body, 0)
+            case _:
+                assert_never(self.kind)
+
+    @property
+    def max_bytes(self) -> int:
+        """Of a body."""
+        return self.acceptance.max_body_bytes
 
     @property
     def routing_key(self) -> str:
@@ -99,22 +196,37 @@ class Preparation:
             case _:
                 assert_never(self.kind)
 
-    def _read(self, body: bytes) -> tuple[str, int]:
-        """Return the id, and the count of recipients or message ids, of a valid job."""
-        match self.kind:
-            case JobKind.SEND:
-                send = read_job(JobKind.SEND, body, max_bytes=self.max_bytes)
-                return send.job_id, len(send.job.recipients)
-            case JobKind.STATUS:
-                status = read_job(JobKind.STATUS, body, max_bytes=self.max_bytes)
-                return status.job_id, len(status.job.message_ids)
-            case JobKind.ACCOUNT:
-                return read_job(JobKind.ACCOUNT, body, max_bytes=self.max_bytes).job_id, 0
-            case _:
-                assert_never(self.kind)
+    def _send(self, body: bytes, lines: Sequence[int]) -> PreparedJob:
+        job, brief = self.acceptance.send_job(Delivery(Lane.SEND, body, self.routing_key))
+        if brief.expires_at is not None and brief.expires_at <= self.now:
+            raise rejection(
+                FailureCode.EXPIRED, "`expires_at` is over: nothing would be sent any more.", "expires_at"
+            )
+        recipients = distinct(job.recipients, self.plan)
+        sending = Sending(
+            distinct=len(recipients.order) - len(recipients.invalid),
+            invalid=_placed(recipients.invalid, job.recipients, lines),
+            encoding=brief.encoding,
+            segments=brief.segments,
+            sender=brief.sender or self.sender,
+        )
+        return PreparedJob(brief.job_id, self.routing_key, body, len(job.recipients), sending)
 
     def _derived_id(self, job: Mapping[str, object]) -> str:
         return f"{self.campaign}-{fingerprint(job)[:_DIGEST]}"
+
+
+def _placed(
+    invalid: Mapping[str, str], recipients: Sequence[str], lines: Sequence[int]
+) -> tuple[InvalidRecipient, ...]:
+    """Find the first line of each."""
+    if not invalid:
+        return ()
+    places = lines if len(lines) == len(recipients) else repeat(lines[0] if lines else None)
+    first: dict[str, int | None] = {}
+    for spelling, line in zip(recipients, places, strict=False):
+        first.setdefault(spelling, line)
+    return tuple(InvalidRecipient(spelling, detail, first[spelling]) for spelling, detail in invalid.items())
 
 
 def campaign_name(given: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from worker.bootstrap import gateway_of, ledger_of
+from worker.bootstrap.adapters import gateway_of, ledger_of
 from worker.client.access import BrokerAccess
 from worker.client.checking import (
     Finding,

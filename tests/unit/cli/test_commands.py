@@ -10,6 +10,7 @@ from tests.support.restored_logs import restored_logs
 from worker.cli.app import main
 from worker.settings import settings_table
 
+_COST = "gsm7 in 1 segment; 2 credits at the most"
 COMMANDS = ["run", "submit", "results", "topology", "check", "simulate-gateway", "schema", "dead"]
 
 
@@ -160,11 +161,14 @@ class TestSubmitWithoutBroker:
 
     def test_a_dry_run_prints_ids_and_a_summary(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Ids to stdout, the summary to stderr."""
-        arguments = ["submit", "--dry-run", "--to", "1,2", "--to", "3", "--text", "x", "--job-id", "j"]
-        assert main(arguments) == 0
+        numbers = ["--to", "919876543210,+91 98765 43210", "--to", "919876543211"]
+        assert main(["submit", "--dry-run", *numbers, "--text", "x", "--job-id", "j"]) == 0
         captured = capsys.readouterr()
         assert captured.out == "j\n"
-        assert captured.err == "iton-worker: 1 job to 3 recipients: all valid, nothing published\n"
+        assert captured.err.splitlines() == [
+            f"iton-worker: 1 job to 3 recipients: 2 distinct, none invalid; {_COST}",
+            "iton-worker: nothing published",
+        ]
 
     def test_a_dry_run_in_json_is_one_object(self, capsys: pytest.CaptureFixture[str]) -> None:
         """With every job."""
@@ -198,12 +202,13 @@ class TestSubmitWithoutBroker:
         """With what to do; the password is not in it."""
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("AMQP_URL", "amqp://guest:hush-hush@127.0.0.1:1/")
-            assert main(["submit", "--to", "1", "--text", "x"]) == 1
+            assert main(["submit", "--to", "919876543210", "--text", "x"]) == 1
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert captured.err.count("\n") == 1
-        assert "127.0.0.1:1 cannot be reached: connection refused" in captured.err
-        assert "0 of 1 jobs are published" in captured.err
+        _, trouble, remedy = captured.err.splitlines()
+        assert "127.0.0.1:1 cannot be reached: connection refused: job cli-" in trouble
+        assert trouble.endswith(" is not published")
+        assert "repeat the command with --job-id cli-" in remedy
         assert "hush-hush" not in captured.err
 
     def test_every_part_that_is_down_is_a_line_of_check(self, capsys: pytest.CaptureFixture[str]) -> None:

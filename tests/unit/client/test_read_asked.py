@@ -15,6 +15,7 @@ from worker.settings import Settings, load_settings
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     """Default settings, whatever the machine's environment holds."""
     monkeypatch.setenv("WORKER_SECRETS_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("ITON_ALLOWED_PARAMS", "templateId")
     return load_settings(credentials=False, env_file=tmp_path / "none.env")
 
 

@@ -1,0 +1,19 @@
+"""What the settings allow a job to ask for."""
+
+from worker.domain.recipients import NumberingPlan
+from worker.handlers.acceptance import Acceptance
+from worker.settings import Settings
+
+
+def acceptance_of(settings: Settings) -> Acceptance:
+    """Return what the settings allow a send job to ask for."""
+    return Acceptance(
+        max_body_bytes=settings.broker.max_body_bytes,
+        max_segments=settings.sending.max_segments,
+        allowed_params=frozenset(settings.gateway.allowed_params),
+    )
+
+
+def numbering_of(settings: Settings) -> NumberingPlan:
+    """Return whose numbers the settings accept."""
+    return NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
