@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from schemas import channels
 from schemas.channels import APP_ID, CONTENT_TYPE, DeadHeader, JobKey, JobKind, ResultKind
+from schemas.examples import DEAD_HEADERS, EXAMPLES
 
 Json = dict[str, Any]
 
@@ -37,6 +38,32 @@ _RESULT_PROPERTIES: Final = {
     "timestamp": "When it was published.",
     "app_id": APP_ID,
 }
+_HOST: Final = {"default": "localhost", "description": "The broker's, of the worker's setting AMQP_URL."}
+_VHOST: Final = {
+    "default": "%2F",
+    "description": "The virtual host, percent-encoded; RabbitMQ's default one is a slash.",
+}
+_SERVERS: Final = {
+    name: {
+        "host": f"{{host}}:{port}",
+        "pathname": "/{vhost}",
+        "protocol": protocol,
+        "protocolVersion": "0.9.1",
+        "description": description,
+        "variables": {"host": _HOST, "vhost": _VHOST},
+        "security": [{"$ref": "#/components/securitySchemes/login"}],
+    }
+    for name, protocol, port, description in (
+        ("broker", "amqp", 5672, "The RabbitMQ that producers, workers and consumers share."),
+        ("brokerTls", "amqps", 5671, "The same through TLS."),
+    )
+}
+_LOGIN: Final = {"type": "userPassword", "description": "A user of the broker."}
+_CORRELATION: Final = {
+    "description": "A result is of the job whose job_id it has; where a job brings none, its AMQP message_id "
+    "stands in. The AMQP property correlation_id of a job comes back with its results as well.",
+    "location": "$message.payload#/job_id",
+}
 _DEAD_HEADERS: Final = {
     DeadHeader.REASON: {"type": "string", "description": "A failure code."},
     DeadHeader.DETAIL: {"type": "string", "description": "The reason for people."},
@@ -62,6 +89,7 @@ def document(version: str, prefix: str, schemas: Json) -> Json:
             "license": {"name": "MIT"},
         },
         "defaultContentType": CONTENT_TYPE,
+        "servers": _SERVERS,
         "channels": {
             **{_job_channel(key): _jobs(key, prefix) for key in JobKey},
             **{_result_channel(kind): _results(kind, prefix) for kind in ResultKind},
@@ -84,7 +112,12 @@ def document(version: str, prefix: str, schemas: Json) -> Json:
             },
             "publishDeadLetters": _publish("deadLetters"),
         },
-        "components": {"messages": _messages(), "schemas": schemas},
+        "components": {
+            "messages": _messages(schemas),
+            "schemas": schemas,
+            "correlationIds": {"jobId": _CORRELATION},
+            "securitySchemes": {"login": _LOGIN},
+        },
     }
 
 
@@ -165,10 +198,13 @@ def _publish(channel: str) -> Json:
     }
 
 
-def _messages() -> Json:
-    jobs = {name: _message(name, f"{kind.value}.job", _JOB_PROPERTIES) for kind, name in JOB_MODELS.items()}
+def _messages(schemas: Json) -> Json:
+    jobs = {
+        name: _message(name, f"{kind.value}.job", _JOB_PROPERTIES, schemas[name]["examples"])
+        for kind, name in JOB_MODELS.items()
+    }
     results = {
-        name: _message(name, kind.message_type, _RESULT_PROPERTIES)
+        name: _message(name, kind.message_type, _RESULT_PROPERTIES, EXAMPLES[name])
         for kind, names in RESULT_MODELS.items()
         for name in names
     }
@@ -177,18 +213,20 @@ def _messages() -> Json:
         "summary": "A job that was given up, body and properties untouched; it need not be JSON.",
         "headers": {"type": "object", "properties": dict(_DEAD_HEADERS), "required": list(_DEAD_HEADERS)},
         "payload": {},
+        "examples": [{"headers": DEAD_HEADERS, "payload": schemas[JOB_MODELS[JobKind.SEND]]["examples"][0]}],
     }
     return {**jobs, **results, "DeadLetter": dead}
 
 
-def _message(name: str, message_type: str, properties: dict[str, str]) -> Json:
+def _message(name: str, message_type: str, properties: dict[str, str], examples: list[Json]) -> Json:
+    # No contentEncoding: in AMQP and here that names a compression, and bodies have none.
     return {
         "name": name,
         "contentType": CONTENT_TYPE,
+        "correlationId": {"$ref": "#/components/correlationIds/jobId"},
         "headers": _TRACEPARENT,
         "payload": {"$ref": SCHEMAS.format(model=name)},
-        "bindings": {
-            "amqp": {"contentEncoding": "utf-8", "messageType": message_type, "bindingVersion": BINDING}
-        },
+        "examples": [{"payload": example} for example in examples],
+        "bindings": {"amqp": {"messageType": message_type, "bindingVersion": BINDING}},
         "x-amqp-properties": properties,
     }

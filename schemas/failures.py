@@ -34,11 +34,6 @@ class FailureCode(StrEnum):
         "The body is larger than the worker reads (8 MiB).",
         "Split the job into several.",
     )
-    UNSUPPORTED_ENCODING = (
-        "unsupported_encoding",
-        "The AMQP property content_encoding or content_type names something other than plain UTF-8 JSON.",
-        "Publish the body uncompressed, as UTF-8 JSON.",
-    )
     NOT_UTF8 = (
         "not_utf8",
         "The body is not UTF-8, or starts with a byte order mark.",
@@ -153,16 +148,6 @@ class FailureCode(StrEnum):
         "The entry cannot be a phone number.",
         "Correct the number.",
     )
-    REGION_NOT_ALLOWED = (
-        "region_not_allowed",
-        "The number belongs to a region that the worker's settings do not allow.",
-        "Correct the country code, or ask the operator to allow the region.",
-    )
-    NOT_A_MOBILE = (
-        "not_a_mobile",
-        "The number cannot be a mobile number.",
-        "Give a mobile number.",
-    )
     DND_UNVERIFIED = (
         "dnd_unverified",
         "The gateway said nothing about the number on the DND list, so it was not sent to.",
@@ -172,11 +157,6 @@ class FailureCode(StrEnum):
         "expired",
         "expires_at passed before the call; nothing was sent.",
         "Send a new job if the message still matters.",
-    )
-    TOO_LONG_FOR_GATEWAY = (
-        "too_long_for_gateway",
-        "Text and params make a request that is too long even for one recipient.",
-        "Shorten the text or the params.",
     )
     # The gateway refused.
     REJECTED_BY_GATEWAY = (

@@ -22,7 +22,6 @@ _UNCERTAIN: Final = frozenset(
 _NEVER_STARTED: Final = frozenset(
     {
         FailureCode.TOO_LARGE,
-        FailureCode.UNSUPPORTED_ENCODING,
         FailureCode.NOT_UTF8,
         FailureCode.NOT_JSON,
         FailureCode.NOT_AN_OBJECT,

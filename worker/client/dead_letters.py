@@ -10,13 +10,16 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from schemas.channels import DeadHeader, JobKind
+from schemas.channels import JobKind
 from worker.amqp.dead_records import DeadLetterRecord
 from worker.amqp.wire import Properties
 
 BROKER_REASONS = frozenset({"delivery_limit", "expired", "maxlen", "rejected", "unknown"})
 """Reasons that no worker gave: the broker's words where it dead-lettered by itself, or nobody's."""
 
+# RabbitMQ adds these where it dead-letters and delivers by itself.
+_BROKERS = frozenset({"x-delivery-count", "x-acquired-count", "x-opt-delivery-count"})
+_ADDED = ("x-iton-", "x-death", "x-first-death-", "x-last-death-")
 _FIELDS = (
     "message_id",
     "correlation_id",
@@ -40,7 +43,7 @@ class DeadJob:
         job_id: of the body, else the message's id; None where there is neither.
         time: when it died, as the worker wrote it.
         properties: the original's, those that are text.
-        headers: the original's, without those that say why it is dead.
+        headers: the original's, without those that worker and broker added.
         id: what a replay of it is known by.
         kind: of job; None where nothing tells.
         died: the same as *time*; None where nothing tells.
@@ -144,9 +147,14 @@ def _properties(properties: Properties) -> dict[str, JsonValue]:
 
 
 def _others(properties: Properties) -> dict[str, JsonValue]:
-    ours = {header.value for header in DeadHeader}
     names = [key.decode("utf-8", "backslashreplace") for key, _ in properties.headers or ()]
-    return {name: _as_json(properties.header(name)) for name in names if name not in ours}
+    return {name: _as_json(properties.header(name)) for name in names if _is_producers(name)}
+
+
+def _is_producers(name: str) -> bool:
+    """Tell a header of the producer's from those that the worker and the broker add on the way."""
+    lowered = name.lower()
+    return lowered not in _BROKERS and not lowered.startswith(_ADDED)
 
 
 def _as_json(value: object) -> JsonValue:

@@ -143,3 +143,25 @@ class TestCopies:
         assert first.header("x-iton-id") != second.header("x-iton-id")
         assert first.header("x-iton-replay") == second.header("x-iton-replay") == record.replay_id
         assert len(record.replay_id) < 100
+
+
+class TestShownHeaders:
+    """What a person sees as the producer's."""
+
+    def test_are_those_that_the_producer_gave(self) -> None:
+        """Not what worker and broker added on the way, whatever else begins with an x."""
+        headers: dict[str, FieldValue] = {
+            "tenant": "blue",
+            "x-tenant": "green",
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "x-iton-reason": "not_json",
+            "x-iton-first-seen": "2026-03-01T12:00:00Z",
+            "x-death": [death("sms.send")],
+            "x-first-death-queue": "sms.send",
+            "x-last-death-reason": "expired",
+            "x-delivery-count": 3,
+            "x-acquired-count": 4,
+        }
+        shown = read_dead_job(letter(headers=headers), 1, "sms")
+        assert {"tenant", "x-tenant", "traceparent"} == set(shown.headers)
+        assert shown.whole()["headers"] == shown.headers
