@@ -1,0 +1,78 @@
+"""What a worker has going: compared before and after its work, it tells what was left behind."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from tests.worlds.process import Process
+
+_GAUGES = ("iton_worker_calls_in_flight", "iton_worker_jobs_in_flight")
+_OWN = "worker."
+_CACHES = ("NumberMemory",)
+
+
+def census(process: Process) -> Counter[str]:
+    """Count tasks by their names and what waits in the worker's objects."""
+    counted: Counter[str] = Counter()
+    for task in process.host.tasks:
+        if not task.done():
+            counted[f"task {getattr(task.get_coro(), '__qualname__', '?')}"] += 1
+    for what, many in _waiting(process.assembly):
+        counted[what] += many
+    return counted
+
+
+def left_over(process: Process, usual: Counter[str]) -> tuple[str, ...]:
+    """Name what *process* has more of than *usual* with nothing to do."""
+    now = census(process)
+    found = [
+        f"{what}: {now[what]} in place of {usual[what]}" for what in sorted(now) if now[what] > usual[what]
+    ]
+    if process.way.under_way:
+        found.append(f"calls under way: {process.way.under_way}")
+    gauges = process.assembly.metrics.text().decode().splitlines()
+    found += [line for line in gauges if line.startswith(_GAUGES) and not line.endswith(" 0.0")]
+    return tuple(found)
+
+
+def after_end(process: Process, timers: int, ends: int) -> tuple[str, ...]:
+    """Name what is left of a process that has ended."""
+    tasks = [task for task in process.host.tasks if not task.done()]
+    found = [f"task {getattr(task.get_coro(), '__qualname__', task)} after the end" for task in tasks]
+    if timers:
+        found.append(f"{timers} timers after the end")
+    if ends:
+        found.append(f"{ends} connections after the end")
+    return tuple(found)
+
+
+def _waiting(root: object) -> Iterator[tuple[str, int]]:
+    """Walk our own objects; yield locks held, leaves of semaphores in use, and futures that wait."""
+    seen: set[int] = set()
+    left = [("", root)]
+    while left:
+        place, each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, asyncio.Future):
+            if not isinstance(each, asyncio.Task) and not each.done():
+                yield f"future {place}", 1
+        elif isinstance(each, asyncio.Lock):
+            yield f"lock {place}", each.locked()
+        elif isinstance(each, asyncio.Semaphore):
+            yield f"leaves taken of {place}", -each._value
+        elif isinstance(each, dict):
+            left.extend((f"{place}{{}}", value) for value in [*each.values(), *each.keys()])
+        elif isinstance(each, list | tuple | set | frozenset | deque):
+            left.extend((f"{place}[]", value) for value in each)
+        elif type(each).__module__.startswith(_OWN) and type(each).__name__ not in _CACHES:
+            left.extend((f"{type(each).__name__}.{name}", value) for name, value in _fields(each))
+
+
+def _fields(each: object) -> Iterator[tuple[str, object]]:
+    for kind in type(each).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            if hasattr(each, name):
+                yield name, getattr(each, name)
+    yield from getattr(each, "__dict__", {}).items()

@@ -1,0 +1,104 @@
+"""What happened in a world: what the oracles judge, and what a person reads."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tests.worlds.gateway import Call
+from tests.worlds.plan import Job, World
+from tests.worlds.queues import Published
+
+Line = tuple[float, str, str]
+
+
+@dataclass(slots=True)
+class Life:
+    """One worker process, from start to end.
+
+    Attributes:
+        how: it ended: ``killed``, ``stopped``; empty while it runs.
+        drained: seconds that its stop took.
+        left: what it had left behind when its work was done, and after its end.
+    """
+
+    host: str
+    began: float
+    ended: float | None = None
+    how: str = ""
+    code: int | None = None
+    drained: float = 0.0
+    left: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Frozen:
+    """A time in which a host stood still."""
+
+    host: str
+    began: float
+    ended: float
+
+
+@dataclass
+class History:
+    """Times are the loop's; `began` is the plan's zero.
+
+    Attributes:
+        finished: whether all work was done in time.
+        submitted: when each job was published.
+        deliveries: how often each message was handed out, by queue and message.
+        in_hand: at each look, how many messages each host held.
+        waiting: at each look, how many messages were ready in the queues of work.
+        unready: at each look, who was not ready, and why.
+        results: parsed bodies of the results of each exchange, in their order.
+        seen: the last state of each ledger entry.
+        unhandled: what the event loop was told that nobody handled.
+    """
+
+    world: World
+    began: float = 0.0
+    ended: float = 0.0
+    finished: bool = False
+    steps: int = 0
+    submitted: list[tuple[float, Job]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+    results: list[tuple[Published, dict[str, Any]]] = field(default_factory=list)
+    lives: list[Life] = field(default_factory=list)
+    frozen: list[Frozen] = field(default_factory=list)
+    deliveries: Counter[tuple[str, int]] = field(default_factory=Counter)
+    in_hand: list[tuple[float, Mapping[str, int]]] = field(default_factory=list)
+    waiting: list[tuple[float, int]] = field(default_factory=list)
+    unready: list[tuple[float, str, Mapping[str, str]]] = field(default_factory=list)
+    seen: dict[str, bytes] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    notes: list[Line] = field(default_factory=list)
+    unhandled: list[str] = field(default_factory=list)
+    stuck: str = ""
+
+    def note(self, at: float, host: str, what: str) -> None:
+        """Put a line into the trace."""
+        self.notes.append((at, host, what))
+
+    def trace(self) -> Iterator[str]:
+        """Tell what happened when, a line each."""
+        for at, host, what in sorted([*self.notes, *self.lines], key=lambda line: line[0]):
+            yield f"{at - self.began:10.4f}  {host:12} {what}"
+
+    def sends(self) -> Iterator[Call]:
+        """Yield the sendSMS calls."""
+        return (call for call in self.calls if call.command == "sendSMS")
+
+    def results_of(self, name: str) -> list[tuple[Published, dict[str, Any]]]:
+        """Return the results of one job, in their order."""
+        return self.by_job.get(name, [])
+
+    @cached_property
+    def by_job(self) -> Mapping[str, list[tuple[Published, dict[str, Any]]]]:
+        """Results by job id."""
+        found: dict[str, list[tuple[Published, dict[str, Any]]]] = defaultdict(list)
+        for published, result in self.results:
+            found[result.get("job_id") or ""].append((published, result))
+        return found

@@ -1,0 +1,252 @@
+"""An event loop in virtual time, in which whole hosts are killed and frozen.
+
+Nothing here waits: when nobody has anything to do, the clock goes to the next timer. The same calls in the
+same order always give the same run, so a seed is enough to see one again.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import Context, ContextVar
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
+
+from tests.worlds.net import Network
+
+T = TypeVar("T")
+
+HOST: "ContextVar[Host | None]" = ContextVar("host", default=None)
+_MOST_AT_ONCE = 300_000  # steps without a moment between them: somebody turns in circles
+
+
+class StandstillError(Exception):
+    """Nobody has anything to do, now or ever, and the world has not ended."""
+
+
+class BusyLoopError(Exception):
+    """Time stands still because somebody never pauses."""
+
+
+class Host:
+    """A machine: what runs on it is killed or frozen as one.
+
+    Attributes:
+        alive: a dead one runs nothing any more, not even what stands in ``finally``.
+        frozen: its callbacks wait.
+        tasks: made on it.
+        steps: callbacks that ran on it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.frozen = False
+        self.steps = 0
+        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.waiting: list[asyncio.Handle] = []
+        self.context = Context()
+        self.context.run(HOST.set, self)
+        self._buried: list[asyncio.Task[Any]] = []
+
+    def owns(self, task: "asyncio.Task[Any]") -> None:
+        """Take a task that was made here; one that a dead host's last step makes will never run."""
+        self.tasks.add(task)
+        if not self.alive:
+            self._bury_later(task)
+
+    def kill(self) -> None:
+        """Run nothing of it any more. Its tasks are kept, or their ``finally`` blocks would run."""
+        self.alive = False
+        for task in list(self.tasks):
+            self._bury_later(task)
+        self.waiting.clear()
+
+    def _bury_later(self, task: "asyncio.Task[Any]") -> None:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._buried.append(task)
+
+    def bury(self) -> None:
+        """Let go of what is left of it."""
+        self.kill()
+        while self._buried:
+            task = self._buried.pop()
+            with suppress(BaseException):
+                # What its ``finally`` blocks begin is of this host as well.
+                self.context.copy().run(task.get_coro().close)
+
+
+class _Numbered:
+    """Hashes by order of birth, not by address: sets of it come in the same order in every run."""
+
+    _numbers = 0
+    _number: int
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        made = super().__new__(cls)
+        _Numbered._numbers += 1
+        made._number = _Numbered._numbers
+        return made
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _Future(_Numbered, asyncio.Future[Any]):
+    """A future with a number."""
+
+
+class _Task(_Numbered, asyncio.Task[Any]):
+    """A task with a number."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """Runs everything in one process, as fast as the processor can.
+
+    Attributes:
+        network: makes all connections.
+        steps: callbacks that ran.
+    """
+
+    _ready: "deque[asyncio.Handle]"
+    _scheduled: "list[asyncio.TimerHandle]"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 1_000.0
+        self.steps = 0
+        self._steps_at_once = 0
+        self.network = Network(self)
+        self.unhandled: list[str] = []
+        self.set_exception_handler(self._note)
+
+    def time(self) -> float:
+        """Seconds of the world."""
+        return self._now
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        """Return a future whose place in a set is the same in every run."""
+        return _Future(loop=self)
+
+    def create_task(  # type: ignore[override]  # asyncio's own has other types in each version
+        self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[T]:
+        """Make a task that belongs to the host of whoever makes it, also in an empty context."""
+        host = HOST.get()
+        if context is not None and HOST not in context:
+            context.run(HOST.set, host)
+        task = _Task(coro, loop=self, name=name, context=context)
+        if host is not None:
+            host.owns(task)
+        return task
+
+    def run_in_executor(
+        self, _executor: object, func: Callable[..., T], *args: object
+    ) -> "asyncio.Future[T]":
+        """Do it at once: a thread would live in another time."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            future.set_exception(error)
+        return future
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], host: str, port: int, **_: object
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Connect inside the world."""
+        return await self.network.connect(HOST.get(), (host, port), protocol_factory)
+
+    async def create_server(self, *_: object, **__: object) -> "_NoServer":  # type: ignore[override]
+        """Serve nobody: nothing in the world scrapes."""
+        return _NoServer()
+
+    def thaw(self, host: Host) -> None:
+        """Let a frozen host go on with what came meanwhile."""
+        host.frozen = False
+        self._ready.extend(host.waiting)
+        host.waiting = []
+
+    def timers_of(self, host: Host) -> int:
+        """How many timers run for *host*."""
+        handles = [*self._scheduled, *self._ready]
+        return sum(not h.cancelled() and h._context.get(HOST) is host for h in handles)  # type: ignore[attr-defined]
+
+    def _run_once(self) -> None:
+        ready, scheduled = self._ready, self._scheduled
+        if not ready:
+            self._go_to_the_next_timer()
+        while scheduled and scheduled[0]._when <= self._now:  # type: ignore[attr-defined]
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False  # type: ignore[attr-defined]
+            ready.append(timer)
+        self._steps_at_once += len(ready)
+        if self._steps_at_once > _MOST_AT_ONCE:
+            raise BusyLoopError(f"{_MOST_AT_ONCE} steps without a pause: {ready[0]!r:.300}")
+        for _ in range(len(ready)):
+            self._run(ready.popleft())
+
+    def _run(self, handle: asyncio.Handle) -> None:
+        if handle.cancelled():
+            return
+        host = handle._context.get(HOST)  # type: ignore[attr-defined]
+        if host is not None:
+            if not host.alive:
+                return
+            if host.frozen:
+                host.waiting.append(handle)
+                return
+            host.steps += 1
+        self.steps += 1
+        handle._run()
+
+    def _go_to_the_next_timer(self) -> None:
+        scheduled = self._scheduled
+        while scheduled and scheduled[0].cancelled():
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False  # type: ignore[attr-defined]
+        if not scheduled:
+            raise StandstillError
+        when = scheduled[0]._when  # type: ignore[attr-defined]
+        if when > self._now:
+            self._now = when
+            self._steps_at_once = 0
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Leave it where it is: it is passed over when its time has come."""
+
+    def _process_events(self, event_list: object) -> None:
+        """There are none from outside."""
+
+    def _write_to_self(self) -> None:
+        """Nobody waits in a system call."""
+
+    def _note(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        whose = context.get("task") or context.get("future")
+        self.unhandled.append(f"{context.get('message')}: {error!r} {whose!r:.300}")
+
+
+class _Address:
+    def getsockname(self) -> tuple[str, int]:
+        return ("0.0.0.0", 8080)  # noqa: S104 - nothing listens
+
+
+class _NoServer:
+    """What a listening server looks like to those who close it."""
+
+    sockets = (_Address(),)
+
+    def close(self) -> None:
+        """Stop."""
+
+    def is_serving(self) -> bool:
+        """Whether it serves."""
+        return True
+
+    async def wait_closed(self) -> None:
+        """It is."""

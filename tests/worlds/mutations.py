@@ -1,0 +1,232 @@
+"""Faults that are planted, one at a time, to see whether worlds find them: the table."""
+
+from dataclasses import dataclass
+
+_PART = "worker.handlers.part_run"
+_ADMISSION = "worker.admission.admission"
+_STANDING = "worker.admission.standing"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One fault.
+
+    Attributes:
+        module: whose source is changed.
+        old: is there exactly once.
+        found_by: the oracles of which one must speak.
+        theme: of the worlds that are likely to show it first.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+    found_by: tuple[str, ...]
+    theme: str
+
+
+MUTATIONS = (
+    Mutation(
+        "the claim is written after the call",
+        _PART,
+        "            await self._write(claim)\n",
+        "            self.wrote(Held(self.held.key, self.held.token, claim))\n",
+        ("no_double",),
+        "kills",
+    ),
+    Mutation(
+        "acknowledged before the result is confirmed",
+        "worker.handlers.completion",
+        "        await self._publish(message, alone=run.late)\n",
+        '        __import__("asyncio").ensure_future(self._publish(message, alone=run.late))\n',
+        ("nothing_lost",),
+        "kills",
+    ),
+    Mutation(
+        "no lease: a call under way is taken over at once",
+        _PART,
+        "until = clock.elapsed() + min(max(lease - age, 0.0), lease)",
+        "until = clock.elapsed() + 0 * age",
+        ("not_hasty",),
+        "kills",
+    ),
+    Mutation(
+        "a late reply is dropped",
+        _PART,
+        "            await self._revise(message_ids)\n",
+        "            pass\n",
+        ("every_id_published",),
+        "kills",
+    ),
+    Mutation(
+        "a cancelled waiter leaks its leave to call",
+        _ADMISSION,
+        "            if leave.granted:\n                self._limiter.give_back()",
+        "            if leave.granted and leave.urgent is None:\n                self._limiter.give_back()",
+        ("nothing_left", "it_ends"),
+        "everything",
+    ),
+    Mutation(
+        "a mean over the all-time minimum is taken for a queue",
+        "worker.admission.call_limit",
+        "        seen = _quartiles(self.recent)\n        self.recent.clear()\n"
+        "        self.best = tuple(map(min, self.best or seen, seen))\n",
+        "        seen = (sum(self.recent) / len(self.recent),)\n"
+        "        self.best = (min(*self.best, *self.recent),)\n        self.recent.clear()\n",
+        ("keeps_pace",),
+        "pace",
+    ),
+    Mutation(
+        "one refusal pauses everybody",
+        _STANDING,
+        "        if others_served or (answer.answered and trouble is None):\n",
+        "        if others_served and trouble is answer:\n",
+        ("nobody_is_blamed", "slows_nobody"),
+        "own",
+    ),
+    Mutation(
+        "jobs are kept in hand for as long as an outage lasts",
+        _ADMISSION,
+        "        if self._standing.is_away(leave.command):\n",
+        "        if self._standing.is_away(leave.command) and self._stopped:\n",
+        ("gentle_in_an_outage", "is_taken_over"),
+        "outage",
+    ),
+    Mutation(
+        "given back without a pause",
+        "worker.amqp.settlement",
+        "        await self._sleep(self._requeue_pause)\n",
+        "",
+        ("few_copies", "little_to_do", "it_ends"),
+        "broker",
+    ),
+    Mutation(
+        "a probe may take as long as a call",
+        "worker.probes",
+        "_PATIENCE = 3.0",
+        "_PATIENCE = 60.0",
+        ("goes_on_after_an_outage",),
+        "outage",
+    ),
+    Mutation(
+        "the last part of a large job is not handed out",
+        "worker.handlers.large_jobs",
+        "        await parallel.each(publish, numbers, limit=_AT_ONCE)\n",
+        "        await parallel.each(publish, list(numbers)[:-1], limit=_AT_ONCE)\n",
+        ("nothing_lost",),
+        "calm",
+    ),
+    Mutation(
+        "a number that the DND endpoint does not name is sent to",
+        "worker.handlers.send",
+        "if dnd.get(name) is False)",
+        "if dnd.get(name) is not True)",
+        ("nobody_listed",),
+        "calm",
+    ),
+    Mutation(
+        "a changed outcome keeps its revision",
+        "worker.domain.entry",
+        "replace(revised, revision=entry.revision + 1) if published else revised",
+        "revised if published else revised",
+        ("one_outcome",),
+        "kills",
+    ),
+    Mutation(
+        "a connection that was reset is taken for one that never was",
+        "worker.iton.client",
+        "_NOT_SENT = (",
+        "_NOT_SENT = (httpx.ReadError, ",
+        ("no_double",),
+        "replies",
+    ),
+    Mutation(
+        "the end of a job's time is not looked at",
+        "worker.domain.verdict",
+        "        return self.expires_at is not None and now >= self.expires_at\n",
+        "        return self.expires_at is not None and now is None\n",
+        ("in_time",),
+        "outage",
+    ),
+    Mutation(
+        "other content under a known id is taken for a repeat",
+        "worker.handlers.send",
+        "    if held.entry.fingerprint != brief.fingerprint:\n",
+        "    if held.entry.fingerprint is None:\n",
+        ("nothing_lost",),
+        "calm",
+    ),
+    Mutation(
+        "whoever waits for a job's lock is passed over",
+        "worker.resilience.keyed_lock",
+        "            if not turn.done():\n                turn.set_result(None)",
+        "            if turn.done():\n                turn.set_result(None)",
+        ("it_ends",),
+        "calm",
+    ),
+    Mutation(
+        "a publish that the broker refused counts as confirmed",
+        "worker.amqp.confirms",
+        'waiting.fail(RefusedError("the broker refused the message"))',
+        "waiting.confirmed.set_result(None)",
+        ("nothing_lost",),
+        "broker",
+    ),
+    Mutation(
+        "a shared question that fails is not answered",
+        "worker.resilience.batcher",
+        "                asker.fail(error)\n",
+        "                continue\n",
+        ("it_ends", "goes_on_after_an_outage", "nothing_left"),
+        "outage",
+    ),
+    Mutation(
+        "no pause between two tries",
+        "worker.resilience.retry",
+        "        return self._random.uniform(0, min(bound, self._backoff.longest))\n",
+        "        return 0.0 * bound\n",
+        ("pauses_between_tries",),
+        "own",
+    ),
+    Mutation(
+        "rounds are not counted",
+        "worker.amqp.codec",
+        "delivery.attempts + 1",
+        "delivery.attempts + 0",
+        ("it_ends", "victims_end"),
+        "own",
+    ),
+    Mutation(
+        "the store swaps whatever is there",
+        "worker.ledger.memory",
+        "        if token != expected:\n",
+        "        if token is expected is self:\n",
+        ("no_double", "one_outcome", "nothing_lost"),
+        "kills",
+    ),
+    Mutation(
+        "a stop cuts calls that are under way",
+        "worker.amqp.consumer",
+        "            await asyncio.wait(set(self._tasks), timeout=seconds)\n",
+        "            await asyncio.wait(set(self._tasks), timeout=0.01)\n",
+        ("no_call_cut",),
+        "kills",
+    ),
+    Mutation(
+        "a text in the log",
+        _PART,
+        'log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.detail)',
+        'log.warning("reply.lost", job=self.held.key, detail=self._order.message.text)',
+        ("nothing_told",),
+        "replies",
+    ),
+    Mutation(
+        "the rate limit is not kept",
+        _ADMISSION,
+        "            if not self._limiter.take():\n",
+        "            if not self._limiter.take() and self._stopped:\n",
+        ("within_rate",),
+        "pace",
+    ),
+)

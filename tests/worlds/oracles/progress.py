@@ -1,0 +1,299 @@
+"""What must go on, and how fast."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+
+from tests.worlds import jobs
+from tests.worlds.gateway import concerns, mean
+from tests.worlds.history import History
+from tests.worlds.plan import Trouble
+
+_WORKS_AGAIN = 10.0  # seconds after an outage (contract, 1.7)
+_TAKEN_OVER = 15.0  # seconds on top of ITON_TIMEOUT (contract, 1.7)
+_USED = 0.7  # of what the gateway allows
+_FEW = 12  # messages that a worker may hold in an outage: two of each lane
+_KEPT = 5  # looks, a second apart: what is only looked at is gone by then
+_SLOWED = 1.5  # times what a job takes without another's trouble
+_TRIES = 6  # of one call, that may fall into one second by chance
+_LEEWAY = 3.0  # seconds
+
+
+def done_at(history: History) -> Mapping[str, float]:
+    """When each job had a result of each of its parts."""
+    done: dict[str, float] = {}
+    parts: dict[str, set[int]] = defaultdict(set)
+    for published, result in history.results:
+        name = result.get("job_id") or ""
+        if name in done:
+            continue
+        parts[name].add(result.get("part", 1))
+        if len(parts[name]) >= result.get("parts", 1):
+            done[name] = published.at
+    return done
+
+
+def it_ends(history: History) -> Iterator[str]:
+    """All work is done some time after the last trouble."""
+    if history.stuck:
+        yield history.stuck
+    elif not history.finished:
+        done = done_at(history)
+        open_jobs = [job.name for _, job in history.submitted if job.name not in done]
+        yield f"the work never ended; without result: {open_jobs[:5]}, waiting: {history.waiting[-1:]}"
+
+
+def goes_on_after_an_outage(history: History) -> Iterator[str]:
+    """Within 10 s of an outage's end the gateway is called again, and what waited is done soon."""
+    world = history.world
+    outages = [each for each in world.troubles if _is_outage(each)]
+    if len(outages) != len(world.troubles):
+        return  # what else goes wrong may take its time
+    done = done_at(history)
+    for outage in outages:
+        end = history.began + outage.end
+        if any(other is not outage and other.end > outage.end for other in outages):
+            continue
+        waited = [job for at, job in history.submitted if at < end - 1 and done.get(job.name, end + 1) > end]
+        needing = [job for job in waited if _needs(outage, job.kind, promotional=job.promotional)]
+        if not needing:
+            continue
+        command = outage.target if outage.kind == "command" else ""
+        again = [
+            call.at
+            for call in history.calls
+            if call.at >= end and not call.refused and _is(call.command, command)
+        ]
+        if not again or again[0] > end + _WORKS_AGAIN:
+            when = f"{again[0] - end:.1f} s later" if again else "never"
+            yield f"{outage.how} ended at {outage.end:.1f}; the first call came {when}"
+        limit = end + _WORKS_AGAIN + 5 + 2 * _seconds_for(history)
+        late = [job.name for job in needing if done.get(job.name, limit + 1) > limit]
+        if late:
+            many = f"{len(late)} of {len(needing)} jobs were late, {late[0]} first"
+            yield f"{outage.how} ended at {outage.end:.1f}; {many}"
+
+
+def _is(command: str, wanted: str) -> bool:
+    return command == wanted if wanted else command == "sendSMS"
+
+
+def _is_outage(trouble: Trouble) -> bool:
+    return trouble.kind in {"gateway", "account", "command"} and trouble.chance == 1
+
+
+def _needs(outage: Trouble, kind: str, *, promotional: bool) -> bool:
+    if outage.kind != "command":
+        return kind == "send"
+    return {
+        "sendSMS": kind == "send",
+        "check_DNDnumber": kind == "send" and promotional,
+        "message_status": kind == "status",
+        "account": False,
+    }[outage.target]
+
+
+def _seconds_for(history: History) -> float:
+    """Return how long all calls of this world take at the rate that it allows."""
+    return len(list(history.sends())) / max(allowed_rate(history), 0.1)
+
+
+def allowed_rate(history: History) -> float:
+    """Return the calls a second that the gateway and the settings allow."""
+    world = history.world
+    variables = world.environment
+    most = int(variables.get("WORKER_MAX_CALLS", "800")) - int(variables.get("WORKER_URGENT_CALLS", "20"))
+    at_once = max(most, 1) * world.workers
+    if world.gateway.connections:
+        at_once = min(at_once, world.gateway.connections)
+    rates = [at_once / (mean(world.gateway.send, at_once) + 2 * world.ledger_delay)]
+    rates += [rate for rate in (world.gateway.rate, float(variables.get("ITON_RATE_LIMIT", "0"))) if rate]
+    return min(rates)
+
+
+def keeps_pace(history: History) -> Iterator[str]:
+    """Calls are made at 70 % at least of the rate that the gateway allows."""
+    if history.world.theme != "pace":
+        return
+    sent = sorted(call.sent for call in history.sends() if call.sent is not None)
+    first, last = sent[len(sent) // 5], sent[len(sent) * 4 // 5]
+    rate = 0.6 * len(sent) / max(last - first, 0.001)
+    allowed = allowed_rate(history)
+    if rate < _USED * allowed:
+        yield f"{rate:.1f} calls a second where {allowed:.1f} are allowed ({rate / allowed:.0%})"
+
+
+def is_taken_over(history: History) -> Iterator[str]:
+    """What a killed worker had called has its results in time."""
+    world = history.world
+    if any(each.kind in {"broker", "ledger", "freeze"} for each in world.troubles):
+        return
+    back = max((each.seconds for each in world.troubles if each.kind in {"kill", "stop"}), default=0.0)
+    for life in history.lives:
+        if life.how != "killed" or life.ended is None:
+            continue
+        wait = (0.0 if world.workers > 1 else back + 2) + world.timeout + _TAKEN_OVER
+        others = [each.ended for each in history.lives if each.how == "killed" and each.ended]
+        limit = max([life.ended, *[at for at in others if at <= life.ended + wait]]) + wait
+        texts = {
+            (call.text, number)
+            for call in history.sends()
+            if call.host == life.host and (call.ended is None or call.ended > life.ended)
+            for number in call.numbers
+        }
+        for text, number in texts:
+            named = _first_named(history, text, number)
+            if named is None or named > limit:
+                late = f"{named - life.ended:.1f} s later" if named else "never"
+                killed = f"{life.host} was killed at {life.ended - history.began:.1f}"
+                yield f"{killed}; {number} had its result {late}"
+                return
+
+
+def _first_named(history: History, text: str, number: str) -> float | None:
+    names = {job.name for _, job in history.submitted if job.kind == "send" and jobs.text(job) == text}
+    return next(
+        (
+            published.at
+            for published, result in history.results
+            if result.get("job_id") in names
+            and any(one["recipient"] == number for one in result.get("recipients", ()))
+        ),
+        None,
+    )
+
+
+def within_rate(history: History) -> Iterator[str]:
+    """No more calls a second than the setting allows, bursts of one second's worth apart."""
+    rate = float(history.world.environment.get("ITON_RATE_LIMIT", "0"))
+    calls = [call.at for call in history.calls]
+    for first, last in zip(calls, calls[int(rate * 12) :], strict=False):
+        if rate and last - first < 10:
+            yield f"{int(rate * 12) + 1} calls in {last - first:.1f} s, where {rate:.0f} a second are allowed"
+            return
+
+
+def pauses_between_tries(history: History) -> Iterator[str]:
+    """What was refused is not tried again at once, again and again."""
+    tried: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for call in history.sends():
+        tried[call.text, *call.numbers].append(call.at)
+    for what, times in tried.items():
+        for first, last in zip(times, times[_TRIES:], strict=False):
+            if last - first < 1:
+                yield f"{what[0][:20]!r} was called {_TRIES + 1} times in {last - first:.2f} s"
+                return
+
+
+def few_copies(history: History) -> Iterator[str]:
+    """Nothing goes round and round."""
+    world = history.world
+    breaks = sum(each.kind in {"kill", "stop", "freeze", "broker"} for each in world.troubles) * world.workers
+    trouble = sum(each.seconds for each in world.troubles)
+    most = 5 + 2 * breaks + trouble / 2
+    worst = max(history.deliveries.values(), default=0)
+    if worst > most:
+        yield f"one message was delivered {worst} times, where {most:.0f} are enough"
+    copies = Counter(
+        (each.properties.message_id, each.exchange)
+        for each in history.published
+        if ".results." in each.exchange and each.properties.message_id
+    )
+    repeats = Counter(job.name for _, job in history.submitted)
+    for (name, exchange), times in copies.items():
+        job = name.rpartition("/")[0]
+        if times > most + 2 * repeats[job]:
+            yield f"{name} was published {times} times on {exchange}"
+
+
+def gentle_in_an_outage(history: History) -> Iterator[str]:
+    """A gateway that is away is asked now and then, and workers hold little that needs it."""
+    world = history.world
+    for outage in world.troubles:
+        if outage.kind not in {"gateway", "account"} or outage.chance < 1:
+            continue
+        begin, end = history.began + outage.at, history.began + outage.end
+        settled = begin + world.timeout + _TAKEN_OVER
+        asked = sum(begin + 5 < call.at < end for call in history.calls)
+        if outage.seconds > 10 and asked > 4 * world.workers * (outage.seconds - 5):
+            yield f"{asked} calls in {outage.seconds - 5:.0f} s of {outage.how}"
+        held = [max(hands.values(), default=0) for at, hands in history.in_hand if settled < at < end]
+        kept = [min(held[index : index + _KEPT]) for index in range(len(held) - _KEPT)]
+        if kept and max(kept) > _FEW:
+            yield f"a worker held {max(kept)} messages all the time, long after {outage.how} began"
+
+
+def little_to_do(history: History) -> Iterator[str]:
+    """No loop without a pause: what nobody caused costs little."""
+    events = sum(history.deliveries.values()) + len(history.calls) + len(history.published)
+    seconds = history.ended - history.began + 20
+    most = seconds * 300 * max(history.world.workers, 1) + 500 * events + 100_000
+    if history.steps > most:
+        yield f"{history.steps} steps in {seconds:.0f} s with {events} events"
+
+
+def nothing_left(history: History) -> Iterator[str]:
+    """At the end nothing waits, runs or is held, and the process ends well."""
+    if not history.finished:
+        return
+    for life in history.lives:
+        for what in life.left:
+            yield f"{life.host} left {what}"
+        if life.how == "stopped" and life.code != 0:
+            yield f"{life.host} ended with {life.code}"
+
+
+def nobody_is_blamed(history: History) -> Iterator[str]:
+    """Trouble of one job alone leaves every worker ready."""
+    if history.world.theme == "own" and history.unready:
+        at, host, reasons = history.unready[0]
+        yield f"{host} was not ready at {at - history.began:.1f}: {reasons}"
+
+
+def slows_nobody(history: History, calm: History) -> Iterator[str]:
+    """Jobs take as long as in the same world without another job's trouble."""
+    own = [each for each in history.world.troubles if each.kind in {"own", "command"}]
+    done, before = done_at(history), done_at(calm)
+    concerned = {call.text for call in [*history.sends()] if any(concerns(each, call) for each in own)}
+    kinds = {each.target for each in own if each.kind == "command"}
+    for at, job in history.submitted:
+        if job.kind == "hostile" or (job.kind == "send" and jobs.text(job) in concerned):
+            continue
+        if _asks(job.kind, promotional=job.promotional) & kinds:
+            continue
+        took, alone = done.get(job.name, at + 9_999) - at, before.get(job.name, at) - at
+        if took > alone * _SLOWED + _LEEWAY:
+            yield f"{job.name} took {took:.1f} s in place of {alone:.1f} s"
+            return
+
+
+def _asks(kind: str, *, promotional: bool) -> set[str]:
+    if kind == "send":
+        return {"sendSMS", *(["check_DNDnumber"] if promotional else [])}
+    return {"message_status" if kind == "status" else "account"}
+
+
+def victims_end(history: History) -> Iterator[str]:
+    """A job that the gateway refuses for itself has an outcome in the end, without hammering."""
+    for trouble in history.world.troubles:
+        if trouble.kind != "own":
+            continue
+        asked = Counter(call.text for call in history.sends() if concerns(trouble, call))
+        for text, times in asked.items():
+            if times > 60:
+                yield f"{text[:20]!r} was called {times} times"
+
+
+PROGRESS = (
+    it_ends,
+    goes_on_after_an_outage,
+    keeps_pace,
+    is_taken_over,
+    within_rate,
+    pauses_between_tries,
+    few_copies,
+    gentle_in_an_outage,
+    little_to_do,
+    nothing_left,
+    nobody_is_blamed,
+    victims_end,
+)
