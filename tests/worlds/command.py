@@ -2,12 +2,13 @@
 
 import argparse
 import gc
+import subprocess
+import sys
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from tests.worlds.figures import Figures
 from tests.worlds.judge import Finding, judge
 from tests.worlds.making import THEMES, make
 from tests.worlds.mutations import MUTATIONS
@@ -15,23 +16,14 @@ from tests.worlds.plan import differences
 from tests.worlds.shrink import shrunk
 
 _BETWEEN_COLLECTIONS = 5  # worlds; the collector's rounds would come in the middle of them
-
-
-@dataclass
-class Figures:
-    """What was played."""
-
-    worlds: int = 0
-    steps: int = 0
-    virtual: float = 0.0
-    calls: int = 0
-    themes: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
+_FIGURES = "FIGURES "
 
 
 def run(arguments: Sequence[str]) -> int:
     """Play, print, and return 0 if nothing was found."""
     options = _options(arguments)
+    if options.processes > 1 and options.seed is None:
+        return _side_by_side(options, arguments)
     gc.disable()
     warnings.simplefilter("ignore")  # of what a killed host never awaited
     if options.seed is not None:
@@ -41,9 +33,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.worlds", description=__doc__)
-    parser.add_argument("--worlds", type=int, default=0, help="how many")
+    parser.add_argument("--worlds", type=int, default=440, help="how many (default 440)")
     parser.add_argument("--minutes", type=float, default=0.0, help="how long, in place of a number")
     parser.add_argument("--hours", type=float, default=0.0, help="the same")
+    parser.add_argument("--processes", type=int, default=1, help="side by side")
     parser.add_argument("--start", type=int, default=1, help="the first seed")
     parser.add_argument("--step", type=int, default=1, help="from one seed to the next")
     parser.add_argument("--seed", type=int, help="play this one alone")
@@ -52,7 +45,30 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--trace", action="store_true", help="tell what happened when")
     parser.add_argument("--whole", action="store_true", help="do not shrink what fails")
     parser.add_argument("--go-on", action="store_true", help="do not end at the first that fails")
+    parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
+
+
+def _side_by_side(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Share the seeds among processes, and sum up."""
+    began, several = time.monotonic(), options.processes
+    processes = []
+    for number in range(several):
+        share = ["--processes", "1", "--part", "--start", str(options.start + number), "--step", str(several)]
+        worlds = ["--worlds", str(-(-(options.worlds - number) // several))]
+        command = [sys.executable, "-m", "tests.worlds", *arguments, *share, *worlds]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    figures = Figures()
+    for process in processes:
+        told, _ = process.communicate()
+        lines = told.splitlines()
+        for line in lines:
+            if line.startswith(_FIGURES):
+                figures.merge(Figures.from_json(line.removeprefix(_FIGURES)))
+            else:
+                print(line, flush=True)
+    print("", *figures.lines(time.monotonic() - began), sep="\n", flush=True)
+    return max(process.returncode for process in processes)
 
 
 def _one(seed: int, options: argparse.Namespace) -> int:
@@ -64,9 +80,8 @@ def _one(seed: int, options: argparse.Namespace) -> int:
             print(line[:400])
     for finding in findings:
         print(f"{finding.oracle}: {finding.words}")
-    print(
-        f"seed {seed}: {len(findings)} findings, {history.ended - history.began:.1f} s, {history.steps} steps"
-    )
+    seconds = history.ended - history.began
+    print(f"seed {seed}: {len(findings)} findings, {seconds:.1f} s, {history.steps} steps")
     return 1 if findings else 0
 
 
@@ -74,36 +89,28 @@ def _many(options: argparse.Namespace) -> int:
     figures, began = Figures(), time.monotonic()
     expected = {oracle for each in MUTATIONS if each.name == options.planted for oracle in each.found_by}
     for seed in _seeds(options, began):
-        world = make(seed, options.theme)
-        history, findings = judge(world)
+        history, findings = judge(make(seed, options.theme))
         if options.planted:
             findings = [each for each in findings if each.oracle in expected]
-        figures.worlds += 1
-        figures.steps += history.steps
-        figures.calls += len(history.calls)
-        figures.virtual += history.ended - history.began
-        figures.themes[world.theme] += 1
+        figures.add(history, {finding.oracle for finding in findings})
         if figures.worlds % _BETWEEN_COLLECTIONS == 0:
             gc.collect()
         if findings:
-            figures.found.update({finding.oracle for finding in findings})
             _tell(seed, findings, options)
             if options.planted:
                 print(f"found after {figures.worlds} worlds by {findings[0].oracle}")
             if not options.go_on:
                 break
-    _sum_up(figures, time.monotonic() - began)
+    lines = figures.lines(time.monotonic() - began)
+    print(*([f"{_FIGURES}{figures.to_json()}"] if options.part else ["", *lines]), sep="\n", flush=True)
     return 1 if figures.found else 0
 
 
 def _seeds(options: argparse.Namespace, began: float) -> Iterator[int]:
     seconds = options.minutes * 60 + options.hours * 3_600
+    last = options.start + options.worlds * options.step
     seed = options.start
-    while (
-        (time.monotonic() - began < seconds)
-        if seconds
-        else seed < options.start + options.worlds * options.step
-    ):
+    while (time.monotonic() - began < seconds) if seconds else seed < last:
         yield seed
         seed += options.step
 
@@ -116,11 +123,3 @@ def _tell(seed: int, findings: list[Finding], options: argparse.Namespace) -> No
         print(f"  {finding.oracle}: {finding.words}", flush=True)
     if not options.whole:
         print(f"  shrunk: {differences(shrunk(world, findings[0].oracle))}", flush=True)
-
-
-def _sum_up(figures: Figures, seconds: float) -> None:
-    themes = ", ".join(f"{name} {many}" for name, many in sorted(figures.themes.items()))
-    rate, hours = figures.worlds / max(seconds, 0.001), figures.virtual / 3_600
-    print(f"\n{figures.worlds} worlds in {seconds:.0f} s ({rate:.1f} a second; {themes}):")
-    print(f"{figures.steps:,} steps, {figures.calls:,} calls of the gateway, {hours:.1f} virtual hours")
-    print(f"found: {dict(figures.found)}" if figures.found else "nothing found", flush=True)

@@ -192,8 +192,8 @@ MUTATIONS = (
     Mutation(
         "rounds are not counted",
         "worker.amqp.codec",
-        "delivery.attempts + 1",
-        "delivery.attempts + 0",
+        "delivery.attempts + wait.counts",
+        "delivery.attempts",
         ("it_ends", "victims_end"),
         "own",
     ),

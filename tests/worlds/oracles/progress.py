@@ -189,7 +189,7 @@ def few_copies(history: History) -> Iterator[str]:
     world = history.world
     breaks = sum(each.kind in {"kill", "stop", "freeze", "broker"} for each in world.troubles) * world.workers
     trouble = sum(each.seconds for each in world.troubles)
-    most = 5 + 2 * breaks + trouble / 2
+    most = 5 + 2 * breaks + world.workers * trouble / 2
     worst = max(history.deliveries.values(), default=0)
     if worst > most:
         yield f"one message was delivered {worst} times, where {most:.0f} are enough"
