@@ -5,19 +5,17 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
-from math import exp
 from random import Random
 from urllib.parse import parse_qs
 
 import httpx
 
+from tests.worlds.latency import draw
 from tests.worlds.loop import Host, VirtualLoop
 from tests.worlds.plan import Gateway as Manner
 from tests.worlds.plan import Latency, Trouble
 from tests.worlds.replies import REFUSALS, SPOILT, Answer, render
 
-_SLOW = 15  # times the median: the other hump of a bimodal gateway
-_STALL = 4.0  # seconds
 _WELL = 1_000_000  # credits
 
 
@@ -172,7 +170,7 @@ class Gateway:
         self._loop.call_later(seconds, do, context=Context())
 
     def _seconds(self, latency: Latency) -> float:
-        return _DRAWS[latency.kind](latency, self._chance, self.in_flight, self._loop.time())
+        return draw(latency, self._chance, self.in_flight, self._loop.time())
 
     def _has_token(self) -> bool:
         rate = self._manner.rate
@@ -204,43 +202,6 @@ def concerns(trouble: Trouble, call: Call) -> bool:
         "sender": lambda: call.sender == value,
         "size": lambda: len(call.numbers) > int(value),
     }[what]()
-
-
-def _stalled(latency: Latency, chance: Random, _: int, now: float) -> float:
-    seconds = latency.middle * chance.uniform(0.8, 1.2)
-    period = _STALL / max(latency.spread, 0.01)
-    into = now % period
-    return seconds + (_STALL - into if into < _STALL else 0.0)
-
-
-_DRAWS: Mapping[str, Callable[[Latency, Random, int, float], float]] = {
-    "constant": lambda latency, *_: latency.middle,
-    "uniform": lambda latency, chance, *_: (
-        latency.middle * chance.uniform(1 - latency.spread, 1 + latency.spread)
-    ),
-    "lognormal": lambda latency, chance, *_: latency.middle * chance.lognormvariate(0, latency.spread),
-    "bimodal": lambda latency, chance, *_: (
-        latency.middle * (_SLOW if chance.random() < latency.spread else chance.uniform(0.9, 1.1))
-    ),
-    "rising": lambda latency, chance, in_flight, _: (
-        latency.middle * (1 + latency.spread * in_flight) * chance.uniform(0.9, 1.1)
-    ),
-    "stalls": _stalled,
-}
-
-
-def mean(latency: Latency, connections: int = 0) -> float:
-    """Return the mean of *latency*, of a rising one with so many calls in flight."""
-    middle, spread = latency.middle, latency.spread
-    means: Mapping[str, float] = {
-        "constant": middle,
-        "uniform": middle,
-        "lognormal": middle * exp(spread**2 / 2),
-        "bimodal": middle * (1 - spread + spread * _SLOW),
-        "rising": middle * (1 + spread * connections),
-        "stalls": middle + spread * _STALL / 2,
-    }
-    return means[latency.kind]
 
 
 class WayToGateway(httpx.AsyncBaseTransport):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from tests.worlds.history import History
+from tests.worlds.oracles.manners import MANNERS
 from tests.worlds.oracles.progress import PROGRESS, slows_nobody
 from tests.worlds.oracles.safety import SAFETY
 from tests.worlds.plan import World
@@ -23,7 +24,7 @@ class Finding:
 def judge(world: World, *, debug: bool = False) -> tuple[History, list[Finding]]:
     """Play *world* and ask every oracle."""
     history = play(world, debug=debug)
-    findings = [finding for oracle in (*SAFETY, *PROGRESS) for finding in _asked(oracle, history)]
+    findings = [finding for oracle in (*SAFETY, *PROGRESS, *MANNERS) for finding in _asked(oracle, history)]
     if history.finished and is_own(world):
         calm = play(replace(world, troubles=()))
         words = [Finding("slows_nobody", each) for each in slows_nobody(history, calm)]
