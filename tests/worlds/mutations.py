@@ -41,7 +41,7 @@ MUTATIONS = (
         "        await self._publish(message, alone=run.late)\n",
         '        __import__("asyncio").ensure_future(self._publish(message, alone=run.late))\n',
         ("nothing_lost",),
-        "kills",
+        "broker",
     ),
     Mutation(
         "no lease: a call under way is taken over at once",
