@@ -1,17 +1,14 @@
 """The way out: results, parts, copies. Confirmed by the broker and not returned, or an error."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import structlog
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPError
-from pamqp.common import FieldValue
 
-from schemas.channels import CONTENT_TYPE
 from worker.amqp.calls import bounded, describe, open_channel
 from worker.amqp.codec import (
     Outgoing,
@@ -26,20 +23,23 @@ from worker.amqp.connection import RawConnection, Timing
 from worker.amqp.declare import prepare
 from worker.amqp.depths import QueueDepths
 from worker.amqp.link import Link, LinkState
+from worker.amqp.paced import PacedPublishing
 from worker.amqp.received import Received
 from worker.amqp.topology import Topology
-from worker.amqp.wire import Properties
 from worker.domain.errors import BrokerUnavailableError, WorkerError
 from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
 
 log = structlog.get_logger(__name__)
 
-_REPEAT_PAUSE = 0.25
 _REPLY_TRIES = 3
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _nobody(_kind: str, _how: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class PublisherOptions:
         name: of the connection, for the broker's operator.
         declare: whether the topology is declared, or only checked.
         confirm_within: seconds for one publish, repeats over a lost connection included.
+        hold: seconds that a message is kept here, and tried again, which the broker refuses.
+        on_refused: told each time what kind of message was refused, and how (`PacedPublishing`).
         timing: limits of the connection.
         now: the time, for timestamps.
     """
@@ -57,6 +59,8 @@ class PublisherOptions:
     name: str = "iton-worker publishing"
     declare: bool = True
     confirm_within: float = 15.0
+    hold: float = 600.0
+    on_refused: Callable[[str, str], None] = _nobody
     timing: Timing = field(default_factory=Timing)
     now: Callable[[], datetime] = _utc_now
 
@@ -82,7 +86,6 @@ class BrokerPublisher:
         self.depths = QueueDepths(topology, limit=timing.call, every=3 * timing.probe_every)
         self._probing: AbstractChannel | None = None
         self._blocked = False
-        self._repairing = asyncio.Lock()
         self._link = Link(
             url,
             name=self._options.name,
@@ -90,6 +93,13 @@ class BrokerPublisher:
             probe=self._probe,
             on_down=self._detach,
             timing=self._options.timing,
+        )
+        self._paced = PacedPublishing(
+            self._link,
+            self._repair,
+            confirm_within=limit,
+            hold=self._options.hold,
+            on_refused=self._options.on_refused,
         )
 
     @property
@@ -115,7 +125,7 @@ class BrokerPublisher:
         """
         message = encode_result(self._topology, result, now=self._options.now())
         if not result.reply_to:
-            await self._deliver(self._results, message)
+            await self._paced.deliver(self._results, message)
             return
         async with asyncio.TaskGroup() as both:
             both.create_task(self._reply(encode_reply(message, result.reply_to)))
@@ -125,81 +135,28 @@ class BrokerPublisher:
 
     async def publish_part(self, part: PartMessage) -> None:
         """Put a part on the queue of its lane; BrokerUnavailableError unless confirmed."""
-        await self._deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
+        await self._paced.deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
 
     async def publish_dead(self, received: Received, why: DeadLetter) -> None:
         """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""
         now = self._options.now()
         copy = dead_letter_copy(self._topology, received.delivery, received.properties, why, now=now)
-        await self._deliver(self._copies, copy)
+        # When the delivery is lost, the one that the broker hands out in its place has its own copy.
+        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
 
     async def publish_delay(self, received: Received, wait: Delay) -> None:
         """Copy a delivery to its delay queue; BrokerUnavailableError unless confirmed."""
         now = self._options.now()
         copy = delay_copy(self._topology, received.delivery, received.properties, wait, now=now)
-        await self._deliver(self._copies, copy)
-
-    async def publish_job(
-        self,
-        routing_key: str,
-        body: bytes,
-        *,
-        message_id: str | None = None,
-        correlation_id: str | None = None,
-        reply_to: str | None = None,
-        headers: Mapping[str, FieldValue] | None = None,
-    ) -> None:
-        """Publish a job as a producer does; BrokerUnavailableError unless confirmed."""
-        properties = Properties.of(
-            content_type=CONTENT_TYPE,
-            message_id=message_id or uuid4().hex,
-            correlation_id=correlation_id,
-            reply_to=reply_to,
-            timestamp=self._options.now(),
-            headers=headers,
-        )
-        await self._deliver(self._results, Outgoing(self._topology.jobs, routing_key, body, properties))
+        # When the delivery is lost, the one that the broker hands out in its place has its own copy.
+        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
 
     async def _attempt(self, message: Outgoing) -> BrokerUnavailableError | None:
         try:
-            await self._deliver(self._results, message)
+            await self._paced.deliver(self._results, message)
         except BrokerUnavailableError as error:
             return error
         return None
-
-    async def _deliver(self, channel: ConfirmChannel, message: Outgoing) -> None:
-        """Publish, again where the connection was lost, until confirmed or out of time."""
-        until = asyncio.get_running_loop().time() + self._options.confirm_within
-        tries = _Tries()
-        # A publish has a limit of its own; nearly all need no other.
-        if self._link.is_up and await self._tried(channel, message, tries):
-            return
-        try:
-            async with asyncio.timeout_at(until):
-                await self._link.wait_up()
-                while not await self._tried(channel, message, tries):
-                    await asyncio.sleep(_REPEAT_PAUSE)
-                    await self._link.wait_up()
-        except TimeoutError:
-            raise BrokerUnavailableError("not_confirmed", self._link.state.reason or tries.trouble) from None
-
-    async def _tried(self, channel: ConfirmChannel, message: Outgoing, tries: "_Tries") -> bool:
-        """Tell if *message* is confirmed; raise when it came back again although nothing is missing."""
-        try:
-            await channel.publish(message)
-        except UnroutableError:
-            if tries.returned:
-                raise
-            tries.returned = True
-            await self._repair()
-        except BrokerUnavailableError as error:
-            tries.trouble = error.detail
-        except AMQPError as error:
-            tries.trouble = describe(error)
-            await self._repair()
-        else:
-            return True
-        return False
 
     async def _reply(self, message: Outgoing) -> None:
         """Try to place the copy; whatever becomes of it, the result stands."""
@@ -216,15 +173,14 @@ class BrokerPublisher:
             return
 
     async def _repair(self) -> None:
-        """Declare what somebody deleted, without dropping the connection; one at a time."""
+        """Declare what somebody deleted, without dropping the connection."""
         connection = self._connection
         if connection is None:
             return
-        async with self._repairing:
-            try:
-                await prepare(connection.library, self._topology, may_declare=self._options.declare)
-            except (WorkerError, AMQPError) as error:
-                self._link.fail(describe(error))
+        try:
+            await prepare(connection.library, self._topology, may_declare=self._options.declare)
+        except (WorkerError, AMQPError) as error:
+            self._link.fail(describe(error))
 
     async def _set_up(self, connection: RawConnection) -> None:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
@@ -249,11 +205,3 @@ class BrokerPublisher:
         if self._probing is not None:
             asked = self._probing.declare_exchange(self._topology.result_exchange("send"), passive=True)
             await bounded(asked, self._options.timing.probe_limit)
-
-
-@dataclass(slots=True)
-class _Tries:
-    """What came of the tries to publish one message."""
-
-    trouble: str = "the broker did not confirm it"
-    returned: bool = False

@@ -61,7 +61,7 @@ class Settlement:
         try:
             await copy
         except BrokerUnavailableError as error:
-            log.warning("copy.unconfirmed", lane=received.delivery.lane.value, reason=error.detail)
+            log.info("copy.unconfirmed", lane=received.delivery.lane.value, reason=error.detail)
             await self._requeue(received, reason)
             return
         received.ack()

@@ -1,5 +1,6 @@
 """Concrete adapters by the settings."""
 
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -83,13 +84,16 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         raise SettingsError(f"WORKER_GATEWAY_RULES has a wrong rule: {error}") from None
 
 
-def publisher_of(settings: Settings, clock: Clock = _SYSTEM) -> BrokerPublisher:
+def publisher_of(
+    settings: Settings, clock: Clock = _SYSTEM, *, on_refused: Callable[[str, str], None]
+) -> BrokerPublisher:
     """Return the way out to the broker that the settings name."""
     options = PublisherOptions(
         declare=settings.broker.declare,
         confirm_within=settings.broker.publish_timeout,
         timing=Timing(),
         now=clock.now,
+        on_refused=on_refused,
     )
     return BrokerPublisher(settings.broker.url.get_secret_value(), topology_of(settings), options)
 

@@ -142,7 +142,7 @@ class Assembly:
     @cached_property
     def publisher(self) -> BrokerPublisher:
         """The way out to the broker."""
-        return publisher_of(self.settings, self.clock)
+        return publisher_of(self.settings, self.clock, on_refused=self.metrics.published)
 
     @cached_property
     def crew(self) -> Crew:
