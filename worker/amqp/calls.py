@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import traceback
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -97,3 +98,10 @@ def describe(error: BaseException) -> str:
     words = " ".join(str(part) for part in error.args if isinstance(part, str | int))
     lines = _OBJECT.sub("something else", _USER.sub("our user", words)).splitlines()
     return lines[0][:300] if lines else _KINDS.get(type(error).__name__, type(error).__name__)
+
+
+def where(error: Exception) -> str:
+    """The kind of the error and the line that raised it; never its words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -34,13 +34,14 @@ DEATHS: Final = (b"x-death", b"x-first-death", b"x-last-death")
 _COUNTS = (b"x-delivery-count", b"x-acquired-count")
 # RabbitMQ, "sender-selected distribution": a copy with these would be routed to other queues again.
 _SELECTED = (b"CC", b"BCC")
+_YEARS: Final = range(2000, 2200)
 _MAX_ATTEMPTS = 1_000_000
 _DETAIL_LIMIT = 1000
 # AMQP: a short string.
 _KEY_LIMIT = 255
 # RabbitMQ closes the connection over a content header that does not fit a frame (128 KiB by default), and a
 # producer may have filled it up to the last byte.
-_PROPERTIES_LIMIT = 130_000
+PROPERTIES_LIMIT: Final = 130_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def decode_delivery(
     return Delivery(
         lane=lane,
         body=body,
-        routing_key=_first_key(properties) or routing_key,
+        routing_key=_first_key(properties) or _short(routing_key),
         message_id=properties.text("message_id"),
         correlation_id=properties.text("correlation_id"),
         reply_to=properties.text("reply_to"),
@@ -101,6 +102,11 @@ def _first_key(properties: Properties) -> str | None:
     return key if key and len(key.encode()) <= _KEY_LIMIT else None
 
 
+def _short(key: str) -> str:
+    """What fits a key of bytes that were no UTF-8: each such byte has become a character of three."""
+    return key.encode()[:_KEY_LIMIT].decode(errors="ignore")
+
+
 def _traceparent(properties: Properties) -> str | None:
     for name in (TRACE, TRACEPARENT_HEADER) if properties.headers else ():
         value = _header_text(properties, name)
@@ -122,9 +128,11 @@ def _header_time(properties: Properties, name: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        utc = moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
+    # Nothing of ours is older or younger, and whoever counts on from there must not leave the calendar.
+    return utc if utc and utc.year in _YEARS else None
 
 
 def encode_result(topology: Topology, result: ResultMessage, *, now: datetime) -> Outgoing:
@@ -169,9 +177,15 @@ def _round_trace(traceparent: str | None) -> dict[str, FieldValue]:
 
 
 def dead_letter_copy(
-    topology: Topology, delivery: Delivery, properties: Properties, why: DeadLetter, *, now: datetime
+    topology: Topology,
+    delivery: Delivery,
+    properties: Properties,
+    why: DeadLetter,
+    *,
+    now: datetime,
+    most: int = PROPERTIES_LIMIT,
 ) -> Outgoing:
-    """The original, with headers that say why it is dead."""
+    """The original, with headers that say why it is dead; *most* bytes of properties."""
     said: dict[str, FieldValue] = {
         COPY_ID: uuid4().hex,
         DeadHeader.REASON.value: why.reason,
@@ -183,27 +197,38 @@ def dead_letter_copy(
     }
     # After a delay the deaths are those in our own delay queue; before it they are the producer's affair.
     deaths = DEATHS if delivery.attempts else ()
-    copied = copyable(properties, said).without_headers((ROUTING_KEY.encode(),), starting=deaths)
+    copied = copyable(properties, said, most).without_headers((ROUTING_KEY.encode(),), starting=deaths)
+    if (excess := len(copied.marshal()) - most) > 0:
+        shorter = why.detail[:_DETAIL_LIMIT].encode(errors="replace")[:-excess].decode(errors="ignore")
+        copied = copied.with_headers({DeadHeader.DETAIL.value: shorter})
     return Outgoing(topology.dead, delivery.routing_key, delivery.body, copied)
 
 
 def delay_copy(
-    topology: Topology, delivery: Delivery, properties: Properties, wait: Delay, *, now: datetime
+    topology: Topology,
+    delivery: Delivery,
+    properties: Properties,
+    wait: Delay,
+    *,
+    now: datetime,
+    most: int = PROPERTIES_LIMIT,
 ) -> Outgoing:
-    """The original for the delay queue that serves *wait*, with one attempt more."""
+    """The original for the delay queue that serves *wait*, with one attempt more; *most* as above."""
     said: dict[str, FieldValue] = {
         COPY_ID: uuid4().hex,
         DeadHeader.ATTEMPTS.value: delivery.attempts + 1,
-        FIRST_SEEN: spell_time(delivery.first_seen or now),
+        FIRST_SEEN: spell_time(min(delivery.first_seen or now, now)),
         ROUTING_KEY: delivery.routing_key,
         **_round_trace(wait.traceparent),
     }
     key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
-    copied = copyable(properties, said).without_headers((), starting=DEATHS)
+    copied = copyable(properties, said, most).without_headers((), starting=DEATHS)
     return Outgoing(topology.delay, key, delivery.body, copied)
 
 
-def copyable(properties: Properties, said: Mapping[str, FieldValue]) -> Properties:
+def copyable(
+    properties: Properties, said: Mapping[str, FieldValue], most: int = PROPERTIES_LIMIT
+) -> Properties:
     """What the broker accepts from us and keeps, whatever the original asked for."""
     # RabbitMQ closes the channel over a user id that is not ours; an expiration makes the copy vanish.
     moved = {EXPIRATION: properties.text("expiration"), USER_ID: properties.text("user_id")}
@@ -211,17 +236,18 @@ def copyable(properties: Properties, said: Mapping[str, FieldValue]) -> Properti
     # AMQP reserves cluster_id: some brokers refuse it.
     fields = properties.without_fields("expiration", "user_id", "cluster_id")
     clean = fields.without_headers(_SELECTED + _COUNTS).persistent()
-    return _fitting(clean, len(clean.with_headers({**kept, **said}).marshal())).with_headers({**kept, **said})
+    excess = len(clean.with_headers({**kept, **said}).marshal()) - most
+    return _without_largest(clean, excess).with_headers({**kept, **said})
 
 
-def _fitting(properties: Properties, size: int) -> Properties:
-    """Leave out the largest headers until *size*, the bytes of the whole copy, fits."""
+def _without_largest(properties: Properties, excess: int) -> Properties:
+    """Leave out the largest headers until the copy, which is *excess* bytes too long, fits."""
     by_size = sorted(properties.headers or (), key=lambda header: len(header[1]))
     dropped = []
-    while size > _PROPERTIES_LIMIT and by_size:
+    while excess > 0 and by_size:
         name, value = by_size.pop()
         dropped.append(name)
-        size -= len(name) + len(value) + 1
+        excess -= len(name) + len(value) + 1
     return properties.without_headers(dropped)
 
 

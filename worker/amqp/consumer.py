@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiormq.exceptions import AMQPError
 
-from worker.amqp.calls import describe
+from worker.amqp.calls import describe, where
 from worker.amqp.connection import RawConnection, Timing
 from worker.amqp.declare import prepare
 from worker.amqp.intake import LaneIntake
@@ -287,9 +286,6 @@ class Consumer:
         except asyncio.CancelledError:
             received.give_back()
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, the message must not hang unsettled
-            log.error("settlement.crashed", error=_where(error), lane=received.delivery.lane.value)  # noqa: TRY400
-            received.give_back()
 
     def _room_for(self, delivery: Delivery) -> AbstractAsyncContextManager[None]:
         """Room among the heavy ones, for those that are."""
@@ -304,7 +300,7 @@ class Consumer:
         except Exception as error:  # noqa: BLE001 - no job may stop the consumer
             # A traceback would print values: texts and numbers.
             log.error(  # noqa: TRY400
-                "handler.crashed", error=_where(error), lane=delivery.lane.value, attempts=delivery.attempts
+                "handler.crashed", error=where(error), lane=delivery.lane.value, attempts=delivery.attempts
             )
             return self._after_crash(delivery, error)
 
@@ -313,10 +309,3 @@ class Consumer:
             return DeadLetter("internal_error", f"the worker failed on it: {type(error).__name__}")
         delays = self._topology.delays
         return Delay(delays[min(delivery.attempts, len(delays) - 1)], "internal_error")
-
-
-def _where(error: Exception) -> str:
-    """The kind of the error and the line that raised it; never its words."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"

@@ -54,7 +54,7 @@ class DeliveryChannel:
         """Nothing comes here: a delivery has content."""
 
     def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:
-        """Take a delivery. Never raises for what a producer wrote."""
+        """Take a delivery. Never raises for what a producer wrote: the connection would end over it."""
         deliver = frames.read_deliver(method)
         properties = readable(raw_properties)
         delivery = decode_delivery(

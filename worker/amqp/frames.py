@@ -32,6 +32,7 @@ FRAME_START: Final = _START.size
 _OVERHEAD: Final = _START.size + len(END)
 _METHOD_ID = struct.Struct(">I")
 _CONTENT = struct.Struct(">HHQ")
+HEADER_OVERHEAD: Final = _OVERHEAD + _CONTENT.size  # bytes of a header's frame that are no properties
 _SETTLE = struct.Struct(">BHIIQBB")
 _TAG = struct.Struct(">QB")
 _REPLY = struct.Struct(">HB")

@@ -11,6 +11,7 @@ from aiormq.exceptions import AMQPError
 
 from worker.amqp.calls import bounded, describe, open_channel
 from worker.amqp.codec import (
+    PROPERTIES_LIMIT,
     Outgoing,
     dead_letter_copy,
     delay_copy,
@@ -22,6 +23,7 @@ from worker.amqp.confirms import ConfirmChannel, UnroutableError
 from worker.amqp.connection import RawConnection, Timing
 from worker.amqp.declare import prepare
 from worker.amqp.depths import QueueDepths
+from worker.amqp.frames import HEADER_OVERHEAD
 from worker.amqp.link import Link, LinkState
 from worker.amqp.paced import PacedPublishing
 from worker.amqp.received import Received
@@ -82,6 +84,7 @@ class BrokerPublisher:
         # Replies go where others say: what the broker refuses there must not close our own channels.
         self._results, self._replies, self._copies = (ConfirmChannel(limit) for _ in range(3))
         self._connection: RawConnection | None = None
+        self._most = PROPERTIES_LIMIT
         timing = self._options.timing
         self.depths = QueueDepths(topology, limit=timing.call, every=3 * timing.probe_every)
         self._probing: AbstractChannel | None = None
@@ -140,14 +143,18 @@ class BrokerPublisher:
     async def publish_dead(self, received: Received, why: DeadLetter) -> None:
         """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""
         now = self._options.now()
-        copy = dead_letter_copy(self._topology, received.delivery, received.properties, why, now=now)
+        copy = dead_letter_copy(
+            self._topology, received.delivery, received.properties, why, now=now, most=self._most
+        )
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
         await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
 
     async def publish_delay(self, received: Received, wait: Delay) -> None:
         """Copy a delivery to its delay queue; BrokerUnavailableError unless confirmed."""
         now = self._options.now()
-        copy = delay_copy(self._topology, received.delivery, received.properties, wait, now=now)
+        copy = delay_copy(
+            self._topology, received.delivery, received.properties, wait, now=now, most=self._most
+        )
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
         await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
 
@@ -187,6 +194,7 @@ class BrokerPublisher:
         channels = (self._results, self._replies, self._copies)
         await asyncio.gather(*(channel.attach(connection) for channel in channels))
         self._probing = await open_channel(connection.library, self._options.timing.call)
+        self._most = min(PROPERTIES_LIMIT, connection.frame_max - HEADER_OVERHEAD)
         self._connection = connection
         self.depths.watch(connection)
 

@@ -55,6 +55,11 @@ class Received:
         self._channel = channel
         self._tag = tag
 
+    def bare(self) -> "Received":
+        """The same message with nothing of what its producer wrote but the body."""
+        delivery = Delivery(self.delivery.lane, self.delivery.body, routing_key=self.delivery.lane.value)
+        return Received(delivery, Properties({}), self._channel, self._tag, self.consumer)
+
     @property
     def orphaned(self) -> bool:
         """Its channel is gone: the broker has given it to somebody else, or will."""

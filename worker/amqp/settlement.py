@@ -1,16 +1,21 @@
 """Does what was decided about a delivery. Whatever goes wrong, the message is not lost."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
 
+from worker.amqp.calls import where
+from worker.amqp.pacing import Pacing, digest
 from worker.amqp.received import Received
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Requeue
 
 log = structlog.get_logger(__name__)
+
+_CRASHES = 4  # of one message, before it is a dead letter without its producer's properties
 
 
 class CopyPublisher(Protocol):
@@ -31,7 +36,8 @@ class Settlement:
     Args:
         publisher: for dead letters and delays.
         requeue_pause: seconds before a message goes back to its queue, from where it returns at once.
-        sleep: waits; passed in by tests.
+        sleep: waits; passed in by tests, as
+        now: seconds of a clock that only runs forward.
     """
 
     def __init__(
@@ -40,13 +46,42 @@ class Settlement:
         *,
         requeue_pause: float = 1.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._publisher = publisher
         self._requeue_pause = requeue_pause
         self._sleep = sleep
+        self._now = now
+        self._crashes = Pacing()
 
     async def settle(self, received: Received, disposition: Disposition) -> None:
-        """Acknowledge, or copy and acknowledge, or give back. Does not raise for a broker that is away."""
+        """Acknowledge, or copy and acknowledge, or give back. Does not raise."""
+        try:
+            await self._settle(received, disposition)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the message must not hang unsettled
+            lane = received.delivery.lane.value
+            log.error("settlement.crashed", error=where(error), lane=lane)  # noqa: TRY400 - prints values
+            await self._after_crash(received)
+
+    async def _after_crash(self, received: Received) -> None:
+        """Give it back after a pause that grows; after a few times it is a dead letter, if it can be one."""
+        delivery = received.delivery
+        key = digest((delivery.message_id or "").encode(), delivery.body)
+        self._crashes.refused(key, delivery.lane.value, self._now())
+        if self._crashes.times(key) >= _CRASHES:
+            try:
+                why = DeadLetter("internal_error", "the worker failed to settle it")
+                await self._publisher.publish_dead(received.bare(), why)
+            except Exception as error:  # noqa: BLE001 - the pause goes on growing
+                log.debug("copy.failed", error=where(error))
+            else:
+                self._crashes.taken(key)
+                received.ack()
+                return
+        await self._sleep(self._crashes.wait(key, self._now()))
+        received.give_back()
+
+    async def _settle(self, received: Received, disposition: Disposition) -> None:
         match disposition:
             case Done():
                 received.ack()

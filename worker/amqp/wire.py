@@ -154,7 +154,10 @@ def _named(header: Header, names: frozenset[bytes], starting: tuple[bytes, ...])
 
 
 def encode_header(name: str, value: FieldValue) -> Header:
-    """A header as on the wire."""
+    """A header as on the wire; half a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
+    if isinstance(value, str):
+        raw = value.encode(errors="replace")
+        return name.encode(), b"S" + struct.pack(">I", len(raw)) + raw
     return name.encode(), encode.encode_table_value(value)
 
 
@@ -170,7 +173,7 @@ def _encode_field(value: str | datetime) -> bytes:
     if isinstance(value, datetime):
         return struct.pack(">Q", int(value.timestamp()))
     # AMQP: short strings hold 255 bytes.
-    return value.encode()[:255]
+    return value.encode(errors="replace")[:255]
 
 
 def _width(name: str) -> int | None:

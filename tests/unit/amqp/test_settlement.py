@@ -62,6 +62,64 @@ async def settled(disposition: Disposition, *, away: bool = False, closed: bool 
     return channel.events
 
 
+class CrashingPublisher:
+    """Fails in ways that no publisher should.
+
+    Attributes:
+        bare: whether it copies what has no properties of a producer.
+    """
+
+    def __init__(self, events: list[str], *, bare: bool) -> None:
+        self.events = events
+        self.bare = bare
+
+    async def publish_dead(self, received: Received, why: DeadLetter) -> None:
+        """Copy what is bare."""
+        if not self.bare or received.properties.fields:
+            raise OverflowError("a secret")
+        self.events.append(f"dead {received.delivery.routing_key} {why.reason}")
+
+    async def publish_delay(self, received: Received, wait: Delay) -> None:
+        """Crash."""
+        raise ValueError(received, wait)
+
+
+async def crashed(disposition: Disposition, times: int, *, bare: bool = True) -> list[str]:
+    """What happens when the settlement of the same message crashes so many times."""
+    channel, now = RememberingChannel(), [0.0]
+
+    async def sleep(seconds: float) -> None:
+        channel.events.append(f"sleep {seconds:g}")
+        now[0] += seconds
+
+    settlement = Settlement(CrashingPublisher(channel.events, bare=bare), sleep=sleep, now=lambda: now[0])
+    for _ in range(times):
+        delivery = Delivery(Lane.SEND, b"same", "odd key")
+        received = Received(delivery, Properties({"message_id": b"m"}), channel, 7)
+        await settlement.settle(received, disposition)
+    return channel.events
+
+
+class TestCrashing:
+    """A bug in the settlement is no hot loop."""
+
+    @pytest.mark.parametrize("disposition", [DeadLetter("bad", "words"), Delay(30, "down")])
+    async def test_the_pauses_grow_and_a_dead_letter_ends_it(self, disposition: Disposition) -> None:
+        """One with the body and none of the properties, which may be what crashes."""
+        assert [
+            *("sleep 0.5", "nack 7 True"),
+            *("sleep 3", "nack 7 True"),
+            *("sleep 6", "nack 7 True"),
+            *("dead send internal_error", "ack 7"),
+        ] == await crashed(disposition, 4)
+
+    async def test_it_goes_back_where_even_that_crashes(self) -> None:
+        """With pauses of up to a minute."""
+        events = await crashed(DeadLetter("bad", "words"), 9, bare=False)
+        assert ["sleep 60", "nack 7 True"] == events[-2:]
+        assert "ack 7" not in events
+
+
 class TestSettling:
     """The order of events, once for each delivery."""
 
