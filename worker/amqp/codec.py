@@ -1,7 +1,7 @@
 """From the broker's messages to deliveries, and from results, parts and copies to messages. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +13,7 @@ from schemas.channels import APP_ID, CONTENT_TYPE, TRACEPARENT_HEADER, DeadHeade
 from worker.amqp.topology import Topology
 from worker.amqp.transport import COPY_ID
 from worker.amqp.wire import Properties
-from worker.domain.messages import DeadLetter, Delay, Delivery, Lane, PartMessage, ResultMessage
+from worker.domain.messages import DeadLetter, Delay, Delivery, Lane, PartMessage, ResultMessage, never
 from worker.domain.replay import Replay
 
 FIRST_SEEN: Final = "x-iton-first-seen"
@@ -59,7 +59,13 @@ class Outgoing:
 
 
 def decode_delivery(
-    lane: Lane, *, routing_key: str, redelivered: bool, body: bytes, properties: Properties
+    lane: Lane,
+    *,
+    routing_key: str,
+    redelivered: bool,
+    body: bytes,
+    properties: Properties,
+    is_lost: Callable[[], bool] = never,
 ) -> Delivery:
     """Read the properties that the worker knows; whatever is odd counts as absent, nothing raises."""
     return Delivery(
@@ -76,6 +82,7 @@ def decode_delivery(
         published_at=properties.timestamp,
         redelivered=redelivered,
         replay=_replay(properties),
+        is_lost=is_lost,
     )
 
 

@@ -57,7 +57,8 @@ class Consumer:
     """Consumes every lane on one connection, one channel a lane.
 
     Each delivery is handled by a task of its own, at most *prefetch* of a lane at once. When the
-    connection is lost they go on; what they settle then is dropped, for the broker delivers it again.
+    connection is lost the broker delivers it again: one that no handler has begun is dropped, one that a
+    handler is at ends without being settled, and neither counts as in flight or takes the place of another.
 
     Args:
         url: of the broker; never logged.
@@ -85,10 +86,11 @@ class Consumer:
         self._paused: dict[Lane, str] = {}
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], Received] = {}
+        self._orphans: dict[asyncio.Task[None], Received] = {}
         self._done: Counter[Lane] = Counter()
         self._bytes: Counter[Lane] = Counter()
-        self._slots = {lane: asyncio.Semaphore(count) for lane, count in prefetch.items()}
-        self._heavy = {lane: Weights(_MOST_HEAVY) for lane in prefetch}
+        self._prefetch = prefetch
+        self._make_room()
         self._link = Link(
             url,
             name=self._options.name,
@@ -98,6 +100,11 @@ class Consumer:
             timing=self._options.timing,
         )
         self._intakes = {lane: self._intake(lane, count) for lane, count in prefetch.items()}
+
+    def _make_room(self) -> None:
+        """Have all places free, also those that are taken."""
+        self._slots = {lane: asyncio.Semaphore(count) for lane, count in self._prefetch.items()}
+        self._heavy = {lane: Weights(_MOST_HEAVY) for lane in self._prefetch}
 
     def _intake(self, lane: Lane, prefetch: int) -> LaneIntake:
         return LaneIntake(
@@ -111,21 +118,22 @@ class Consumer:
 
     @property
     def state(self) -> LinkState:
-        """Up only while the broker really has the consumer of every lane."""
+        """Up only while the broker really has the consumer of every lane that is not paused."""
         if self._stopping:
             return LinkState(up=False, reason="stopping")
         if not self._link.state.up:
             return self._link.state
-        if self._paused:
-            return LinkState(up=False, reason=next(iter(self._paused.values())))
-        missing = [lane.value for lane, intake in self._intakes.items() if not intake.registered]
+        missing = [lane.value for lane in self._intakes if not self._served(lane)]
         if missing:
             return LinkState(up=False, reason=f"no consumer for {', '.join(missing)}")
         return LinkState(up=True, reason="")
 
     def consumes(self, lane: Lane) -> bool:
-        """Whether the broker has our consumer of *lane*."""
-        return self._link.state.up and self._intakes[lane].registered
+        """Whether the broker has our consumer of *lane*, or we want none for the time being."""
+        return self._link.state.up and self._served(lane)
+
+    def _served(self, lane: Lane) -> bool:
+        return lane in self._paused or self._intakes[lane].registered
 
     def prefetch(self, lane: Lane) -> int:
         """How many jobs of *lane* may be in hand."""
@@ -133,7 +141,7 @@ class Consumer:
 
     @property
     def in_flight(self) -> int:
-        """Deliveries that are being handled or wait for their turn."""
+        """Deliveries of the present connection that are being handled or wait for their turn."""
         return len(self._tasks)
 
     @property
@@ -169,9 +177,18 @@ class Consumer:
             self._options.on_workers(max(1, bulk.consumers))
 
     async def pause(self, reason: str, *lanes: Lane) -> None:
-        """Take no more from *lanes* (none given: from all); jobs stay in their queues."""
+        """Take no more from *lanes* (none given: from all); jobs stay in their queues, in their order.
+
+        What is in hand is not touched. It lasts until `resume`, whatever becomes of the connection, and a
+        second time changes nothing but the *reason*.
+        """
         self._paused.update(dict.fromkeys(lanes or self._intakes, reason))
         await self._adjust()
+
+    @property
+    def paused(self) -> Mapping[Lane, str]:
+        """Which lanes are, and why."""
+        return self._paused
 
     async def resume(self, *lanes: Lane) -> None:
         """Take from *lanes* again (none given: from all)."""
@@ -210,8 +227,9 @@ class Consumer:
             How many deliveries were given back unfinished.
         """
         await self.stop_intake()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=seconds)
+        if self._tasks or self._orphans:
+            await asyncio.wait({*self._tasks, *self._orphans}, timeout=seconds)
+        await self._abandon(dict(self._orphans))
         return await self._abandon(dict(self._tasks))
 
     async def _abandon(self, tasks: Mapping[asyncio.Task[None], Received]) -> int:
@@ -227,10 +245,13 @@ class Consumer:
     async def _adjust(self) -> None:
         for lane, intake in self._intakes.items():
             intake.wanted = not self._stopping and lane not in self._paused
-            try:
-                await intake.adjust()
-            except (WorkerError, AMQPError) as error:
-                self._link.fail(describe(error))
+        await asyncio.gather(*map(self._adjust_one, self._intakes.values()))
+
+    async def _adjust_one(self, intake: LaneIntake) -> None:
+        try:
+            await intake.adjust()
+        except (WorkerError, AMQPError) as error:
+            self._link.fail(describe(error))
 
     async def _set_up(self, connection: RawConnection) -> None:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
@@ -254,6 +275,13 @@ class Consumer:
     def _lose(self) -> None:
         for intake in self._intakes.values():
             intake.lost()
+        lost = {task: received for task, received in self._tasks.items() if received.orphaned}
+        for task, received in lost.items():
+            self._orphans[task] = self._tasks.pop(task)
+            if not received.started:
+                task.cancel()
+        if lost:
+            self._make_room()
 
     def _take(self, received: Received) -> None:
         """Start a task of our own: the library cancels those of a channel that closes."""
@@ -268,18 +296,16 @@ class Consumer:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        received = self._tasks.pop(task)
+        lost = self._orphans.pop(task, None)
+        received = lost or self._tasks.pop(task)
         lane = received.delivery.lane
-        self._done[lane] += 1
+        self._done[lane] += lost is None
         self._bytes[lane] -= len(received.delivery.body)
         self._intakes[lane].over(received)
 
     async def _process(self, received: Received) -> None:
         try:
             async with self._slots[received.delivery.lane], self._room_for(received.delivery):
-                if received.orphaned:
-                    # It waited for its turn and the broker has handed it out again meanwhile.
-                    return
                 received.started = True
                 disposition = await self._decide(received.delivery)
                 await self._settlement.settle(received, disposition)

@@ -31,12 +31,19 @@ class DeliveryChannel:
         self._number = int(channel.number)
         self._wire = wire
         self._take = take
+        self._lost = False
+        self._is_closed = lambda: self.is_closed
         wire.serve(self._number, self)
 
     @property
     def is_closed(self) -> bool:
         """Whether the channel is gone, and with it all that was not settled."""
-        return bool(self._channel.is_closed)
+        return self._lost or bool(self._channel.is_closed)
+
+    def lose(self) -> None:
+        """Count as gone from now on: the connection is given up, whatever the library knows of it."""
+        self._lost = True
+        self.forget()
 
     def ack(self, tag: int) -> None:
         """Say that the message may be forgotten; BrokerUnavailableError when the connection is gone."""
@@ -63,5 +70,6 @@ class DeliveryChannel:
             redelivered=deliver.redelivered,
             body=body,
             properties=properties,
+            is_lost=self._is_closed,
         )
         self._take(Received(delivery, properties, self, deliver.tag, deliver.consumer_tag))

@@ -64,6 +64,7 @@ class LaneIntake:
         self._on_lost = on_lost
         self._limit = limit
         self._channel: AbstractChannel | None = None
+        self._open: set[DeliveryChannel] = set()
         self._tag: str | None = None
         first = _FIRST_NUMBER + 2 * list(Lane).index(lane)
         self._numbers = (first, first + 1)
@@ -126,9 +127,12 @@ class LaneIntake:
                 await bounded(underlay.basic_cancel(old), self._limit)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, and with it the deliveries that came on it."""
         self._channel = self._tag = None
         self._held.clear()
+        for deliveries in tuple(self._open):
+            deliveries.lose()
+        self._open.clear()
 
     async def adjust(self) -> None:
         """Start or stop the consumer as `wanted` says; without a channel, nothing.
@@ -193,9 +197,11 @@ class LaneIntake:
         underlay = await underlay_of(channel)
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
         deliveries = DeliveryChannel(self.lane, underlay, connection.wire, self._arrived)
+        self._open.add(deliveries)
 
         def closed(closing: asyncio.Future[object]) -> None:
-            deliveries.forget()
+            deliveries.lose()
+            self._open.discard(deliveries)
             self._on_close(channel, closing)
 
         underlay.closing.add_done_callback(closed)

@@ -82,6 +82,10 @@ class Settlement:
         received.give_back()
 
     async def _settle(self, received: Received, disposition: Disposition) -> None:
+        if received.orphaned:
+            # What it is to become is decided by the delivery that the broker makes in its place.
+            received.give_back()
+            return
         match disposition:
             case Done():
                 received.ack()

@@ -8,7 +8,8 @@ WorkerError
 └── UnavailableError         a part of our own is away: nothing was decided, the job waits
     ├── LedgerUnavailableError
     ├── BrokerUnavailableError
-    └── HeldTooLongError
+    ├── HeldTooLongError
+    └── DeliveryLostError
 
 The texts must be fit for a result and a log line: no credential, no phone number, no message text of
 ours. What the gateway said may be quoted in ``detail``, cut short, which is fit for results and dead letters;
@@ -105,3 +106,10 @@ class BrokerUnavailableError(UnavailableError):
 
 class HeldTooLongError(UnavailableError):
     """The gateway has been away for longer than a job may be held in the worker."""
+
+
+class DeliveryLostError(UnavailableError):
+    """The broker has the job's message again; the delivery that replaces this one does the work."""
+
+    def __init__(self) -> None:
+        super().__init__("delivery_lost", "the broker hands the job out again")

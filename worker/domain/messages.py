@@ -1,6 +1,6 @@
 """What travels between the broker's edge and the handlers: deliveries in, messages out, dispositions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +25,11 @@ class Lane(StrEnum):
         return Lane.SEND_URGENT_PARTS if self is Lane.SEND_URGENT else Lane.SEND_PARTS
 
 
+def never() -> bool:
+    """Tell that it is not."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message from a work queue, with the properties that the worker reads.
@@ -39,6 +44,8 @@ class Delivery:
         traceparent: W3C trace context, if it is well-formed.
         redelivered: the broker's flag; a hint and no more.
         replay: set on a dead letter that an operator gave another chance.
+        is_lost: tells whether the broker has it again and hands it out once more: what has not begun is then
+            another delivery's to do, and what has ends without copies.
     """
 
     lane: Lane
@@ -54,6 +61,7 @@ class Delivery:
     published_at: datetime | None = None
     redelivered: bool = False
     replay: Replay | None = None
+    is_lost: Callable[[], bool] = field(default=never, compare=False, repr=False)
 
 
 ResultExchange = Literal["send", "delivery", "account"]

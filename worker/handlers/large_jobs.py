@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from schemas import Outcome, part_status, result_message_id
 from worker.domain.entry import Entry, Split
+from worker.domain.errors import DeliveryLostError
 from worker.domain.messages import Delivery, Done, JobSummary, PartMessage
 from worker.handlers import parallel
 from worker.handlers.brief import Brief, PartOrder, part_key
@@ -157,6 +158,8 @@ class LargeJobs:
         """Publish parts. A repeat publishes them again: the parts' own entries tell what is done."""
 
         async def publish(number: int) -> None:
+            if delivery.is_lost():
+                raise DeliveryLostError
             await self._completion.publisher.publish_part(_part_message(job.order(number), delivery))
 
         await parallel.each(publish, numbers, limit=_AT_ONCE)

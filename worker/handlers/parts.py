@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from worker.domain.errors import DeliveryLostError
 from worker.domain.messages import Delivery
 from worker.handlers.brief import read_part
 from worker.handlers.completion import Completion, Planned
@@ -26,6 +27,8 @@ class PartHandler:
         """
         order, entry = read_part(delivery.body)
         async with self.locks.holding(order.key):
+            if delivery.is_lost():
+                raise DeliveryLostError
             # No entry is looked for first: nearly every part is new, and the first write finds out.
             held = Held(order.key, None, entry)
             book = self.completion.tools.book

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from schemas import FailureCode, Outcome, SendJob
 from worker.domain import plan
 from worker.domain.entry import Entry, Part, Settled, Split
-from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError, WorkerError
+from worker.domain.errors import (
+    AccountError,
+    DeliveryLostError,
+    OutcomeUncertainError,
+    TransientError,
+    WorkerError,
+)
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
 from worker.domain.recipients import Distinct, NumberingPlan, distinct
 from worker.handlers.acceptance import Acceptance, conflict
@@ -55,6 +61,8 @@ class SendHandler:
         """
         job, brief = self.acceptance.send_job(delivery)
         async with self.locks.holding(brief.job_id):
+            if delivery.is_lost():
+                raise DeliveryLostError
             if len(job.recipients) <= plan.PART_SIZE:
                 return await self._worked(_Taken(job, brief, delivery))
             async with self.large.place(len(job.recipients), urgent=is_urgent(delivery)) as here:

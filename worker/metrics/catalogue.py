@@ -209,7 +209,13 @@ CATALOGUE = (
         "Entries in the ledger, about; NaN for Redis, which counts whole databases only",
         unset=True,
     ),
-    Spec(_B, "consumer_up", "gauge", "1 while the broker has our consumer of a work queue", _LANE),
+    Spec(
+        _B,
+        "consumer_up",
+        "gauge",
+        "1 while the broker has our consumer of a work queue, or none is wanted for now",
+        _LANE,
+    ),
     Spec(_B, "publisher_up", "gauge", "1 while the publishing connection works and is not held back"),
     Spec(
         _B,
