@@ -1,7 +1,7 @@
 """Prometheus's own tool: rules and expressions over series that a test makes up."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,13 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
-def complaints(file: Path, tests: list[dict[str, Any]], **head: object) -> str:
+def complaints(file: Path, tests: list[dict[str, Any]]) -> str:
     """Run *tests* in the tool's form, written to *file*; return what it says to those that fail."""
-    file.write_text(yaml.safe_dump({**head, "tests": tests}))
-    done = promtool("test", "rules", str(file))
+    file.write_text(yaml.safe_dump({"tests": tests}))
+    return complaints_of([file])
+
+
+def complaints_of(files: Iterable[Path]) -> str:
+    """Run files of tests; return what the tool says to those that fail."""
+    done = promtool("test", "rules", *map(str, files))
     return "" if done.returncode == 0 else done.stdout + done.stderr
