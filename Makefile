@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-# Most of the time goes by in waiting for processes; more than two at once, and two cores miss deadlines.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+# More than two real processes at once, and two cores miss deadlines. tests/conftest.py says which file is first.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Together all of pyproject.toml's test paths: pytest would overrule an --ignore of one of them.
 IN_PROCESS := tests/unit tests/contract tests/model tests/worlds tests/integration tests/helm
@@ -53,10 +53,10 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
-	@printf '\n\033[1m== Tests inside one process, their coverage gated (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
-	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS)
+	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image; beside them, shown\n'
+	@printf '   afterwards, those inside one process, their coverage gated (pytest)\033[0m\n'
+	@$(BIN)/python -m scripts.two_runs $(BIN)/pytest $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS) -- \
+		$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them

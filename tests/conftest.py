@@ -1,5 +1,6 @@
 """The broker, for every test that asks for one, and how properties are searched."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,17 @@ from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, share
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, then those with many tests.
+
+    A long one that is begun last runs alone at the end.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,6 +9,8 @@ from tests.support.line import Line, metric
 from tests.support.results_side import numbers
 from tests.support.worker_process import wait_until
 
+pytestmark = pytest.mark.slow
+
 MOST = 10
 JOBS = 400
 DONE, ACCEPTED = "iton_worker_jobs_total", '{kind="send",result="accepted"}'

@@ -12,6 +12,8 @@ from tests.support.faults_gate import FaultGate, fault_gate
 from tests.support.redis_server import RedisServer
 from tests.support.worker_process import WorkerProcess, wait_until, worker_environment
 
+pytestmark = pytest.mark.slow
+
 ACCEPTED = {PLAIN: "accepted"}
 UNCERTAIN = {PLAIN: "uncertain"}
 TIMEOUT = 8  # ITON_TIMEOUT, seconds

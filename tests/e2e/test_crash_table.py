@@ -11,6 +11,8 @@ from tests.support.chaos_rows import ROWS, WALKS, Row
 from tests.support.chaos_table import Aftermath, Played, play
 from tests.support.redis_server import RedisServer
 
+pytestmark = pytest.mark.slow
+
 # The ledger is in play at each of these; the other steps are the same code.
 SEND_ROWS = tuple(row for row in ROWS if row.walk in {"send", "joint", "divided"})
 

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.fleet import trials
 from tests.support.fleet import Stage, open_fleet
+
+pytestmark = pytest.mark.slow
 
 Report = Callable[[str, object], None]
 # A worker alone makes some fifty calls a second then, so that four make a difference at any machine.

@@ -7,6 +7,8 @@ import pytest
 from tests.fleet import trials
 from tests.support.fleet import Fleet, Stage, open_fleet
 
+pytestmark = pytest.mark.slow
+
 WORKERS = 4
 Report = Callable[[str, object], None]
 

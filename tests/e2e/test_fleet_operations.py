@@ -14,6 +14,8 @@ from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import WorkerProcess, wait_until
 
+pytestmark = pytest.mark.slow
+
 Report = Callable[[str, object], None]
 OLD, NEW = "alt-4f1c", "neu-93be"
 PER_SECOND = 40

@@ -14,6 +14,8 @@ from tests.support.faults_gate import FaultGate, fault_gate
 from tests.support.results_side import open_channel
 from tests.support.worker_process import wait_until
 
+pytestmark = pytest.mark.slow
+
 ACCEPTED = {PLAIN: "accepted"}
 RECOVERY = 30.0
 LONG = 8.0  # seconds of a call; rabbitmqctl takes its time on a busy machine

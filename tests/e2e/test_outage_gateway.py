@@ -11,6 +11,8 @@ from tests.support.chaos_gateway import GatewayLoop, LocalGateway, gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
 from tests.support.worker_process import wait_until
 
+pytestmark = pytest.mark.slow
+
 JOBS = 8
 JobFields = dict[str, Any]
 Trouble = Callable[[LocalGateway], None]

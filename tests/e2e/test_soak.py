@@ -11,6 +11,8 @@ from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
 from tests.support.redis_server import RedisServer
 
+pytestmark = pytest.mark.slow
+
 KILLS = 25
 
 

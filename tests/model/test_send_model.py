@@ -24,6 +24,8 @@ from worker.domain.errors import (
     WorkerError,
 )
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 STEPS = int(os.environ.get("MODEL_STEPS", "40"))
 
