@@ -20,6 +20,7 @@ from tests.support.worker_process import PASSWORD, PROGRAM, Workshop, wait_until
 
 ONE = "919876543210"
 NOWHERE = "http://127.0.0.1:1/"
+DRAIN_TIMEOUT = 25  # seconds, the default of WORKER_DRAIN_TIMEOUT
 WRONG: dict[str, str] = {
     "AMQP_URL": "http://localhost/",
     "AMQP_PREFIX": "a b",
@@ -88,11 +89,11 @@ class TestStop:
     """SIGTERM."""
 
     def test_an_idle_worker_exits_0_at_once(self, own_line: Callable[..., Line]) -> None:
-        """Within a few seconds, and no port is left open."""
+        """It does not wait for the time that work in flight would have; and no port is left open."""
         worker = own_line().worker
         started = time.monotonic()
         assert 0 == worker.terminate()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < DRAIN_TIMEOUT / 2
         assert 0 == worker.get("/livez")[0]
 
     def test_sigint_does_the_same(self, own_line: Callable[..., Line]) -> None:
@@ -118,10 +119,11 @@ class TestStop:
     def test_a_large_job_ends_its_calls_and_goes_back(self, own_line: Callable[..., Line]) -> None:
         """The next worker sends the parts that were not begun; nothing is in doubt."""
         line = own_line(WORKER_MAX_CALLS=4, WORKER_URGENT_CALLS=1)
-        line.gateway.change(latency=1)
+        # Three calls at a time: there are four seconds to stop it before the last ones begin.
+        line.gateway.change(latency=2)
         people = numbers(800)
         job = line.producer.send(people, "stopped in parts", category="service")
-        wait_until(lambda: line.gateway.calls("sendSMS") >= 4, "calls are under way")
+        wait_until(lambda: line.gateway.calls("sendSMS") >= 1, "calls are under way")
         assert 0 == line.worker.terminate()
         assert line.gateway.calls("sendSMS") < 8
         line.gateway.change(latency=0)
