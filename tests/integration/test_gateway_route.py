@@ -165,6 +165,7 @@ class TestProxy:
         ):
             error = await failure(client)
             assert (type(error), error.code) == (TransientError, "gateway_unreachable")
+            assert error.detail.endswith("the proxy: the connection was closed")
             assert (heard.connections, len(proxy.heads)) == (0, 1)
 
     async def test_a_proxy_whose_name_is_unknown_has_sent_nothing(self) -> None:

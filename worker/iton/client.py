@@ -243,7 +243,7 @@ class ItonGateway:
         doubtful = reading.doubtful if reading else ()
         if reading and reply.successful and rule.verdict is Verdict.UNCERTAIN and not doubtful:
             return reading
-        if doubtful and rule.verdict is not Verdict.PERMANENT:
+        if doubtful and rule.verdict not in {Verdict.PERMANENT, Verdict.UNCERTAIN}:
             rule = CONTRADICTORY
         detail = self._quotes.detail(reply.status, body, hidden)
         if request.command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:

@@ -28,6 +28,7 @@ _TROUBLES: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientConnectorDNSError, "its name cannot be resolved"),
     (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
     (aiohttp.ClientSSLError, "TLS failed"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed"),
 )
 
 

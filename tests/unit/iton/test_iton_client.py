@@ -209,6 +209,16 @@ class TestCalls:
             assert (type(error), error.code) == (kind, code)
             assert f"(message id {name.strip(chr(34))})" in (error.own_detail or "")
 
+    @pytest.mark.parametrize(("status", "code"), [(500, "gateway_error"), (503, "reply_unreadable")])
+    async def test_an_id_beside_a_failed_server_is_never_a_reason_to_send_again(
+        self, status: int, code: str
+    ) -> None:
+        """Not with a status either that means that nothing was done."""
+        body = f'{{"status": {status}, "error": "Server Error", "message_id": "{ID}"}}'
+        error = await failure(Answers(body.encode(), status))
+        assert (type(error), error.code) == (OutcomeUncertainError, code)
+        assert ID in error.detail
+
     @pytest.mark.parametrize("status", [500, 503])
     async def test_a_map_about_strangers_alone_does_not_hide_a_status(self, status: int) -> None:
         """It names nobody who was asked about."""
