@@ -256,7 +256,8 @@ class Ledger(Protocol):
     What was written survives the death of the process (unless the backend says otherwise) before the
     call returns. Entries vanish by themselves when they were not written for the retention time.
     Every method raises LedgerUnavailableError when the store cannot be used; a write may then have
-    happened or not, and repeating it with the same token is safe.
+    happened or not, and repeating it with the same token is safe. EntryUnusableError: another program's
+    value stands under the key.
     """
 
     async def load(self, key: str) -> Stored | None:
@@ -275,6 +276,14 @@ class Ledger(Protocol):
         """Do *swaps*, in order, for the price of few; return of each what `swap` would return or raise.
 
         Each stands or falls by itself. Raises nothing.
+        """
+        ...
+
+    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Have entries live for a whole retention from now on, as if they were written; tell which were.
+
+        Left alone are those that are absent and those that were written or renewed less than a minute ago,
+        so that this may be asked at every step. The entries themselves stay as they are.
         """
         ...
 

@@ -313,6 +313,62 @@ class TestRetention:
         await ledger.close()
 
 
+class TestRenewal:
+    """Entries of jobs that are still on their way live on without being written."""
+
+    async def test_a_renewed_entry_lives_a_whole_retention_longer(self, renewing: Backend) -> None:
+        """It is the same version, which can be swapped."""
+        ledger = renewing.open(renewing.short)
+        kept, gone = entry(), entry()
+        for key, new in (("kept", kept), ("gone", gone)):
+            await ledger.swap(key, expected=None, new=new)
+        await renewing.pass_time(renewing.short * 0.7)
+        assert [True] == list(await ledger.renew(["kept"]))
+        await renewing.pass_time(renewing.short * 0.7)
+        assert kept == await ledger.load("kept")
+        assert await ledger.load("gone") is None
+        assert await ledger.swap("kept", expected=kept.token, new=entry()) is True
+        await ledger.close()
+
+    async def test_again_and_again(self, renewing: Backend) -> None:
+        """An outage of any length does not make the ledger forget."""
+        ledger = renewing.open(renewing.short)
+        new = entry()
+        await ledger.swap("job-1", expected=None, new=new)
+        for _ in range(4):
+            await renewing.pass_time(renewing.short * 0.7)
+            assert [True] == list(await ledger.renew(["job-1"]))
+        assert new == await ledger.load("job-1")
+        await ledger.close()
+
+    async def test_what_is_not_there_is_not_made(self, ledger: Ledger) -> None:
+        """Neither an absent entry nor none at all."""
+        assert [False] == list(await ledger.renew(["absent"]))
+        assert [] == list(await ledger.renew([]))
+        assert await ledger.load("absent") is None
+
+    async def test_what_was_just_written_is_left_alone(self, ledger: Ledger) -> None:
+        """So that it costs little to ask at every step."""
+        await ledger.swap("job-1", expected=None, new=entry())
+        assert [False, False] == list(await ledger.renew(["job-1", "absent"]))
+
+    async def test_an_entry_that_has_expired_stays_so(self, renewing: Backend) -> None:
+        """It may have been taken for absent by somebody."""
+        ledger = renewing.open(renewing.short)
+        await ledger.swap("job-1", expected=None, new=entry())
+        await renewing.pass_time(renewing.short * 1.1)
+        assert [False] == list(await ledger.renew(["job-1"]))
+        await ledger.close()
+
+    @pytest.fixture
+    def renewing(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Backend:
+        """Provide a store whose entries may be renewed a moment after they were written."""
+        for module in ("memory", "redis"):
+            monkeypatch.setattr(f"worker.ledger.{module}.FRESH", 0.01)
+        monkeypatch.setattr("worker.ledger.sqlite_file._FRESH", 10)
+        return backend
+
+
 class TestClosing:
     """The end of a ledger is orderly."""
 

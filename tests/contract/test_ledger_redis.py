@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.contract.ledger_backends import LONG, entry
 from tests.support.redis_server import RedisServer
-from worker.domain.errors import LedgerUnavailableError
+from worker.domain.errors import EntryUnusableError, LedgerUnavailableError
 from worker.ledger.redis import RedisLedger
 from worker.ports import Swap
 
@@ -30,6 +30,43 @@ async def ledger(server: RedisServer) -> AsyncIterator[RedisLedger]:
     opened = RedisLedger(server.url, retention=LONG, timeout=1.0)
     yield opened
     await opened.close()
+
+
+class TestCluster:
+    """A server that keeps a part of the keys only."""
+
+    @pytest.mark.parametrize("assigned", [False, True], ids=["no slots", "all slots"])
+    async def test_a_node_of_a_cluster_is_refused(self, tmp_path: Path, *, assigned: bool) -> None:
+        """Also one that would take every write at present."""
+        with RedisServer(tmp_path / "redis", options=("--cluster-enabled", "yes")) as node:
+            if assigned:
+                node.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+            ledger = RedisLedger(node.url, retention=LONG)
+            for _ in range(2):
+                with pytest.raises(LedgerUnavailableError, match="ledger_cluster"):
+                    await ledger.check()
+            await ledger.close()
+
+    async def test_a_database_that_is_not_there(self, server: RedisServer) -> None:
+        """Says what to correct."""
+        ledger = RedisLedger(server.url.replace("/0", "/99"), retention=LONG)
+        with pytest.raises(LedgerUnavailableError, match="no database of that number") as caught:
+            await ledger.check()
+        assert "ledger_database_unknown" == caught.value.code
+        await ledger.close()
+
+    async def test_a_user_without_more_than_it_needed_before_renews(self, server: RedisServer) -> None:
+        """PTTL and PEXPIRE are not among what an older release asked for."""
+        allowed = ("+get", "+set", "+getrange", "+evalsha", "+eval", "+ping", "+info")
+        server.command("ACL", "SETUSER", "small", "on", ">word", "~iton:*", "-@all", *allowed)
+        ledger = RedisLedger(f"redis://small:word@127.0.0.1:{server.port}/0", retention=LONG, prefix="iton")
+        new = entry()
+        await ledger.swap("job-1", expected=None, new=new)
+        server.command("PEXPIRE", "iton:ledger:job-1", "5000")
+        assert [True, False] == await ledger.renew(["job-1", "absent"])
+        assert new == await ledger.load("job-1")
+        assert server.command("PTTL", "iton:ledger:job-1") > 10_000
+        await ledger.close()
 
 
 class TestServerTrouble:
@@ -132,7 +169,7 @@ class TestServerTrouble:
         server.command("SET", "iton:ledger:job-1", "not ours")
         server.command("LPUSH", "iton:ledger:job-2", "not ours")
         for use in (ledger.load("job-1"), ledger.load("job-2")):
-            with pytest.raises(LedgerUnavailableError, match="ledger_foreign_entry"):
+            with pytest.raises(EntryUnusableError, match="ledger_foreign_entry"):
                 await use
         assert await ledger.swap("job-1", expected=None, new=entry()) is False
 

@@ -20,6 +20,7 @@ from worker.handlers.large_jobs import LargeJobs
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import Lookups
 from worker.handlers.parts import PartHandler
+from worker.handlers.renewal import Renewal
 from worker.handlers.send import SendHandler
 from worker.handlers.send_tools import SendTools
 from worker.handlers.status import StatusHandler
@@ -178,6 +179,7 @@ class FakeWorker:
             gate=self.gate,
             observer=self.tracing.observer(self.observer),
             clock=world.clock,
+            renewal=Renewal(self.acceptance, self.book),
         )
 
 

@@ -263,8 +263,9 @@ class FakeLedger:
         together: how many swaps each batch had.
     """
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, *, retention: float = 1e9) -> None:
         self._clock = clock
+        self._retention = retention
         self.forget()
         self.before: Callable[[str], Awaitable[None]] | None = None
         self.after: Callable[[str], Awaitable[None]] | None = None
@@ -273,7 +274,7 @@ class FakeLedger:
 
     def forget(self) -> None:
         """Lose every entry, as if its time were over."""
-        self._inner = MemoryLedger(retention=1e9, clock=self._clock)
+        self._inner = MemoryLedger(retention=self._retention, clock=self._clock)
 
     async def load(self, key: str) -> Stored | None:
         """Return the entry, or None."""
@@ -294,6 +295,11 @@ class FakeLedger:
         """Do each in turn, with the hooks of each."""
         self.together.append(len(swaps))
         return await one_by_one(self.swap, swaps)
+
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        """Have entries live on."""
+        await self._hook(self.before, "renew")
+        return await self._inner.renew(keys)
 
     async def check(self) -> None:
         """Prove that it is there."""

@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,13 +29,22 @@ class RedisServer:
     Args:
         directory: for its files; made if need be.
         password: of the default user; none by default.
+        options: further ones of the program.
         durable: False leaves the disk out, for measuring what does not depend on it.
     """
 
-    def __init__(self, directory: Path, *, password: str | None = None, durable: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        password: str | None = None,
+        durable: bool = True,
+        options: Sequence[str] = (),
+    ) -> None:
         self._directory = directory
         self._password = password
         self._durable = durable
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         (self.port,) = free_ports(1)
 
@@ -102,6 +111,7 @@ class RedisServer:
             "--save",
             "",
         ]
+        arguments += self._options
         return [*arguments, "--requirepass", self._password] if self._password else arguments
 
     def _wait_until_ready(self) -> None:

@@ -21,6 +21,7 @@ from worker.handlers.large_jobs import LargeJobs
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import BATCH, Ask, Lookups
 from worker.handlers.parts import PartHandler
+from worker.handlers.renewal import Renewal
 from worker.handlers.send import SendHandler
 from worker.handlers.send_tools import SendTools
 from worker.handlers.status import StatusHandler
@@ -37,7 +38,7 @@ V = TypeVar("V")
 # check is in no hurry: fewer, fuller calls are worth more there.
 _SOON = {Command.DND: 4}
 # A call must be settled within its time limit and this; then another worker may take it over.
-_LEASE_MARGIN = 5.0
+LEASE_MARGIN = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Crew:
             gate=self.gate,
             observer=self.observer,
             clock=self.clock,
+            renewal=Renewal(acceptance_of(self.settings), self._book),
         )
 
     def credits_watch(self) -> CreditsWatch:
@@ -96,8 +98,8 @@ class Crew:
             retry=self.tracing.sending(self._retry(Command.SEND)),
             clock=self.clock,
             observer=self.observer,
-            lease=self.settings.gateway.timeout + _LEASE_MARGIN,
-            margin=_LEASE_MARGIN,
+            lease=self.settings.gateway.timeout + LEASE_MARGIN,
+            margin=LEASE_MARGIN,
             joint=self._joint,
         )
         return Completion(tools, self.publisher, self._policy(), self.settings.retry.resend_attempts)

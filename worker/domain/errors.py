@@ -7,6 +7,7 @@ WorkerError
 ├── AccountError             no request can work now: stop taking jobs until the account works again
 └── UnavailableError         a part of our own is away: nothing was decided, the job waits
     ├── LedgerUnavailableError
+    ├── EntryUnusableError
     ├── BrokerUnavailableError
     ├── HeldTooLongError
     └── DeliveryLostError
@@ -98,6 +99,10 @@ class UnavailableError(WorkerError):
 
 class LedgerUnavailableError(UnavailableError):
     """The ledger's store is away, full or broken. Nothing may be sent without it."""
+
+
+class EntryUnusableError(UnavailableError):
+    """What stands under one key of the ledger is no entry that this release can use. Only its job waits."""
 
 
 class BrokerUnavailableError(UnavailableError):

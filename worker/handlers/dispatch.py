@@ -8,10 +8,11 @@ import structlog
 
 from schemas import FailureCode, JobKind, JobRejectedError
 from worker.domain.errors import LedgerUnavailableError, UnavailableError
-from worker.domain.messages import DeadLetter, Delivery, Disposition, Done, JobSummary, Lane, Requeue
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, Lane, Requeue
 from worker.domain.trace import TRACEPARENT
 from worker.handlers.handled import Handled
 from worker.handlers.publication import rejected_message
+from worker.handlers.renewal import Renewal
 from worker.ports import CallGate, Clock, Observer, Publisher
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Dispatch:
     gate: CallGate
     observer: Observer
     clock: Clock
+    renewal: Renewal
 
     async def __call__(self, delivery: Delivery) -> Disposition:
         """Return what to do with *delivery*; its results are published by then.
@@ -62,12 +64,15 @@ class Dispatch:
     async def _handled(self, delivery: Delivery) -> Handled:
         kind = KIND_OF_LANE[delivery.lane]
         try:
-            return await self._tried(kind, delivery)
+            handled = await self._tried(kind, delivery)
         except LedgerUnavailableError as error:
             self.gate.ledger_failed()
             return _back(kind, error)
         except UnavailableError as error:
-            return _back(kind, error)
+            handled = _back(kind, error)
+        if kind is JobKind.SEND and isinstance(handled.disposition, Delay | Requeue):
+            await self.renewal(delivery)
+        return handled
 
     async def _tried(self, kind: JobKind, delivery: Delivery) -> Handled:
         try:

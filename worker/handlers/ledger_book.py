@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import UnreadableEntryError, decode, encode
-from worker.domain.errors import UnavailableError
+from worker.domain.errors import EntryUnusableError, UnavailableError
 from worker.domain.replay import Replay, reopened
 from worker.ports import Ledger, Stored, Swap
 
@@ -14,7 +14,7 @@ class LostRaceError(Exception):
     """Somebody else changed the entry first; read it again and go on from there."""
 
 
-class EntryUnreadableError(UnavailableError):
+class EntryUnreadableError(EntryUnusableError):
     """An entry is a newer release's, or damaged. That stops its job, not the others.
 
     Attributes:
@@ -73,6 +73,10 @@ class LedgerBook:
         if held is None:
             raise UnavailableError("ledger_entry_lost", "an entry in use is gone from the ledger")
         return held
+
+    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Have entries live for a whole retention from now on; tell which were due for it."""
+        return await self.ledger.renew(keys) if keys else ()
 
     async def replayed(self, held: Held, replay: Replay) -> Held:
         """Make ready again what *replay* asks for, whoever else is at the entry."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from worker.domain.entry import Call, CallState, Entry, Part
-from worker.domain.errors import LedgerUnavailableError
+from worker.domain.errors import EntryUnusableError, LedgerUnavailableError
 from worker.domain.merging import merged, with_ids
 from worker.handlers.ledger_book import EntryUnreadableError, Held, LostRaceError
 from worker.handlers.send_tools import SendTools
@@ -25,7 +25,6 @@ T = TypeVar("T")
 Change = Callable[[Entry, int], Entry]
 
 _POLL = 0.5  # seconds between two tries to reach a ledger that is away
-_NEVER = "ledger_foreign_entry"  # the store works, and what it has under this key will never be an entry
 
 
 class UnrecordedError(Exception):
@@ -123,9 +122,7 @@ class PartRecord:
         while True:
             try:
                 return await step()
-            except LedgerUnavailableError as error:
-                if error.code == _NEVER:
-                    raise
+            except LedgerUnavailableError:
                 self._tools.gate.ledger_failed()
                 await self._tools.clock.sleep(_POLL)
 
@@ -158,7 +155,7 @@ class PartRecord:
                 return Held(key, error.token, known)
             # It may say of this part what nobody here can read.
             raise self._given_up(error.detail, replace(known, revision=known.revision + 1)) from None
-        except LedgerUnavailableError as error:
+        except EntryUnusableError as error:
             if not self.must_stay:
                 raise
             raise self._given_up(error.detail, known) from None
@@ -170,7 +167,7 @@ class PartRecord:
             self.wrote(await self._tried(lambda: book.write(held, entry)))
         except LostRaceError:
             return False
-        except LedgerUnavailableError as error:
+        except EntryUnusableError as error:
             if not self.must_stay:
                 raise
             raise self._given_up(error.detail, entry) from None

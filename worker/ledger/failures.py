@@ -1,6 +1,8 @@
-"""Failures that every backend shares."""
+"""What every backend shares: how fresh an entry must be not to be renewed, and failures."""
 
 from worker.domain.errors import LedgerUnavailableError
+
+FRESH = 60.0  # seconds since the last write or renewal, within which there is no other
 
 
 def closed() -> LedgerUnavailableError:

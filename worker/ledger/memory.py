@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.ledger.failures import closed
+from worker.ledger.failures import FRESH, closed
 from worker.ports import Clock, Stored, Swap
 
 _EXPIRED_PER_WRITE = 8
@@ -60,6 +60,19 @@ class MemoryLedger:
             return False
         self._drop_expired(now)
         self._entries[key] = _Entry(new, now + self._retention)
+        self._entries.move_to_end(key)
+        return True
+
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        """Begin the retention of entries anew; tell of which."""
+        self._refuse_if_closed()
+        return [self._renew(key, self._clock.elapsed()) for key in keys]
+
+    def _renew(self, key: str, now: float) -> bool:
+        held = self._alive(key, now)
+        if held is None or self._entries[key].expires_at > now + self._retention - FRESH:
+            return False
+        self._entries[key] = _Entry(held, now + self._retention)
         self._entries.move_to_end(key)
         return True
 

@@ -1,6 +1,7 @@
 """The ledger of a fleet: one Redis or Valkey server for all workers."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -8,13 +9,13 @@ from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
-from worker.domain.errors import LedgerUnavailableError
-from worker.ledger.failures import closed
+from worker.domain.errors import EntryUnusableError, LedgerUnavailableError
+from worker.ledger.failures import FRESH, closed
 from worker.ledger.redis_address import read_address
 from worker.ledger.redis_commands import RedisCommands, Script
-from worker.ledger.redis_failures import failure_of, foreign_entry
+from worker.ledger.redis_failures import clustered, failure_of, foreign_entry
 from worker.ports import Stored, Swap
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,25 @@ end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1
 """)
+# Arguments: the retention and the age within which an entry is left alone, in milliseconds. A user who may
+# do no more than GET and SET renews by them.
+_RENEW = Script(b"""
+local left = redis.pcall('PTTL', KEYS[1])
+if type(left) == 'number' then
+  if left < 0 or left > ARGV[1] - ARGV[2] then
+    return 0
+  end
+  if type(redis.pcall('PEXPIRE', KEYS[1], ARGV[1])) == 'number' then
+    return 1
+  end
+end
+local entry = redis.call('GET', KEYS[1])
+if not entry then
+  return 0
+end
+redis.call('SET', KEYS[1], entry, 'PX', ARGV[1])
+return 1
+""")
 _CHECK_RETENTION = 60_000
 
 
@@ -51,7 +71,7 @@ class RedisLedger:
         url: ``redis://``, ``rediss://`` or ``unix://``; ValueError otherwise, without the URL.
         retention: seconds that an entry lives after it was last written.
         prefix: in front of all keys.
-        timeout: seconds for one round trip, connecting included.
+        timeout: seconds for one round trip; see `RedisCommands`.
         connections: how many are used at once.
     """
 
@@ -81,6 +101,7 @@ class RedisLedger:
         )
         self._commands = RedisCommands(pool, lanes=connections, timeout=timeout)
         self._closed = False
+        self._looked = False
         self._warned = False
 
     def __repr__(self) -> str:
@@ -119,7 +140,7 @@ class RedisLedger:
             if isinstance(reply, NoScriptError):
                 return await self.swap(one.key, expected=one.expected, new=one.new)
             return bool(self._checked(reply) == 1)
-        except LedgerUnavailableError as error:
+        except (LedgerUnavailableError, EntryUnusableError) as error:
             return error
 
     def _arguments(self, expected: str | None, new: Stored) -> tuple[bytes, bytes, bytes, int]:
@@ -127,16 +148,26 @@ class RedisLedger:
         held = b"" if expected is None else _head(expected)
         return held, head, head + new.state, self._retention
 
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        """Begin the retention of entries anew; tell of which."""
+        fresh = round(FRESH * 1000)
+        asked = [self.evaluate(_RENEW, self._name(key), self._retention, fresh) for key in keys]
+        return [answer == 1 for answer in await asyncio.gather(*asked)]
+
     async def entries(self) -> int | None:
         """Return None: Redis counts only all keys of a database together."""
         return None
 
     async def check(self) -> None:
-        """Prove that the server takes writes; warn once if its settings may lose entries."""
-        await self._run("SET", f"{self._prefix}:ledger-check", b"", "PX", _CHECK_RETENTION)
-        if not self._warned:
-            self._warned = True
-            self._warn(await self._commands.send("INFO"))
+        """Prove that the server takes writes and keeps all keys; warn once of settings that lose some."""
+        try:
+            if not self._looked:
+                self._look(await self._sent("INFO"))
+            await self._run("SET", f"{self._prefix}:ledger-check", b"", "PX", _CHECK_RETENTION)
+        except LedgerUnavailableError:
+            # Another server may be there next time.
+            self._looked = False
+            raise
 
     async def close(self) -> None:
         """Wait for the replies that are due, then disconnect."""
@@ -173,10 +204,21 @@ class RedisLedger:
             raise foreign_entry(self._place)
         return Stored(rest[: int(length)].decode(), rest[int(length) :])
 
-    def _warn(self, info: object) -> None:
-        """Tell of settings that break the promise; a server that hides them is taken at its word."""
+    def _look(self, info: object) -> None:
+        """Refuse a server that keeps a part of the keys; one that hides what it is, is taken at its word."""
+        if isinstance(info, Exception) and not isinstance(info, ResponseError):
+            raise failure_of(info, self._place)
         if not isinstance(info, dict):
             return
+        if info.get("cluster_enabled"):
+            raise clustered(self._place)
+        self._looked = True
+        if not self._warned:
+            self._warned = True
+            self._warn(info)
+
+    def _warn(self, info: Mapping[str, object]) -> None:
+        """Tell of settings that break the promise."""
         policy = info.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             log.warning("ledger.eviction_possible", place=self._place, policy=policy, remedy="noeviction")

@@ -11,6 +11,7 @@ from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import ReadOnlyError
 
 _MOST_TOGETHER = 256
+_TRIPS_TO_CONNECT = 3
 
 Command = tuple[str | bytes | int, ...]
 
@@ -42,7 +43,8 @@ class RedisCommands:
 
     Args:
         pool: of at least *lanes* connections; closed by ``close``.
-        timeout: seconds for one pipeline, connecting included.
+        timeout: seconds for one pipeline. Where it needs a new connection, that may take three times as
+            long: the password and the database are questions of their own.
     """
 
     def __init__(self, pool: ConnectionPool, *, lanes: int, timeout: float) -> None:
@@ -94,6 +96,8 @@ class RedisCommands:
         for command in commands:
             pipeline.execute_command(*command)
         try:
+            async with asyncio.timeout(_TRIPS_TO_CONNECT * self._timeout):
+                pipeline.connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
             async with asyncio.timeout(self._timeout):
                 replies: list[Any] = await pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told

@@ -2,22 +2,23 @@
 
 from redis import exceptions as redis_errors
 
-from worker.domain.errors import LedgerUnavailableError
+from worker.domain.errors import EntryUnusableError, LedgerUnavailableError, UnavailableError
 
 _UNREACHABLE = ("ledger_unreachable", "cannot be reached: is it running, and are host, port and TLS right?")
 _TIMED_OUT = (
     "ledger_timed_out",
     "did not answer in time: is it overloaded, cut off, or spoken to with TLS (rediss://) where it has none?",
 )
+_PASSWORD = ("ledger_credentials_refused", "refuses the user name or password: correct them in LEDGER_URL")
 _REFUSED = ("ledger_refused", "refused a command ({word}): look at its log")
 _CLUSTER = (
     "ledger_cluster",
-    "is part of a Redis Cluster that does not serve this key here: use a single server, or one with replicas",
+    "is a node of a Redis Cluster, which keeps a part of the keys: use a single server, or one with replicas",
 )
 
 # Of two classes that fit, the first counts. TimeoutError is the built-in one as well (asyncio raises it).
 _BY_CLASS: tuple[tuple[type[Exception], tuple[str, str]], ...] = (
-    (redis_errors.AuthenticationError, ("ledger_credentials_refused", "refuses the user name or password")),
+    (redis_errors.AuthenticationError, _PASSWORD),
     (
         redis_errors.AuthenticationWrongNumberOfArgsError,
         ("ledger_credentials_refused", "knows no user names: give a password only"),
@@ -29,7 +30,7 @@ _BY_CLASS: tuple[tuple[type[Exception], tuple[str, str]], ...] = (
             "does not permit this user GET, SET, GETRANGE and EVALSHA on our keys",
         ),
     ),
-    (redis_errors.AuthorizationError, ("ledger_credentials_refused", "refuses the user name or password")),
+    (redis_errors.AuthorizationError, _PASSWORD),
     (
         redis_errors.BusyLoadingError,
         ("ledger_loading", "is still loading its files: it will be ready by itself"),
@@ -64,19 +65,20 @@ _BY_WORD = {
     "MISCONF": ("ledger_not_persisting", "cannot write its files: look at its disk and its log"),
     "NOREPLICAS": ("ledger_no_replicas", "has fewer replicas than min-replicas-to-write asks for"),
     "BUSY": ("ledger_timed_out", "is busy with a slow script of another client"),
-    "WRONGTYPE": (
-        "ledger_foreign_entry",
-        "holds keys of another program under our prefix: use another database or AMQP_PREFIX",
+    "DB": (
+        "ledger_database_unknown",
+        "has no database of that number: correct the end of LEDGER_URL (redis://HOST:PORT/DB)",
     ),
     "OOM": ("ledger_full", "is out of memory: raise maxmemory or shorten the retention"),
     "READONLY": ("ledger_read_only", "is a read-only replica: point LEDGER_URL to the primary"),
     "CLUSTERDOWN": _CLUSTER,
     "CROSSSLOT": _CLUSTER,
 }
+_FOREIGN = "holds keys of another program under our prefix: use another database or AMQP_PREFIX"
 _LONGEST_WORD = 20
 
 
-def failure_of(error: Exception, place: str) -> LedgerUnavailableError:
+def failure_of(error: Exception, place: str) -> UnavailableError:
     """Translate what went wrong with the server at *place* (host and port, no credentials).
 
     The words of the client or server are left out: they may quote what was sent.
@@ -85,13 +87,20 @@ def failure_of(error: Exception, place: str) -> LedgerUnavailableError:
         if isinstance(error, kind):
             return LedgerUnavailableError(code, f"Redis at {place} {remedy}")
     word = _first_word(error)
+    if word == "WRONGTYPE":
+        return foreign_entry(place)
     code, remedy = _BY_WORD.get(word, _REFUSED)
     return LedgerUnavailableError(code, f"Redis at {place} {remedy.format(word=word)}")
 
 
-def foreign_entry(place: str) -> LedgerUnavailableError:
+def foreign_entry(place: str) -> EntryUnusableError:
     """Return the error of a value that no ledger has written."""
-    code, remedy = _BY_WORD["WRONGTYPE"]
+    return EntryUnusableError("ledger_foreign_entry", f"Redis at {place} {_FOREIGN}")
+
+
+def clustered(place: str) -> LedgerUnavailableError:
+    """Return the error of a server that keeps a part of the keys."""
+    code, remedy = _CLUSTER
     return LedgerUnavailableError(code, f"Redis at {place} {remedy}")
 
 

@@ -21,7 +21,7 @@ class SqliteLedger:
     Args:
         path: of the file; its ``-wal`` and ``-shm`` stand beside it.
         retention: seconds that an entry lives after it was last written.
-        clock: its wall time decides on expiry, since entries outlive the process.
+        clock: its elapsed time decides on expiry, its wall time hardly: see `worker.ledger.sqlite_time`.
         busy_timeout: seconds to wait for another process that holds the file.
         sweep_every: seconds between looks for expired entries while nothing else is to do.
     """
@@ -74,6 +74,10 @@ class SqliteLedger:
             return await self.swap(one.key, expected=one.expected, new=one.new)
         except Exception as error:  # noqa: BLE001 -- whatever it is, it is the answer
             return error
+
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        """Begin the retention of entries anew, of all in one transaction; tell of which."""
+        return await self._open.renew(keys) if keys else []
 
     async def entries(self) -> int | None:
         """Return about how many entries there are: never too few."""

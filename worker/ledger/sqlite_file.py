@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from worker.ledger.failures import FRESH
 from worker.ledger.sqlite_failures import file_lost, primary_code
 from worker.ledger.sqlite_schema import connect
 from worker.ledger.sqlite_swaps import swap_all
@@ -20,6 +21,13 @@ _EXTENT = (
     "SELECT ifnull((SELECT id FROM entries ORDER BY id DESC LIMIT 1)"
     " - (SELECT id FROM entries ORDER BY id LIMIT 1) + 1, 0)"
 )
+_RENEW = "UPDATE entries SET expires_at = ? WHERE key = ? AND expires_at > ? AND expires_at < ?"
+_NOTED = "SELECT at, seen, boot FROM ledger_time"
+_NOTE = (
+    "INSERT INTO ledger_time (id, at, seen, boot) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+    " SET at = excluded.at, seen = excluded.seen, boot = excluded.boot WHERE excluded.at > ledger_time.at"
+)
+_FRESH = round(FRESH * 1000)
 # As much as a batch of entries takes, so that a disk with room for a page or two does not pass.
 _PROBE_BYTES = 65536
 
@@ -28,13 +36,15 @@ _PROBE_BYTES = 65536
 _SHORT_WAIT = "PRAGMA busy_timeout = 5"
 
 T = TypeVar("T")
+Time = tuple[int, int, str]
+"""The ledger's time, when it was noted by the clock of the machine, and in which boot of it."""
 Work = Callable[["LedgerFile", int], Any]
 
 
 class LedgerFile:
     """An open database file. Raises sqlite3.Error, OSError and LedgerUnavailableError as they come.
 
-    All times are whole milliseconds since 1970, UTC.
+    All times are whole milliseconds of the ledger's own time, see `worker.ledger.sqlite_time`.
     """
 
     def __init__(self, path: Path, *, retention: float, busy_timeout: float) -> None:
@@ -42,6 +52,7 @@ class LedgerFile:
         self._retention = max(1, round(retention * 1000))
         self._names = (str(path), f"{path}-wal", f"{path}-shm")
         self._busy_timeout = busy_timeout
+        self._padding = _PROBE_BYTES
         self._connection = connect(path, busy_timeout=busy_timeout)
         self._connection.execute(_SHORT_WAIT)
         self._identity = self._look()
@@ -70,12 +81,46 @@ class LedgerFile:
         self._verify()
         return [list(islice(stand, len(group))) for group in groups]
 
-    def probe(self) -> None:
-        """Write and delete as much as a batch of entries takes; the deletion is on the disk afterwards."""
+    def renew(self, groups: Sequence[Sequence[str]], now: int) -> list[list[bool]]:
+        """Have entries expire a whole retention from now, unless they were written a moment ago.
+
+        Returns which ones were renewed, group by group.
+        """
+        until = now + self._retention
         with self._transaction():
-            self._connection.execute("INSERT INTO probes (padding) VALUES (zeroblob(?))", (_PROBE_BYTES,))
-            self._connection.execute("DELETE FROM probes")
+            done = [[self._renew(key, now, until) for key in group] for group in groups]
         self._verify()
+        return done
+
+    def _renew(self, key: str, now: int, until: int) -> bool:
+        return self._connection.execute(_RENEW, (until, key, now, until - _FRESH)).rowcount > 0
+
+    def probe(self, time: Time) -> None:
+        """Note the *time*, on the disk afterwards.
+
+        The first time write and delete as much as a batch of entries takes; later a page shows as well
+        whether the file can be written.
+        """
+        padding, self._padding = self._padding, 1
+        with self._transaction():
+            self._connection.execute("INSERT INTO probes (padding) VALUES (zeroblob(?))", (padding,))
+            self._connection.execute("DELETE FROM probes")
+            self._connection.execute(_NOTE, time)
+        self._verify()
+
+    def noted(self) -> Time | None:
+        """Return the time that was noted last, by whatever process."""
+        return cast("Time | None", self._connection.execute(_NOTED).fetchone())
+
+    def last_write(self) -> int | None:
+        """Return when an entry was written last, as far as its expiry tells."""
+        (latest,) = self._connection.execute("SELECT max(expires_at) FROM entries").fetchone()
+        return None if latest is None else int(latest) - self._retention
+
+    def note(self, time: Time) -> None:
+        """Note the *time*, unless a later one is there."""
+        with self._transaction():
+            self._connection.execute(_NOTE, time)
 
     def extent(self) -> int:
         """Return how many entries there are: never too few, and too many where old ones were kept alive."""

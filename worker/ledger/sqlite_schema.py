@@ -27,6 +27,16 @@ _TABLES = (
     "CREATE INDEX entries_by_expiry ON entries (expires_at)",
     "CREATE TABLE probes (id INTEGER PRIMARY KEY, padding BLOB NOT NULL)",
 )
+# Beside the version: a release that does not know it does without.
+_TIME = """
+    CREATE TABLE IF NOT EXISTS ledger_time (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        at INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        boot TEXT NOT NULL
+    )
+"""
+_HAS_TIME = "SELECT 1 FROM sqlite_master WHERE name = 'ledger_time'"
 _PRAGMAS = (
     # FULL: a commit is on the disk before it returns, also when the power goes.
     "PRAGMA synchronous = FULL",
@@ -113,13 +123,14 @@ def _try_wal(connection: sqlite3.Connection, deadline: float) -> str | None:
 
 def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
     # Looked at without a lock first: a file that another process is writing to can be read all the same.
-    if _version(connection, path) == SCHEMA_VERSION:
+    if _version(connection, path) == SCHEMA_VERSION and connection.execute(_HAS_TIME).fetchone():
         return
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection, path) < SCHEMA_VERSION:
         for statement in _TABLES:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute(_TIME)
     connection.execute("COMMIT")
 
 

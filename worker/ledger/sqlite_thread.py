@@ -14,26 +14,28 @@ import structlog
 
 from worker.ledger.failures import again
 from worker.ledger.sqlite_failures import failure_of, is_of_the_store
-from worker.ledger.sqlite_file import LedgerFile, Work
+from worker.ledger.sqlite_file import LedgerFile, Time, Work
 from worker.ledger.sqlite_schema import create_parents
+from worker.ledger.sqlite_time import LedgerTime
 from worker.ports import Clock, Swap
 
 log = structlog.get_logger(__name__)
 
 _MOST_TOGETHER = 256
 _WRITES_PER_SWEEP = 256
+_NOTE_EVERY = 60_000  # milliseconds
 
 
 _Do = Callable[[LedgerFile, Sequence[Any], int], list[Any]]
 
 
-def _probe(file: LedgerFile, probes: Sequence[None], _now: int) -> list[None]:
-    file.probe()
-    return list(probes)
+def _probe(file: LedgerFile, probes: Sequence[Time], _now: int) -> list[None]:
+    file.probe(probes[-1])
+    return [None] * len(probes)
 
 
 # In this order: who reads waits for no disk.
-_KINDS: tuple[_Do, ...] = (LedgerFile.read, LedgerFile.swap, _probe)
+_KINDS: tuple[_Do, ...] = (LedgerFile.read, LedgerFile.swap, LedgerFile.renew, _probe)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +62,7 @@ class LedgerThread:
         path: absolute; its directory is made when the file is first opened, and not again, since a
             directory that vanished later is a disk that was unmounted.
         retention: seconds that an entry lives after it was last written.
-        clock: its wall time stamps the entries. Read from the thread.
+        clock: moves the ledger's time on. Read from the thread.
         busy_timeout: seconds to wait for another process that holds the file.
         sweep_every: seconds between looks for expired entries while nothing else is to do.
     """
@@ -70,7 +72,8 @@ class LedgerThread:
     ) -> None:
         self._path = path
         self._retention = retention
-        self._clock = clock
+        self._time = LedgerTime(clock)
+        self._noted_at: int | None = None
         self._busy_timeout = busy_timeout
         self._sweep_every = sweep_every
         self._inbox: SimpleQueue[_Ask | None] = SimpleQueue()
@@ -93,6 +96,10 @@ class LedgerThread:
         A future that is cancelled meanwhile is left alone; the swaps are done all the same.
         """
         return self._ask(LedgerFile.swap, swaps)
+
+    def renew(self, keys: Sequence[str]) -> asyncio.Future[list[bool]]:
+        """Queue renewals; the future gets which entries were due."""
+        return self._ask(LedgerFile.renew, keys)
 
     def probe(self) -> asyncio.Future[None]:
         """Queue a test whether a batch of entries can be written."""
@@ -154,7 +161,9 @@ class LedgerThread:
         if not asks:
             return
         try:
-            values = asks[0].kind(self._opened(), [ask.what for ask in asks], self._now())
+            file = self._opened()
+            wanted = [self._time.note() if ask.kind is _probe else ask.what for ask in asks]
+            values = asks[0].kind(file, wanted, self._time.now())
         except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told and the thread lives on
             self._give_up()
             if is_of_the_store(error):
@@ -176,7 +185,9 @@ class LedgerThread:
         bite = 2 * max(self._writes, _WRITES_PER_SWEEP)
         self._writes = 0
         try:
-            while self._opened().delete_expired(self._now(), bite) == bite:
+            file = self._opened()
+            self._note(file)
+            while file.delete_expired(self._time.now(), bite) == bite:
                 if not self._inbox.empty():
                     return
         except Exception as error:  # noqa: BLE001 -- as above; nobody waits for this
@@ -189,16 +200,26 @@ class LedgerThread:
                 create_parents(self._path)
             self._file = LedgerFile(self._path, retention=self._retention, busy_timeout=self._busy_timeout)
             self._was_open = True
+            self._begin(self._file)
         return self._file
+
+    def _begin(self, file: LedgerFile) -> None:
+        noted = file.noted()
+        self._time.begin(noted, last_write=None if noted else file.last_write())
+        if noted is None:
+            self._note(file)
+
+    def _note(self, file: LedgerFile) -> None:
+        """Note the time every so often: what a killed process has not noted did not pass."""
+        if self._noted_at is None or self._time.now() - self._noted_at >= _NOTE_EVERY:
+            file.note(self._time.note())
+            self._noted_at = self._time.now()
 
     def _give_up(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             with suppress(sqlite3.Error):
                 file.close()
-
-    def _now(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
 
 
 def _tell(answered: Sequence[_Answered]) -> None:

@@ -189,7 +189,7 @@ class Metrics:
         self._credits.at().set(float(remaining))
 
     def ledger_took(self, operation: str, seconds: float) -> None:
-        """Measure a ledger operation: ``load`` or ``swap``."""
+        """Measure a ledger operation: ``load``, ``swap`` or ``renew``."""
         self._ledger.at(operation).observe(seconds)
 
     def ledger_failed(self, operation: str) -> None:

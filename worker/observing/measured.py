@@ -1,7 +1,7 @@
 """The ports once more, with what passes them counted and timed."""
 
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
@@ -110,6 +110,7 @@ class MeasuredLedger:
 
     ledger: Ledger
     metrics: Metrics
+    on_failure: Callable[[LedgerUnavailableError], None] = lambda _: None
 
     async def load(self, key: str) -> Stored | None:
         """As the port says."""
@@ -122,9 +123,14 @@ class MeasuredLedger:
     async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
         """As the port says; together they are one operation, and a failure is that of the store."""
         answers = await self._measured("swap", self.ledger.swap_many(swaps))
-        if any(isinstance(answer, LedgerUnavailableError) for answer in answers):
-            self.metrics.ledger_failed("swap")
+        failed = next((answer for answer in answers if isinstance(answer, LedgerUnavailableError)), None)
+        if failed is not None:
+            self._failed("swap", failed)
         return answers
+
+    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+        """As the port says."""
+        return await self._measured("renew", self.ledger.renew(keys))
 
     async def check(self) -> None:
         """As the port says."""
@@ -138,11 +144,15 @@ class MeasuredLedger:
         started = time.perf_counter()
         try:
             return await work
-        except LedgerUnavailableError:
-            self.metrics.ledger_failed(operation)
+        except LedgerUnavailableError as error:
+            self._failed(operation, error)
             raise
         finally:
             self.metrics.ledger_took(operation, time.perf_counter() - started)
+
+    def _failed(self, operation: str, error: LedgerUnavailableError) -> None:
+        self.metrics.ledger_failed(operation)
+        self.on_failure(error)
 
 
 async def _measured(metrics: Metrics, exchange: str, publishing: Awaitable[None]) -> None:

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
@@ -83,9 +84,25 @@ def load_settings(*, credentials: bool = True, env_file: str | Path = ".env") ->
     gateway = sections.get(GatewaySettings)
     if credentials and isinstance(gateway, GatewaySettings):
         trouble.update(_missing_credentials(gateway, trouble))
+    trouble = trouble or _retention_trouble(sections)
     if trouble:
         raise SettingsError(_one_line(trouble))
     return _assemble(sections)
+
+
+def _retention_trouble(sections: Mapping[type[Section], Section]) -> dict[str, str]:
+    """The ledger must know a job for as long as it may be on its way between two looks at its entry."""
+    ledger, retry = sections[LedgerSettings], sections[RetrySettings]
+    if not (isinstance(ledger, LedgerSettings) and isinstance(retry, RetrySettings)):
+        return {}
+    least = ceil(retry.max_age + max(*retry.delays, retry.hold_limit))
+    if ledger.retention >= least:
+        return {}
+    return {
+        "WORKER_LEDGER_RETENTION": f"is too short: a job that is still retried would be forgotten and sent "
+        f"again; set it to at least {least} (WORKER_RETRY_MAX_AGE and the longest of WORKER_RETRY_DELAYS and "
+        f"WORKER_HOLD_LIMIT), or shorten these"
+    }
 
 
 def _assemble(sections: Mapping[type[Section], Section]) -> Settings:

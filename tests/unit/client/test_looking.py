@@ -84,6 +84,9 @@ class _Ledger:
     async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
         raise NotImplementedError(swaps)
 
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        raise NotImplementedError(keys)
+
     async def check(self) -> None:
         """Nothing is wrong."""
 

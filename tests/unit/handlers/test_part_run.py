@@ -297,6 +297,60 @@ class TestFreezes:
         assert world.publisher.results[0] == world.publisher.results[1]
 
 
+class TestSlowLedger:
+    """A store that takes its time for every operation."""
+
+    @pytest.mark.parametrize("seconds", [0.1, 2.2, 4.9])
+    async def test_it_is_sent_by_while_the_lease_allows(
+        self, world: World, worker: FakeWorker, seconds: float
+    ) -> None:
+        """The claim is older than it would be, and still holds for a call that takes its whole time."""
+        world.ledger.before = Slow(world, seconds)
+        assert Done() == await handled(worker, send_job(ONE))
+        assert {ONE: "id-0"} == world.ids()
+        assert ([True], 0) == ([permit.made for permit in worker.gate.permits], worker.gate.ledger_failures)
+
+    async def test_one_that_is_slower_pauses_the_sends(self, world: World, worker: FakeWorker) -> None:
+        """Its claims are taken back, nothing is sent, and it is not asked in a hot loop."""
+        world.ledger.before = slow = Slow(world, 6.0)
+        task = started(worker, send_job(ONE))
+        await world.clock.advance(60)
+        assert [] == world.gateway.calls
+        assert worker.gate.ledger_failures >= 1
+        assert slow.asked <= 11
+        slow.seconds = 0.1
+        await world.clock.run(task)
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_only_its_writes_may_be_slow(self, world: World, worker: FakeWorker) -> None:
+        """They are what counts."""
+        world.ledger.before = Slow(world, 4.0, name="swap")
+        assert Done() == await handled(worker, send_job(ONE), redelivered=True)
+        assert {ONE: 1} == world.gateway.times_sent
+
+    async def test_a_freeze_of_the_worker_is_no_slow_ledger(self, world: World, worker: FakeWorker) -> None:
+        """It happens once, and pauses nothing."""
+        world.ledger.after = Leaps(world, 300.0)
+        assert Done() == await handled(worker, send_job(ONE))
+        assert 0 == worker.gate.ledger_failures
+
+
+class Slow:
+    """A hook that takes so many seconds, of each operation or of those called *name*."""
+
+    def __init__(self, world: World, seconds: float, *, name: str = "") -> None:
+        self._world = world
+        self._name = name
+        self.seconds = seconds
+        self.asked = 0
+
+    async def __call__(self, name: str) -> None:
+        """Take the time."""
+        if self._name in {"", name}:
+            self.asked += 1
+            await self._world.clock.sleep(self.seconds)
+
+
 class TestTakeOver:
     """A call whose caller does not come back."""
 

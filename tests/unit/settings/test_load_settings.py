@@ -69,6 +69,41 @@ class TestDefaults:
 
 
 @pytest.mark.usefixtures("environment")
+class TestRetention:
+    """The ledger must know a job for as long as it may be on its way."""
+
+    @pytest.mark.parametrize(
+        ("age", "delays", "hold", "least"),
+        [
+            ("86400", "5,30,120,600", "600", 87_000),
+            ("86400", "5,30,3600", "600", 90_000),
+            ("7200", "5", "1500", 8_700),
+            ("4000", "86400", "0.5", 90_400),
+            ("3600", "5", "599.5", 4_200),
+        ],
+    )
+    def test_it_is_as_long_as_retries_and_holds(
+        self, environment: pytest.MonkeyPatch, age: str, delays: str, hold: str, least: int
+    ) -> None:
+        """The line names the variable and the smallest value, which is accepted."""
+        environment.setenv("WORKER_RETRY_MAX_AGE", age)
+        environment.setenv("WORKER_RETRY_DELAYS", delays)
+        environment.setenv("WORKER_HOLD_LIMIT", hold)
+        environment.setenv("WORKER_LEDGER_RETENTION", str(least - 1))
+        line = _line()
+        assert line.startswith("WORKER_LEDGER_RETENTION ")
+        assert f"at least {least} " in line
+        environment.setenv("WORKER_LEDGER_RETENTION", str(least))
+        assert least == load_settings().ledger.retention
+
+    def test_it_is_not_looked_at_beside_another_fault(self, environment: pytest.MonkeyPatch) -> None:
+        """Which may be the reason for it."""
+        environment.setenv("WORKER_LEDGER_RETENTION", "3600")
+        environment.setenv("WORKER_RETRY_MAX_AGE", "long")
+        assert _line().startswith("WORKER_RETRY_MAX_AGE ")
+
+
+@pytest.mark.usefixtures("environment")
 class TestSources:
     """Where values come from."""
 
