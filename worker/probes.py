@@ -1,14 +1,90 @@
 """Whether what the worker waits for works again: the questions behind breakers and pauses."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from worker.domain.errors import AccountError, PermanentError, WorkerError
-from worker.ports import Gateway, Ledger
+from worker.domain.errors import AccountError, LedgerUnavailableError, PermanentError, WorkerError
+from worker.ports import Clock, Gateway, Ledger
 
 log = structlog.get_logger(__name__)
+
+_EVERY = 5.0  # seconds between two looks at the ledger
+_CLOSED = "ledger_closed"
+_UNTRIED = LedgerUnavailableError("ledger_untried", "the ledger has not been tried yet")
+
+
+class LedgerWatch:
+    """Tries the ledger before the first job, every few seconds, and says when it cannot be used, and why.
+
+    Args:
+        ledger: whose `check` is the trial.
+        clock: time.
+        limit: seconds that a trial may take. A store that is slower than that is none to send by: a claim
+            must be written before the time is over that its lease leaves beside the call.
+        on_trouble: told whenever the ledger is found unusable.
+
+    Attributes:
+        trouble: what is wrong with it; None while it works.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, *, limit: float, on_trouble: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._limit = limit
+        self._on_trouble = on_trouble
+        self._trial: asyncio.Task[None] | None = None
+        self.trouble: LedgerUnavailableError | None = _UNTRIED
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            await self.look()
+            await self._clock.sleep(_EVERY)
+
+    async def look(self) -> bool:
+        """Try it once; tell whether it can be used."""
+        try:
+            # A slow one has another try: the first may have had a connection to make.
+            if await self._took() > self._limit and await self._took() > self._limit:
+                raise _too_slow(self._limit, "is too slow")
+        except LedgerUnavailableError as error:
+            self.failed(error)
+        except TimeoutError:
+            self.failed(_too_slow(self._limit, "does not answer"))
+        else:
+            self._works()
+        return self.trouble is None
+
+    def failed(self, error: LedgerUnavailableError) -> None:
+        """Learn from whoever used it that it cannot be used. Each reason is said once."""
+        if error.code == _CLOSED:
+            return
+        if self.trouble is None or error.detail != self.trouble.detail:
+            log.error("ledger.unavailable", code=error.code, detail=error.detail)
+        self.trouble = error
+        self._on_trouble()
+
+    def _works(self) -> None:
+        if self.trouble not in (None, _UNTRIED):
+            log.info("ledger.available")
+        self.trouble = None
+
+    async def _took(self) -> float:
+        """Try it, and measure. A store that hangs is not asked again and again: its trial goes on."""
+        started = self._clock.elapsed()
+        if self._trial is None or self._trial.done():
+            self._trial = asyncio.create_task(self._ledger.check())
+        async with asyncio.timeout(2 * self._limit):
+            await asyncio.shield(self._trial)
+        return self._clock.elapsed() - started
+
+
+def _too_slow(limit: float, what: str) -> LedgerUnavailableError:
+    remedy = f"a write must take less than {limit:g} s; look at its disk, its load and the way to it"
+    return LedgerUnavailableError("ledger_slow", f"the ledger {what}: {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +92,7 @@ class Probes:
     """Harmless questions to the gateway and the ledger; none of them raises."""
 
     gateway: Gateway
-    ledger: Ledger
+    ledger: LedgerWatch
 
     async def gateway_answers(self, on_account: Callable[[AccountError], None]) -> bool:
         """Tell whether the gateway is there at all; *on_account* hears that it refuses the account."""
@@ -39,9 +115,4 @@ class Probes:
 
     async def ledger_works(self) -> bool:
         """Tell whether the ledger can be written."""
-        try:
-            await self.ledger.check()
-        except WorkerError as error:
-            log.debug("ledger.unavailable", code=error.code, detail=error.detail)
-            return False
-        return True
+        return await self.ledger.look()

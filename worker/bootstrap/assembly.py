@@ -1,5 +1,7 @@
 """The parts of a worker, each with what it needs. Nothing is connected before it runs."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -12,10 +14,11 @@ from worker.amqp.publisher import BrokerPublisher
 from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.collaborators import Collaborators
-from worker.bootstrap.crew import Crew
+from worker.bootstrap.crew import LEASE_MARGIN, Crew
 from worker.bootstrap.doors import Doors
 from worker.bootstrap.holding import Holding
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
+from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import Delivery, Disposition, Lane
 from worker.handlers.dispatch import Dispatch
 from worker.http.health import HealthServer, Readiness
@@ -32,16 +35,17 @@ from worker.observing import (
     MetricsObserver,
 )
 from worker.ports import Clock
-from worker.probes import Probes
+from worker.probes import LedgerWatch, Probes
 from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
 from worker.resilience.rate_limiter import RateLimiter
 from worker.runtime import Parts
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
 _RATE_SHARE_EVERY = 1.0  # seconds; for so long a fleet without a common bucket may pass its rate limit
+_FIRST_LOOK = 2.0  # seconds that the start waits for the ledger
 _URGENT_LANES = (Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS)
 _PAUSE_WORDS = {
     "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
@@ -67,8 +71,9 @@ class Assembly:
         self._show()
         return Parts(
             consumer=self.consumer,
-            start=(self.holding.begin, self._started),
+            start=(self._refuse_a_cluster, self.holding.begin, self._started),
             services=(
+                self.ledger_watch.run,
                 self.publisher.run,
                 self.crew.credits_watch().run,
                 self.holding.run,
@@ -126,7 +131,12 @@ class Assembly:
     @cached_property
     def ledger(self) -> MeasuredLedger:
         """The same, measured."""
-        return MeasuredLedger(self.store, self.metrics)
+        return MeasuredLedger(self.store, self.metrics, self.ledger_watch.failed)
+
+    @cached_property
+    def ledger_watch(self) -> LedgerWatch:
+        """Whether it can be used."""
+        return LedgerWatch(self.store, self.clock, limit=LEASE_MARGIN, on_trouble=self._ledger_failed)
 
     @cached_property
     def limiter(self) -> RateLimiter:
@@ -136,7 +146,7 @@ class Assembly:
     @cached_property
     def gate(self) -> Gate:
         """The one door to the gateway."""
-        probes = Probes(self.gateway, self.ledger)
+        probes = Probes(self.gateway, self.ledger_watch)
         return Doors(self.settings, probes, self.metrics, self.clock, self.limiter).gate()
 
     @cached_property
@@ -200,8 +210,10 @@ class Assembly:
             reasons["broker_consuming"] = self.consumer.state.reason
         if not self.publisher.state.up:
             reasons["broker_publishing"] = self.publisher.state.reason
+        if self.ledger_watch.trouble is not None:
+            reasons["ledger"] = self.ledger_watch.trouble.detail
         for cause in self.gate.paused_for:
-            reasons[cause] = _PAUSE_WORDS.get(cause, "paused")
+            reasons.setdefault(cause, _PAUSE_WORDS.get(cause, "paused"))
         return Readiness(not reasons, reasons)
 
     def _called(self, command: str, outcome: str, seconds: float) -> None:
@@ -233,6 +245,19 @@ class Assembly:
         metrics.ready_from(lambda: self.readiness().ready)
         for name in publisher.depths.names:
             metrics.queue_messages_from(name, partial(publisher.depths.of, name))
+
+    def _ledger_failed(self) -> None:
+        self.gate.ledger_failed()
+
+    async def _refuse_a_cluster(self) -> None:
+        """End the start where the ledger can never work; one that is merely away is waited for."""
+        with suppress(TimeoutError):
+            try:
+                async with asyncio.timeout(_FIRST_LOOK):
+                    await self.store.check()
+            except LedgerUnavailableError as error:
+                if error.code == "ledger_cluster":
+                    raise SettingsError(f"LEDGER_URL cannot be used: {error.detail}") from None
 
     async def _started(self) -> None:
         await self.health.start()
