@@ -33,6 +33,7 @@ WRONG: dict[str, str] = {
     "ITON_RATE_LIMIT": "-1",
     "ITON_ALLOWED_PARAMS": "to",
     "LEDGER_URL": "mysql://x",
+    "HEALTH_HOST": "nowhere",
     "HEALTH_PORT": "99999",
     "LOG_FORMAT": "xml",
     "LOG_LEVEL": "loud",

@@ -200,8 +200,13 @@ class Assembly:
     @cached_property
     def health(self) -> HealthServer:
         """/livez, /readyz and /metrics."""
-        port = self.settings.process.health_port
-        return HealthServer(port, readiness=self.readiness, metrics_text=self.metrics.text)
+        process = self.settings.process
+        return HealthServer(
+            process.health_port,
+            host=process.health_host,
+            readiness=self.readiness,
+            metrics_text=self.metrics.text,
+        )
 
     def readiness(self) -> Readiness:
         """Ready while jobs can be taken and answered. A gateway that is merely down does not count."""

@@ -3,6 +3,7 @@
 import json
 import re
 import ssl
+from ipaddress import IPv6Address, ip_address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ _BROKER_OPTIONS = {
     "auth": (re.compile(r"plain|external", re.IGNORECASE), "plain or external; auth=plain, say"),
     "no_verify_ssl": (re.compile(r"[01]"), "0 or 1; no_verify_ssl=0, say"),
 }
+# Nearly every program takes it for IPv4 as well, and who writes it expects that.
+_ANY_IPV6 = IPv6Address("::")
 _MOST_DELAYS = 10
 _LONGEST_DELAY = 86_400
 
@@ -143,6 +146,17 @@ def unicode_secret(value: SecretStr) -> SecretStr:
     if not is_unicode(value.get_secret_value()):
         raise ValueError("holds bytes that are no UTF-8, which cannot be sent; write it in UTF-8")
     return value
+
+
+def listen_address(value: str | None) -> str | None:
+    """Accept an IP address, IPv6 with or without brackets; what means all addresses is None."""
+    if value is None or value == "*":
+        return None
+    try:
+        address = ip_address(value.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError("must be an IP address: 127.0.0.1 or ::1, say, or unset for all of them") from None
+    return None if address == _ANY_IPV6 else str(address)
 
 
 def token(value: SecretStr | None) -> SecretStr | None:

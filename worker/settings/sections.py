@@ -219,6 +219,11 @@ class CreditSettings(Section):
 class ProcessSettings(Section):
     """The process: its end, its health endpoints, its logs."""
 
+    health_host: Annotated[str | None, AfterValidator(checks.listen_address)] = Field(
+        None,
+        validation_alias="HEALTH_HOST",
+        description="IP address to listen on; unset: all of them, IPv4 and, where there is any, IPv6",
+    )
     health_port: int = Field(
         8_080,
         ge=0,

@@ -124,6 +124,26 @@ class TestSources:
         assert settings.gateway.method == "POST"
         assert (settings.process.log_level, settings.process.log_format) == ("debug", "json")
 
+    @pytest.mark.parametrize(
+        ("written", "host"),
+        [
+            ("", None),
+            ("*", None),
+            ("::", None),
+            ("[::]", None),
+            ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - IPv4 alone is a choice
+            ("127.0.0.1", "127.0.0.1"),
+            ("[::1]", "::1"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+        ],
+    )
+    def test_a_health_host_is_an_address_or_all(
+        self, environment: pytest.MonkeyPatch, written: str, host: str | None
+    ) -> None:
+        """In brackets or without."""
+        environment.setenv("HEALTH_HOST", written)
+        assert load_settings().process.health_host == host
+
     def test_a_dotenv_file_serves(self, tmp_path: Path) -> None:
         """What the environment lacks comes from .env."""
         (tmp_path / ".env").write_text("AMQP_PREFIX=sms\nITON_USERNAME=from-file\n")
@@ -209,6 +229,9 @@ class TestWrongSettings:
             ("LEDGER_URL", "sqlite:///data/", "name of a file"),
             ("LEDGER_URL", "memory://x", "nothing behind"),
             ("WORKER_GATEWAY_TEXT_PARAM", "to", "fills itself"),
+            ("HEALTH_HOST", "here", "must be an IP address"),
+            ("HEALTH_HOST", "127.0.0.1:8080", "must be an IP address"),
+            ("HEALTH_HOST", "10.0.0.256", "must be an IP address"),
             ("HEALTH_PORT", "70000", "65535"),
             ("HEALTH_PORT", "tcp://10.0.0.1:80", "enableServiceLinks"),
             ("LOG_LEVEL", "loud", "'debug'"),
