@@ -9,6 +9,8 @@ import unicodedata
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
+from worker.domain.characters import named
+
 _LONGEST = 40  # characters
 
 # Groups of digits, some in parentheses, with blanks and one dash, dot or slash between two.
@@ -32,7 +34,6 @@ _SPREADSHEET = "spreadsheets write numbers so, and lose digits: make the column 
 
 _SEVERAL = re.compile(r"[,;|&]|\bor\b|\band\b", re.IGNORECASE)
 _FEWEST_BEHIND_SLASH = 5  # digits; with fewer, 98765432/10, it is two numbers that share their beginning
-_CONTROL = {"\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\0": "NULL"}
 
 
 class InvalidNumberError(ValueError):
@@ -114,7 +115,4 @@ def _habit(spelling: str) -> str:
 
 
 def _named(char: str) -> str:
-    if char.isascii() and char.isprintable():
-        return f'"{char}"'
-    name = unicodedata.name(char, _CONTROL.get(char, "a control character"))
-    return f"U+{ord(char):04X} {name}"
+    return f'"{char}"' if char.isascii() and char.isprintable() else named(char)

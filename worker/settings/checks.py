@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from schemas.entries import RESERVED_PARAMS
 from schemas.fields import is_unicode
+from worker.domain.characters import invisible_in
 
 _PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
@@ -142,9 +143,19 @@ def authorities(value: Path | None) -> Path | None:
 
 
 def unicode_secret(value: SecretStr) -> SecretStr:
-    """Accept what can be percent-encoded: any characters, but no bytes that are none."""
-    if not is_unicode(value.get_secret_value()):
+    """Accept what can be percent-encoded, any characters, but at its ends nothing that nobody sees."""
+    secret = value.get_secret_value()
+    if not is_unicode(secret):
         raise ValueError("holds bytes that are no UTF-8, which cannot be sent; write it in UTF-8")
+    if hidden := invisible_in(secret[:1] + secret[-1:]):
+        raise ValueError(f"begins or ends with {hidden}, which nobody sees; copy it again")
+    return value
+
+
+def sender(value: str | None) -> str | None:
+    """Accept a sender ID that is to be seen as it is."""
+    if value is not None and (hidden := invisible_in(value)):
+        raise ValueError(f"holds {hidden}, which nobody sees; copy it again")
     return value
 
 
@@ -239,8 +250,9 @@ def _split_url(value: str, schemes: tuple[str, ...], form: str) -> SplitResult:
         raise ValueError(
             f"is no valid URL; write {form}, with / @ # : and % in a password percent-encoded"
         ) from None
-    if not value.isprintable():
-        raise ValueError(f"holds a line break, a control character or bytes that are no UTF-8; write {form}")
+    if hidden := invisible_in(value):
+        kinds = "a line break, a control character or bytes that are no UTF-8"
+        raise ValueError(f"holds {hidden} ({kinds}); write {form}")
     if parts.hostname and not _is_host(parts.hostname):
         raise ValueError(f"names a host that cannot be one (is there a space in it?); write {form}")
     if parts.scheme not in schemes or not value.partition(":")[2].startswith("//") or port == 0:

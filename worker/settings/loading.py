@@ -18,7 +18,7 @@ from worker.settings.dotenv import read_dotenv
 from worker.settings.errors import SettingsError
 from worker.settings.gateway import GatewaySettings
 from worker.settings.otlp import otlp_secrets
-from worker.settings.section import Section
+from worker.settings.section import Section, trimmed
 from worker.settings.sections import (
     SECTIONS,
     BrokerSettings,
@@ -136,7 +136,8 @@ def _read(section: type[Section], env_file: Path, secrets_dir: Path | None) -> S
 def _secrets_dir(dotenv: Mapping[str, str]) -> Path | None:
     """Find the directory of secret files; None where there is none."""
     given = {name.upper(): value for name, value in {**dotenv, **os.environ}.items()}
-    directory = Path(given.get("WORKER_SECRETS_DIR") or _DEFAULT_SECRETS_DIR)
+    named = trimmed("WORKER_SECRETS_DIR", given.get("WORKER_SECRETS_DIR", ""))
+    directory = Path(named or _DEFAULT_SECRETS_DIR)
     return directory if directory.is_dir() else None
 
 

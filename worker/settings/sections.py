@@ -76,7 +76,7 @@ class SendingSettings(Section):
         validation_alias="WORKER_ALLOWED_REGIONS",
         description="comma list of region codes; a number of any other region is invalid",
     )
-    default_sender: str | None = Field(
+    default_sender: Annotated[str | None, AfterValidator(checks.sender)] = Field(
         None,
         min_length=1,
         max_length=20,

@@ -134,7 +134,7 @@ class TestOddCharacters:
             ("\0", "U+0000 NULL"),
             ("\x07", "U+0007 a control character"),
             ("\x7f", "U+007F a control character"),
-            ("\udc80", "U+DC80 a control character"),
+            ("\udc80", "U+DC80 half a character"),
         ],
     )
     @pytest.mark.parametrize("where", ["{}9876543210", "98765{}43210", "9876543210{}"])
