@@ -96,6 +96,9 @@ class TestLongUrls:
         assert dict.fromkeys(numbers(100), 1) == line.gateway.times(LONG_TEXT)
 
 
+_GIANTS = 20
+
+
 class TestUrgent:
     """An urgent job never waits behind bulk work."""
 
@@ -140,3 +143,18 @@ class TestMemory:
         in_hand = partial(metric, line, "iton_worker_jobs_in_flight", '{lane="send"}')
         wait_until(lambda: in_hand() * length <= BODIES_IN_HAND, "no more in hand than there is room for", 30)
         assert line.worker.peak_memory < POD * 0.8
+
+    @pytest.mark.timeout(180)
+    def test_messages_of_twenty_mebibytes(self, own_line: Callable[..., Line]) -> None:
+        """All are refused for their length, one after the other, and other lanes do not wait for them."""
+        line = own_line(LOG_LEVEL="info")
+        for _ in range(_GIANTS):
+            line.producer.publish(b"x" * 20 * 1_048_576)
+        urgent = line.producer.send([numbers(1)[0]], "urgent", urgent=True, category="service")
+        line.collector.one(urgent, within=20)
+        rejected = '{kind="send",result="rejected"}'
+        wait_until(
+            lambda: metric(line, "iton_worker_jobs_total", rejected) >= _GIANTS, "all are rejected", 120
+        )
+        wait_until(lambda: line.queues.count("send") == 0, "nothing is left", 20)
+        assert line.worker.peak_memory < 300

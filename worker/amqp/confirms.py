@@ -89,7 +89,7 @@ class _Window:
 
     async def publish(self, message: Outgoing, raw_properties: bytes, key: str) -> None:
         """Return when the broker has confirmed *message* and not returned it."""
-        if self._wire.congested:
+        while self._wire.congested:
             await bounded(self._wire.drain(), self._limit)
         if self.is_closed:
             raise BrokerUnavailableError("connection_lost", "the channel is closed")
@@ -129,7 +129,11 @@ class _Window:
             else:
                 waiting.fail(RefusedError("the broker refused the message"))
 
-    def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:  # noqa: ARG002 - the key is enough
+    def wants(self, size: int) -> bool:  # noqa: ARG002 - whatever its size
+        """No body: what was published is still here."""
+        return False
+
+    def on_content(self, method: bytes, raw_properties: bytes, body: bytes | None) -> None:  # noqa: ARG002 - the key is enough
         """Take a returned message. Its confirm follows, and says only that it is dealt with."""
         key = publish_key(readable(raw_properties))
         for waiting in self._waiting.values():

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -13,9 +13,11 @@ from aiormq.exceptions import AMQPError
 from worker.amqp.calls import describe, where
 from worker.amqp.connection import RawConnection, Timing
 from worker.amqp.declare import prepare
+from worker.amqp.deliveries import Destination
 from worker.amqp.intake import LaneIntake
 from worker.amqp.link import Link, LinkState
 from worker.amqp.received import Received
+from worker.amqp.room import Room
 from worker.amqp.settlement import Settlement
 from worker.amqp.topology import Topology
 from worker.domain.errors import UnavailableError, WorkerError
@@ -88,7 +90,8 @@ class Consumer:
         self._tasks: dict[asyncio.Task[None], Received] = {}
         self._orphans: dict[asyncio.Task[None], Received] = {}
         self._done: Counter[Lane] = Counter()
-        self._bytes: Counter[Lane] = Counter()
+        self._room = Room()
+        self._unread: dict[Lane, deque[Received]] = {lane: deque() for lane in prefetch}
         self._prefetch = prefetch
         self._make_room()
         self._link = Link(
@@ -111,7 +114,7 @@ class Consumer:
             lane=lane,
             queue=self._topology.work_queue(lane),
             prefetch=prefetch,
-            take=self._take,
+            destination=Destination(self._take, self._room),
             on_lost=self._link.fail,
             limit=self._options.timing.call,
         )
@@ -151,8 +154,8 @@ class Consumer:
 
     @property
     def bytes_by_lane(self) -> Mapping[Lane, int]:
-        """How long the bodies of those in flight are together, by lane."""
-        return self._bytes
+        """How long the messages in memory are together, by lane."""
+        return self._room.held
 
     @property
     def done_by_lane(self) -> Mapping[Lane, int]:
@@ -243,6 +246,7 @@ class Consumer:
         return len(tasks)
 
     async def _adjust(self) -> None:
+        self._drop_unread()
         for lane, intake in self._intakes.items():
             intake.wanted = not self._stopping and lane not in self._paused
         await asyncio.gather(*map(self._adjust_one, self._intakes.values()))
@@ -265,7 +269,7 @@ class Consumer:
         await asyncio.gather(*(self._intakes[lane].adjust() for lane in urgent_first))
 
     async def _probe(self, connection: RawConnection) -> None:
-        busy = self.in_flight_by_lane
+        busy = {*self.in_flight_by_lane, *(lane for lane, line in self._unread.items() if line)}
         looks = (intake.probe(idle=lane not in busy) for lane, intake in self._intakes.items())
         await asyncio.gather(*looks)
         if connection.forgets_consumers:
@@ -282,17 +286,20 @@ class Consumer:
                 task.cancel()
         if lost:
             self._make_room()
+        for line in self._unread.values():
+            line.clear()
 
     def _take(self, received: Received) -> None:
         """Start a task of our own: the library cancels those of a channel that closes."""
         lane = received.delivery.lane
         if self._stopping or lane in self._paused:
-            received.give_back()
-            self._intakes[lane].over(received)
+            self._back(received)
+            return
+        if received.unread:
+            self._unread[lane].append(received)
             return
         task = asyncio.create_task(self._process(received))
         self._tasks[task] = received
-        self._bytes[lane] += len(received.delivery.body)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -300,8 +307,34 @@ class Consumer:
         received = lost or self._tasks.pop(task)
         lane = received.delivery.lane
         self._done[lane] += lost is None
-        self._bytes[lane] -= len(received.delivery.body)
         self._intakes[lane].over(received)
+        self._room.give(lane, received.size)
+        self._call_back()
+
+    def _back(self, received: Received) -> None:
+        """Give back what no task has."""
+        lane = received.delivery.lane
+        received.give_back()
+        self._room.give(lane, received.size)
+        self._intakes[lane].over(received)
+
+    def _call_back(self) -> None:
+        """Have the broker send again what there was no room for, as much as there is room for now.
+
+        It goes to the front of its queue, and comes from there at once, here or to a worker with more room.
+        """
+        for lane, line in self._unread.items():
+            spare = self._room.spare(lane)
+            while line and spare > 0:
+                received = line.popleft()
+                spare -= received.length
+                self._back(received)
+
+    def _drop_unread(self) -> None:
+        """Give back what there was no room for, of the lanes from which nothing is taken."""
+        for lane, line in self._unread.items():
+            while line and (self._stopping or lane in self._paused):
+                self._back(line.popleft())
 
     async def _process(self, received: Received) -> None:
         try:

@@ -11,7 +11,7 @@ from pamqp.commands import Basic
 
 from worker.amqp.calls import bounded, describe, open_channel, underlay_of
 from worker.amqp.connection import RawConnection
-from worker.amqp.deliveries import DeliveryChannel, Take
+from worker.amqp.deliveries import DeliveryChannel, Destination
 from worker.amqp.received import Received
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
@@ -29,7 +29,7 @@ class LaneIntake:
         lane: whose deliveries these are.
         queue: the queue's name.
         prefetch: unacknowledged messages that the broker hands out at once, until `hold` says otherwise.
-        take: gets each delivery; returns soon and does not raise.
+        destination: of each delivery.
         on_lost: told why, when the consumer is gone without our doing.
         limit: seconds for one question to the broker.
 
@@ -46,7 +46,7 @@ class LaneIntake:
         lane: Lane,
         queue: str,
         prefetch: int,
-        take: Take,
+        destination: Destination,
         on_lost: Callable[[str], None],
         limit: float,
     ) -> None:
@@ -60,7 +60,8 @@ class LaneIntake:
         self._arrivals_seen = 0
         self._passed_over = 0
         self._queue = queue
-        self._take = take
+        self._take = destination.take
+        self._destination = Destination(self._arrived, destination.room)
         self._on_lost = on_lost
         self._limit = limit
         self._channel: AbstractChannel | None = None
@@ -196,7 +197,7 @@ class LaneIntake:
         await bounded(channel.set_qos(prefetch_count=self.prefetch), self._limit)
         underlay = await underlay_of(channel)
         underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
-        deliveries = DeliveryChannel(self.lane, underlay, connection.wire, self._arrived)
+        deliveries = DeliveryChannel(self.lane, underlay, connection.wire, self._destination)
         self._open.add(deliveries)
 
         def closed(closing: asyncio.Future[object]) -> None:

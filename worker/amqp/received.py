@@ -39,9 +39,24 @@ class Received:
         taken: when it arrived, by the monotonic clock.
         started: a handler works on it.
         settled: an ack or a nack was tried; there is no second one.
+        length: bytes of its body and properties.
+        size: of these, what is in memory.
+        unread: there was no room for its body; all that can be done with it is to give it back.
     """
 
-    __slots__ = ("_channel", "_tag", "consumer", "delivery", "properties", "settled", "started", "taken")
+    __slots__ = (
+        "_channel",
+        "_tag",
+        "consumer",
+        "delivery",
+        "length",
+        "properties",
+        "settled",
+        "size",
+        "started",
+        "taken",
+        "unread",
+    )
 
     def __init__(
         self, delivery: Delivery, properties: Properties, channel: Settles, tag: int, consumer: str = ""
@@ -52,6 +67,8 @@ class Received:
         self.taken = time.monotonic()
         self.started = False
         self.settled = False
+        self.length = self.size = 0
+        self.unread = False
         self._channel = channel
         self._tag = tag
 

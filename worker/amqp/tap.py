@@ -47,15 +47,19 @@ class Sink(Protocol):
         """Take a method without content."""
         ...
 
-    def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:
-        """Take a method with its content, complete."""
+    def wants(self, size: int) -> bool:
+        """Whether the body of a message, of *size* bytes with its properties, shall be kept; asked once."""
+        ...
+
+    def on_content(self, method: bytes, raw_properties: bytes, body: bytes | None) -> None:
+        """Take a method with its content, complete; without the body that was not wanted."""
         ...
 
 
 class _Content:
     """A message on its way in, frame by frame."""
 
-    __slots__ = ("_method", "_pieces", "_properties", "_sink", "_size")
+    __slots__ = ("_kept", "_method", "_pieces", "_properties", "_sink", "_size")
 
     def __init__(self, sink: Sink, method: bytes) -> None:
         self._sink = sink
@@ -63,6 +67,7 @@ class _Content:
         self._properties = b""
         self._pieces: list[bytes] = []
         self._size = -1
+        self._kept = True
 
     def add(self, frame: Frame) -> bool:
         """Take the next frame; tell if that was the last, and hand all over if so.
@@ -72,16 +77,22 @@ class _Content:
         """
         if frame.kind == frames.HEADER and self._size < 0:
             self._size, self._properties = frames.read_content_header(frame.payload)
+            self._kept = self._sink.wants(self._size + len(self._properties))
         elif frame.kind == frames.BODY and self._size >= 0:
-            self._pieces.append(frame.payload)
+            if self._kept:
+                self._pieces.append(frame.payload)
             self._size -= len(frame.payload)
         else:
             raise frames.MalformedFrameError("a message is interrupted by another frame")
         if self._size > 0:
             return False
-        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._sink.on_content(self._method, self._properties, body)
+        self._sink.on_content(self._method, self._properties, self._body())
         return True
+
+    def _body(self) -> bytes | None:
+        if not self._kept:
+            return None
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 class WireTap:

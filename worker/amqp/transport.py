@@ -68,6 +68,7 @@ class Wire:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._unsent: list[bytes] = []
+        self._unsent_size = 0
 
     def serve(self, channel: int, sink: Sink) -> None:
         """Give *sink* what it takes of *channel*."""
@@ -88,17 +89,20 @@ class Wire:
         if not self._unsent:
             self._loop.call_soon(self.flush)
         self._unsent.append(data)
+        self._unsent_size += len(data)
 
     def flush(self) -> None:
         """Hand over to the socket what was written; nothing where the connection is gone."""
-        unsent, self._unsent = self._unsent, []
+        unsent, self._unsent, self._unsent_size = self._unsent, [], 0
         if unsent and not self._writer.transport.is_closing():
             self._writer.write(b"".join(unsent))
 
     @property
     def congested(self) -> bool:
         """Whether much of what was written is still here."""
-        return self._writer.transport.get_write_buffer_size() > _MANY_BYTES
+        if self._writer.transport.is_closing():
+            return False
+        return self._unsent_size + self._writer.transport.get_write_buffer_size() > _MANY_BYTES
 
     async def drain(self) -> None:
         """Wait until the socket has taken most of it.
@@ -106,6 +110,7 @@ class Wire:
         Raises:
             BrokerUnavailableError: the connection was lost meanwhile.
         """
+        self.flush()
         try:
             await self._writer.drain()
         except (ConnectionError, OSError):

@@ -10,8 +10,10 @@ from aiormq.exceptions import ChannelInvalidStateError
 from pamqp.commands import Basic, Queue
 
 from worker.amqp.connection import RawConnection
+from worker.amqp.deliveries import Destination
 from worker.amqp.intake import LaneIntake
 from worker.amqp.received import Received
+from worker.amqp.room import Room
 from worker.amqp.tap import Sink
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
@@ -88,7 +90,7 @@ class Scene:
             lane=Lane.SEND,
             queue="iton.send",
             prefetch=10,
-            take=self._take,
+            destination=Destination(self._take, Room()),
             on_lost=self.lost.append,
             limit=1.0,
         )
@@ -233,7 +235,12 @@ class TestRenewed:
         """They are channels of one connection."""
         intakes = [
             LaneIntake(
-                lane=lane, queue="", prefetch=1, take=Scene()._take, on_lost=Scene().lost.append, limit=1.0
+                lane=lane,
+                queue="",
+                prefetch=1,
+                destination=Destination(Scene()._take, Room()),
+                on_lost=Scene().lost.append,
+                limit=1.0,
             )
             for lane in Lane
         ]

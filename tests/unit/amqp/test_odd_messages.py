@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 
 from worker.amqp import codec, frames
-from worker.amqp.deliveries import DeliveryChannel
+from worker.amqp.deliveries import DeliveryChannel, Destination
 from worker.amqp.received import Received
+from worker.amqp.room import Room
 from worker.amqp.topology import Topology
 from worker.amqp.transport import Wire
 from worker.amqp.wire import Properties
@@ -93,7 +94,9 @@ def received(raw_properties: bytes, key: bytes = b"send", body: bytes = b"job") 
     channel = cast("AbstractChannel", SimpleNamespace(number=1, is_closed=False))
     deliver = Basic.Deliver("tag", 1, exchange="", routing_key="").marshal()[:-1] + bytes([len(key)]) + key
     method = struct.pack(">I", frames.DELIVER) + deliver
-    DeliveryChannel(Lane.SEND, channel, wire, taken.append).on_content(method, raw_properties, body)
+    DeliveryChannel(Lane.SEND, channel, wire, Destination(taken.append, Room())).on_content(
+        method, raw_properties, body
+    )
     return taken[0]
 
 

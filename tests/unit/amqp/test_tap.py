@@ -24,7 +24,9 @@ class Hoard:
 
     def __init__(self, *methods: int) -> None:
         self.methods = frozenset(methods)
-        self.contents: list[tuple[bytes, bytes]] = []
+        self.contents: list[tuple[bytes, bytes | None]] = []
+        self.most = 1_000_000
+        self.asked: list[int] = []
         self.confirms: list[tuple[int, bool]] = []
 
     def on_method(self, method: int, payload: bytes) -> None:
@@ -32,7 +34,12 @@ class Hoard:
         assert method in self.methods
         self.confirms.append(frames.read_confirm(payload))
 
-    def on_content(self, method: bytes, raw_properties: bytes, body: bytes) -> None:
+    def wants(self, size: int) -> bool:
+        """No large ones."""
+        self.asked.append(size)
+        return size <= self.most
+
+    def on_content(self, method: bytes, raw_properties: bytes, body: bytes | None) -> None:
         """Keep a message."""
         assert frames.method_of(method) in self.methods
         self.contents.append((raw_properties, body))
@@ -88,6 +95,16 @@ class TestTaken:
         scene.feed(message(3, b"he", b"llo", raw=b"\x08\x00\x02id"), message(3))
         assert [] == await scene.passed_on()
         assert [(b"\x08\x00\x02id", b"hello"), (b"\x00\x00", b"")] == hoard.contents
+
+    async def test_a_body_that_is_not_wanted_is_not_kept(self) -> None:
+        """It is asked once, when the length is known; the next message is another matter."""
+        hoard = Hoard(frames.DELIVER)
+        hoard.most = 5
+        scene = Scene(on3=hoard)
+        scene.feed(message(3, b"he", b"llo"), message(3, b"hey"))
+        assert [] == await scene.passed_on()
+        assert [7, 5] == hoard.asked
+        assert [(b"\x00\x00", None), (b"\x00\x00", b"hey")] == hoard.contents
 
     async def test_messages_of_two_channels_may_be_interleaved(self) -> None:
         """Frames of one channel are in order, those of others come in between."""
