@@ -16,6 +16,7 @@ PROOFS = {
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
     "amqp-tools": Path("/usr/bin/amqp-publish"),
+    "sqlite3": Path("/usr/bin/sqlite3"),
     "libfaketime": Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"),
     "prometheus": Path("/usr/bin/promtool"),
 }

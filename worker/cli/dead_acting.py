@@ -28,7 +28,7 @@ from worker.settings import Settings
 
 _DOUBTS = {
     Doubt.UNCERTAIN: "may have been sent: nobody knows, so some recipients may get the text twice",
-    Doubt.FORGOTTEN: "are older than the ledger's memory (WORKER_LEDGER_RETENTION), or unknown to it: "
+    Doubt.FORGOTTEN: "died before the ledger's memory begins (WORKER_LEDGER_RETENTION), or unknown to it: "
     "recipients that were sent to may get the text again",
 }
 
