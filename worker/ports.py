@@ -1,6 +1,6 @@
 """What the handlers need of the world: the smallest interfaces that adapters must keep."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from worker.domain.entry import MessageIds
+from worker.domain.errors import AccountTrouble
 from worker.domain.messages import Delivery, JobSummary, PartMessage, ResultMessage
 
 
@@ -110,6 +111,32 @@ class Command(StrEnum):
     ACCOUNT = "account"
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a call is about: what several refused calls have in common may be all that is refused.
+
+    Attributes:
+        lasting: what many calls share: the sender, the text.
+        keys: what is this call's own: numbers, ids.
+    """
+
+    lasting: tuple[Hashable, ...] = ()
+    keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What a harmless question found out.
+
+    Attributes:
+        answered: whether the gateway answered it at all.
+        trouble: that the answer tells of; None: the account works, and has credits.
+    """
+
+    answered: bool
+    trouble: AccountTrouble | None = None
+
+
 class Permit(Protocol):
     """Leave to make one call."""
 
@@ -119,28 +146,31 @@ class Permit(Protocol):
 
 
 class CallGate(Protocol):
-    """Decides when the gateway may be called: pauses, broken circuits, the rate limit, calls in flight."""
-
-    async def clear(self) -> None:
-        """Wait until nothing pauses the intake of sends."""
-        ...
+    """Decides when the gateway may be called: outages, the rate limit, calls in flight."""
 
     def passes(self, command: Command) -> bool:
-        """Tell whether nothing but other calls stands in the way of a call: no outage, no pause, no stop."""
+        """Tell whether nothing but other calls stands in the way of a call: no outage, no stop."""
         ...
 
     def has_room(self, *, urgent: bool) -> bool:
         """Tell whether one more call would start at once, and calls are not counted against a rate limit."""
         ...
 
-    def admit(self, command: Command, *, urgent: bool) -> AbstractAsyncContextManager[Permit]:
+    def admit(
+        self, command: Command, *, urgent: bool, about: Subject | None = None
+    ) -> AbstractAsyncContextManager[Permit]:
         """Wait for leave to make one call and make it inside the block.
 
-        The block's errors tell how the gateway is (``worker.domain.errors``); they pass through, marked
-        with ``on_trial`` where the call tested whether an outage is over.
+        The block's errors tell how the gateway is (``worker.domain.errors``); they pass through. One that is
+        not the job's own has ``counts`` False: another attempt is turned away until the trouble is over.
+
+        Args:
+            command: that is called.
+            urgent: goes before those who are not.
+            about: what it is about.
 
         Raises:
-            HeldTooLongError: the wait took longer than a job may be held in the worker.
+            GatewayAwayError: the gateway is away: the job goes back to its queue.
         """
         ...
 
@@ -155,8 +185,8 @@ T = TypeVar("T")
 class Retry(Protocol):
     """Repeats an attempt that failed in a way that allows it, with backoff."""
 
-    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Return the first success, else raise the last error."""
+    async def __call__(self, attempt: Callable[[], Awaitable[T]], *, limit: int | None = None) -> T:
+        """Return the first success, else raise the last error; *limit*: attempts, where fewer will do."""
         ...
 
 

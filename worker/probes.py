@@ -1,4 +1,4 @@
-"""Whether what the worker waits for works again: the questions behind breakers and pauses."""
+"""Whether what the worker waits for works again: harmless questions to the gateway and the ledger."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from worker.domain.errors import AccountError, LedgerUnavailableError, PermanentError, WorkerError
-from worker.ports import Clock, Gateway, Ledger
+from worker.domain.errors import (
+    AccountError,
+    AccountTrouble,
+    LedgerUnavailableError,
+    PermanentError,
+    WorkerError,
+)
+from worker.ports import Clock, Command, Gateway, Ledger, ProbeAnswer
 
 log = structlog.get_logger(__name__)
 
+_PATIENCE = 3.0  # seconds; a call may take longer, but that the gateway is back must not be learnt late
 _EVERY = 5.0  # seconds between two looks at the ledger
 _CLOSED = "ledger_closed"
 _UNTRIED = LedgerUnavailableError("ledger_untried", "the ledger has not been tried yet")
@@ -89,29 +96,32 @@ def _too_slow(limit: float, what: str) -> LedgerUnavailableError:
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Harmless questions to the gateway and the ledger; none of them raises."""
+    """Asks; none of the questions raises for what the other side does, or takes longer than *patience*."""
 
     gateway: Gateway
     ledger: LedgerWatch
+    patience: float = _PATIENCE
 
-    async def gateway_answers(self, on_account: Callable[[AccountError], None]) -> bool:
-        """Tell whether the gateway is there at all; *on_account* hears that it refuses the account."""
+    async def ask(self, command: Command, key: str | None) -> ProbeAnswer:
+        """Tell whether *command* works, by asking again about a *key* that was answered before.
+
+        Of sendSMS, and without a key, the account is asked.
+        """
         try:
-            await self.gateway.account()
+            async with asyncio.timeout(self.patience):
+                if command is Command.DND and key is not None:
+                    return ProbeAnswer(answered=key in await self.gateway.check_dnd((key,)))
+                if command is Command.STATUS and key is not None:
+                    await self.gateway.message_status((key,))
+                    return ProbeAnswer(answered=True)
+                has_credits = await self.gateway.account() > 0
+                return ProbeAnswer(answered=True, trouble=None if has_credits else AccountTrouble.CREDITS)
         except AccountError as error:
-            on_account(error)
+            return ProbeAnswer(answered=True, trouble=error.trouble)
         except PermanentError:
-            pass  # it is there, and does not like the question
-        except WorkerError:
-            return False
-        return True
-
-    async def account_works(self) -> bool:
-        """Tell whether the gateway takes the account and it has credits."""
-        try:
-            return await self.gateway.account() > 0
-        except WorkerError:
-            return False
+            return ProbeAnswer(answered=True)  # it is there, and does not like the question
+        except (WorkerError, TimeoutError):
+            return ProbeAnswer(answered=False)
 
     async def ledger_works(self) -> bool:
         """Tell whether the ledger can be written."""

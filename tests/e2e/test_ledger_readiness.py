@@ -217,7 +217,7 @@ class TestRefused:
 
     def test_a_ledger_that_forgets_too_soon(self, scene: Scene) -> None:
         """The line says how long it must remember at least."""
-        settings = {"WORKER_RETRY_MAX_AGE": 7200, "WORKER_RETRY_DELAYS": "5,900", "WORKER_HOLD_LIMIT": 600}
+        settings = {"WORKER_RETRY_MAX_AGE": 7200, "WORKER_RETRY_DELAYS": "5,900"}
         ended = self.run(scene, "run", WORKER_LEDGER_RETENTION=8099, **settings)
         (line,) = (ended.stdout + ended.stderr).splitlines()
         assert (2, True) == (ended.returncode, "WORKER_LEDGER_RETENTION" in line)

@@ -24,7 +24,7 @@ from worker.domain.errors import (
 from worker.domain.messages import Delay, Delivery, Lane, PartMessage, Requeue, ResultMessage
 from worker.handlers.dispatch import Dispatch
 from worker.ledger import MemoryLedger
-from worker.ports import Command, MessageReport, Stored, Swap, TextMessage
+from worker.ports import Command, MessageReport, Stored, Subject, Swap, TextMessage
 
 _TICK = 1e-5  # seconds that a step takes
 
@@ -339,11 +339,10 @@ class _Gate(FakeGate):
         """Nothing stands in the way."""
         return True
 
-    async def clear(self) -> None:
-        await self._process.step()
-
     @asynccontextmanager
-    async def admit(self, command: Command, *, urgent: bool) -> AsyncIterator[FakePermit]:
-        del command, urgent
+    async def admit(
+        self, command: Command, *, urgent: bool, about: Subject | None = None
+    ) -> AsyncIterator[FakePermit]:
+        del command, urgent, about
         await self._process.step()
         yield FakePermit()

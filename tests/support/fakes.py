@@ -14,7 +14,7 @@ from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError, WorkerError
 from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
 from worker.ledger import MemoryLedger
-from worker.ports import Command, MessageReport, Stored, Swap, TextMessage
+from worker.ports import Command, MessageReport, Stored, Subject, Swap, TextMessage
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _QUIET_ROUNDS = 30  # turns of the event loop after which everybody has got as far as time allows
@@ -403,8 +403,6 @@ class FakeGate:
     admitted: list[tuple[Command, bool]] = field(default_factory=list)
     permits: list[FakePermit] = field(default_factory=list)
     ledger_failures: int = 0
-    cleared: int = 0
-    on_clear: Callable[[], Awaitable[None]] | None = None
     on_admit: Callable[[], Awaitable[None]] | None = None
 
     def passes(self, command: Command) -> bool:  # noqa: ARG002 - no command is held here
@@ -415,14 +413,14 @@ class FakeGate:
         """As many calls as one likes."""
         return True
 
-    async def clear(self) -> None:
-        """Let pass."""
-        if self.on_clear:
-            await self.on_clear()
-        self.cleared += 1
-
     @asynccontextmanager
-    async def admit(self, command: Command, *, urgent: bool) -> AsyncIterator[FakePermit]:
+    async def admit(
+        self,
+        command: Command,
+        *,
+        urgent: bool,
+        about: Subject | None = None,  # noqa: ARG002 - nobody is refused here
+    ) -> AsyncIterator[FakePermit]:
         """Let pass."""
         if self.on_admit:
             await self.on_admit()

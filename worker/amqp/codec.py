@@ -220,11 +220,12 @@ def delay_copy(
     now: datetime,
     most: int = PROPERTIES_LIMIT,
 ) -> Outgoing:
-    """The original for the delay queue that serves *wait*, with one attempt more; *most* as above."""
+    """The original for the delay queue that serves *wait*, one attempt more if it counts; *most* as above."""
+    first_seen = min(delivery.first_seen or now, now) if delivery.first_seen or wait.counts else None
     said: dict[str, FieldValue] = {
         COPY_ID: uuid4().hex,
-        DeadHeader.ATTEMPTS.value: delivery.attempts + 1,
-        FIRST_SEEN: spell_time(min(delivery.first_seen or now, now)),
+        DeadHeader.ATTEMPTS.value: delivery.attempts + wait.counts,
+        **({FIRST_SEEN: spell_time(first_seen)} if first_seen else {}),
         ROUTING_KEY: delivery.routing_key,
         **_round_trace(wait.traceparent),
     }

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from worker.admission.rate_limiter import RateLimiter
 from worker.amqp.connection import Timing
 from worker.amqp.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology import Topology
@@ -17,7 +18,6 @@ from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
 from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
 from worker.ports import Clock
-from worker.resilience.rate_limiter import RateLimiter
 from worker.settings import Settings, SettingsError
 
 _SYSTEM = SystemClock()

@@ -8,15 +8,18 @@ from importlib.metadata import version
 
 import structlog
 
+from worker.admission.admission import Admission
+from worker.admission.rate_limiter import RateLimiter
 from worker.amqp.connection import Timing
 from worker.amqp.consumer import Consumer, ConsumerOptions
 from worker.amqp.publisher import BrokerPublisher
 from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
+from worker.bootstrap.admitting import Admitting
 from worker.bootstrap.collaborators import Collaborators
 from worker.bootstrap.crew import LEASE_MARGIN, Crew
-from worker.bootstrap.doors import Doors
 from worker.bootstrap.holding import Holding
+from worker.bootstrap.outages import Outages
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import Delivery, Disposition, Lane
@@ -36,9 +39,7 @@ from worker.observing import (
 )
 from worker.ports import Clock
 from worker.probes import LedgerWatch, Probes
-from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
-from worker.resilience.rate_limiter import RateLimiter
 from worker.runtime import Parts
 from worker.settings import Settings, SettingsError
 
@@ -77,6 +78,7 @@ class Assembly:
                 self.publisher.run,
                 self.crew.credits_watch().run,
                 self.holding.run,
+                Outages(self.consumer, self.admission, self.clock).run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
                 LedgerSizeWatch(self.store, self.metrics, self.clock).run,
                 LoopWatch(self.metrics, self.clock).run,
@@ -144,10 +146,10 @@ class Assembly:
         return limiter_of(self.settings, self.store, self.clock)
 
     @cached_property
-    def gate(self) -> Gate:
+    def admission(self) -> Admission:
         """The one door to the gateway."""
         probes = Probes(self.gateway, self.ledger_watch)
-        return Doors(self.settings, probes, self.metrics, self.clock, self.limiter).gate()
+        return Admitting(self.settings, probes, self.metrics, self.clock, self.limiter).admission()
 
     @cached_property
     def publisher(self) -> BrokerPublisher:
@@ -163,7 +165,7 @@ class Assembly:
             self.tracing.observer(self.observer),
             MeasuredGateway(self.gateway, self.metrics),
             self.ledger,
-            self.gate,
+            self.admission,
             self.tracing.publisher(MeasuredPublisher(self.publisher, self.metrics)),
             self.given.random,
             self.tracing,
@@ -195,7 +197,7 @@ class Assembly:
             for lane in Lane
             if lane not in _URGENT_LANES
         }
-        return Holding(self.consumer, self.gate, limits, self.clock)
+        return Holding(self.consumer, self.admission, limits, self.clock)
 
     @cached_property
     def health(self) -> HealthServer:
@@ -217,13 +219,13 @@ class Assembly:
             reasons["broker_publishing"] = self.publisher.state.reason
         if self.ledger_watch.trouble is not None:
             reasons["ledger"] = self.ledger_watch.trouble.detail
-        for cause in self.gate.paused_for:
+        for cause in self.admission.paused_for:
             reasons.setdefault(cause, _PAUSE_WORDS.get(cause, "paused"))
         return Readiness(not reasons, reasons)
 
     def _called(self, command: str, outcome: str, seconds: float) -> None:
         self.metrics.call_ended(command, outcome, seconds)
-        self.gate.answered(command, outcome, seconds)
+        self.admission.answered(command, outcome, seconds)
 
     @cached_property
     def _dispatch(self) -> Dispatch:
@@ -252,7 +254,7 @@ class Assembly:
             metrics.queue_messages_from(name, partial(publisher.depths.of, name))
 
     def _ledger_failed(self) -> None:
-        self.gate.ledger_failed()
+        self.admission.ledger_failed()
 
     async def _refuse_a_cluster(self) -> None:
         """End the start where the ledger can never work; one that is merely away is waited for."""
@@ -276,10 +278,10 @@ class Assembly:
     def _begin_drain(self) -> None:
         self.last_spans.stop_began()
         self.metrics.drains()
-        self.gate.stop()
+        self.admission.stop()
 
     async def _stop_probes(self) -> None:
-        self.gate.close()
+        self.admission.close()
 
 
 def _in_flight(consumer: Consumer, lane: Lane) -> int:

@@ -34,6 +34,8 @@ from worker.settings import Settings
 
 V = TypeVar("V")
 
+_LONGEST_ASIDE = 8  # seconds; an outage's end must be noticed within ten
+
 # A send waits for its lookup, so a few go out without company while the gateway has room for them. A status
 # check is in no hurry: fewer, fuller calls are worth more there.
 _SOON = {Command.DND: 4}
@@ -76,7 +78,13 @@ class Crew:
             observer=self.observer,
             clock=self.clock,
             renewal=Renewal(acceptance_of(self.settings), self._book),
+            aside=self._aside(),
         )
+
+    def _aside(self) -> int:
+        """Return for how long a job makes way: not for longer than work may stand still after an outage."""
+        shortest = self.settings.retry.delays[0]
+        return shortest if shortest <= _LONGEST_ASIDE else 0
 
     def credits_watch(self) -> CreditsWatch:
         """Return the watch over the balance, which also finds a refused account at the start."""
@@ -144,7 +152,6 @@ class Crew:
             self.clock,
             self.random,
             on_retry=lambda: self.observer.retried(command),
-            longest_hold=self.settings.retry.hold_limit,
         )
 
     def _policy(self) -> RetryPolicy:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from worker.admission.admission import Admission
 from worker.amqp.consumer import Consumer
 from worker.domain.messages import Lane
 from worker.ports import Clock
-from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
 
 _EVERY = 0.1  # seconds; a second after a burst has come there is enough in hand for it
@@ -18,7 +18,7 @@ class Holding:
     """Has each lane's prefetch follow its limit."""
 
     consumer: Consumer
-    gate: Gate
+    gate: Admission
     limits: Mapping[Lane, PrefetchLimit]
     clock: Clock
 

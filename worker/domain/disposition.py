@@ -18,9 +18,12 @@ class RetryPolicy:
     delays: tuple[int, ...]
     max_age: float
 
-    def next_round(self, delivery: Delivery, reason: str, *, now: datetime) -> Delay | None:
-        """Return the next round, or None when count or age are used up."""
+    def next_round(
+        self, delivery: Delivery, reason: str, *, now: datetime, at_least: float = 0.0
+    ) -> Delay | None:
+        """Return the next round, in *at_least* so many seconds; None when count or age are used up."""
         since = delivery.first_seen or now
         if delivery.attempts >= len(self.delays) or now - since >= timedelta(seconds=self.max_age):
             return None
-        return Delay(self.delays[delivery.attempts], reason)
+        left = self.delays[delivery.attempts :]
+        return Delay(next((delay for delay in left if delay >= at_least), left[-1]), reason)

@@ -9,7 +9,7 @@ WorkerError
     ├── LedgerUnavailableError
     ├── EntryUnusableError
     ├── BrokerUnavailableError
-    ├── HeldTooLongError
+    ├── GatewayAwayError
     └── DeliveryLostError
 
 The texts must be fit for a result and a log line: no credential, no phone number, no message text of
@@ -38,8 +38,7 @@ class WorkerError(Exception):
         for_log: the same without a word of the gateway's.
         own_detail: the same for the results of the one job that the call was made for, with its own numbers
             readable; None where several shared it, and for other calls than sendSMS.
-        on_trial: the call tested whether an outage is over, or whether the gateway takes one more at a time;
-            its failure says nothing about the job.
+        counts: whether it is the job's own; False where the gateway, or the account, serves nobody.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -48,7 +47,7 @@ class WorkerError(Exception):
         self.detail = detail
         self.for_log = detail
         self.own_detail: str | None = None
-        self.on_trial = False
+        self.counts = True
 
     def __repr__(self) -> str:
         """Name kind and code only: asyncio logs what a task ended with."""
@@ -109,8 +108,16 @@ class BrokerUnavailableError(UnavailableError):
     """A message was not confirmed by the broker, or came back as unroutable."""
 
 
-class HeldTooLongError(UnavailableError):
-    """The gateway has been away for longer than a job may be held in the worker."""
+class GatewayAwayError(UnavailableError):
+    """The gateway is away, or the worker stops: the job goes back to its queue.
+
+    Attributes:
+        lookups_alone: sends work, so the job makes way for those behind it that need no lookup.
+    """
+
+    def __init__(self, code: str, detail: str, *, lookups_alone: bool = False) -> None:
+        super().__init__(code, detail)
+        self.lookups_alone = lookups_alone
 
 
 class DeliveryLostError(UnavailableError):

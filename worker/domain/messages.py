@@ -135,12 +135,14 @@ class Delay:
     """Copy the delivery to the delay queue of *seconds* with its attempt count raised, then acknowledge.
 
     Attributes:
+        counts: False: the wait is no attempt of the job's, it only makes way for others.
         traceparent: what the next round continues; None: as it came.
     """
 
     seconds: int
     reason: str
     traceparent: str | None = None
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,9 @@ class Completion:
 
     def after(self, error: WorkerError, delivery: Delivery) -> Delay | DeadLetter:
         """Give the job another round, or give it up."""
-        again = self.policy.next_round(delivery, error.code, now=self.tools.clock.now())
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        now = self.tools.clock.now()
+        again = self.policy.next_round(delivery, error.code, now=now, at_least=asked or 0.0)
         return again or DeadLetter(FailureCode.RETRIES_EXHAUSTED, error.detail)
 
     def _order(self, brief: Brief, delivery: Delivery) -> SendOrder:

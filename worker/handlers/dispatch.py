@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from schemas import FailureCode, JobKind, JobRejectedError
-from worker.domain.errors import LedgerUnavailableError, UnavailableError
+from worker.domain.errors import GatewayAwayError, LedgerUnavailableError, UnavailableError
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, Lane, Requeue
 from worker.domain.trace import TRACEPARENT
 from worker.handlers.handled import Handled
@@ -37,7 +37,11 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Takes a delivery to its handler and its outcome to log and metrics."""
+    """Takes a delivery to its handler and its outcome to log and metrics.
+
+    Attributes:
+        aside: seconds for which a job makes way that waits for a lookup alone; 0: it goes back to its queue.
+    """
 
     handlers: Mapping[Lane, Handler]
     publisher: Publisher
@@ -45,6 +49,7 @@ class Dispatch:
     observer: Observer
     clock: Clock
     renewal: Renewal
+    aside: int = 0
 
     async def __call__(self, delivery: Delivery) -> Disposition:
         """Return what to do with *delivery*; its results are published by then.
@@ -68,16 +73,24 @@ class Dispatch:
         except LedgerUnavailableError as error:
             self.gate.ledger_failed()
             return _back(kind, error)
+        except GatewayAwayError as error:
+            handled = self._aside(kind, error)
         except UnavailableError as error:
             handled = _back(kind, error)
         if kind is JobKind.SEND and isinstance(handled.disposition, Delay | Requeue):
             await self.renewal(delivery)
         return handled
 
+    def _aside(self, kind: JobKind, error: GatewayAwayError) -> Handled:
+        """Give a job back; one that only lacks a lookup makes way for those behind it that need none."""
+        if not (error.lookups_alone and self.aside):
+            return _back(kind, error)
+        log.debug("job.returned", kind=kind.value, reason=error.code, detail=error.detail)
+        delay = Delay(self.aside, error.code, counts=False)
+        return Handled(delay, JobSummary(kind.value, "delayed"))
+
     async def _tried(self, kind: JobKind, delivery: Delivery) -> Handled:
         try:
-            if kind is JobKind.SEND:
-                await self.gate.clear()
             return await self.handlers[delivery.lane].handle(delivery)
         except JobRejectedError as error:
             await self.publisher.publish_result(rejected_message(kind, error, delivery))
@@ -93,6 +106,8 @@ def _back(kind: JobKind, error: UnavailableError) -> Handled:
 def _tell(handled: Handled, seconds: float) -> None:
     """Write the one line of a job; *reason* is there where it does not end here, or ends badly."""
     summary, disposition = handled.summary, handled.disposition
+    if isinstance(disposition, Requeue) or (isinstance(disposition, Delay) and not disposition.counts):
+        return  # in an outage it comes and goes, and that it does is said at debug
     reason = {} if isinstance(disposition, Done) else {"reason": disposition.reason}
     log.info(
         "job.completed",

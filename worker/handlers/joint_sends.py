@@ -14,7 +14,7 @@ from worker.domain.entry import MessageIds
 from worker.domain.errors import PermanentError, WorkerError
 from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.seats import Outcome, Passenger, Seat, claim_all, record_all
-from worker.ports import CallGate, Command, Gateway, Observer, TextMessage
+from worker.ports import CallGate, Command, Gateway, Observer, Subject, TextMessage
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +148,8 @@ class JointSends:
         outcome: Outcome = {}
         answered = False
         try:
-            async with self._gate.admit(Command.SEND, urgent=line.urgent) as permit:
+            about = Subject((("sender", line.message.sender), line.message.text))
+            async with self._gate.admit(Command.SEND, urgent=line.urgent, about=about) as permit:
                 seats = boarded()
                 claimed = await claim_all(self._book, seats)
                 # A job that was cancelled meanwhile says so in its own task, which must have its turn.

@@ -1,6 +1,7 @@
 """Questions to the gateway that only read: they may be asked again until they are answered."""
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -9,10 +10,16 @@ from typing import Protocol, TypeVar
 import structlog
 
 from schemas import FailureCode
-from worker.domain.errors import PermanentError
+from worker.domain.errors import (
+    AccountError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
 from worker.domain.plan import batches
 from worker.handlers import parallel
-from worker.ports import AnswerMemory, CallGate, Command, Gateway, MessageReport, Retry
+from worker.ports import AnswerMemory, CallGate, Command, Gateway, MessageReport, Retry, Subject
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +27,13 @@ BATCH = 100  # the document names no limit for check_DNDnumber; the others' is 1
 # Refusals that may be about one key among many; any other is about the question as a whole.
 _ABOUT_A_KEY = {Command.DND: FailureCode.NUMBER_REFUSED, Command.STATUS: FailureCode.REJECTED_BY_GATEWAY}
 _AT_A_TIME = 2_000  # numbers looked up in the memory in one go: about two milliseconds
+_TOGETHER = 2  # attempts for many keys, before it is found out whether one of them is the trouble
 _AT_ONCE = 8  # calls of one job in flight, so that a large job does not take all slots
 
 T = TypeVar("T")
 V = TypeVar("V")
 
-Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, V | PermanentError]]]
+Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, V | WorkerError]]]
 
 
 def unpooled(command: Command, ask: Ask[V]) -> Ask[V]:  # noqa: ARG001 - as the protocol says
@@ -75,24 +83,24 @@ class Lookups:
 
         Those the gateway leaves out are missing.
         """
-        known: dict[str, bool | PermanentError] = {**await self._remembered(recipients)}
+        known: dict[str, bool | WorkerError] = {**await self._remembered(recipients)}
         unknown = [number for number in recipients if number not in known] if known else recipients
         if not unknown:
-            return known
+            return _answers(known)
         if len(unknown) <= BATCH:
-            return known | await self._kept(self._dnd[urgent], unknown)
+            return _answers(known | await self._kept(self._dnd[urgent], unknown))
         # A large job fills calls by itself: in the common line it would only stand before the small ones.
         ask = partial(self._kept, partial(self._ask_dnd, urgent=urgent))
         for answer in await parallel.each(ask, batches(unknown, BATCH), limit=_AT_ONCE):
             known |= answer
-        return known
+        return _answers(known)
 
-    async def _kept(self, ask: Ask[bool], numbers: Sequence[str]) -> dict[str, bool | PermanentError]:
+    async def _kept(self, ask: Ask[bool], numbers: Sequence[str]) -> dict[str, bool | WorkerError]:
         said = dict(await ask(numbers))
         # Right away: a large job that is put off, or killed, does not ask for these again. A refusal is no
         # answer: it is not remembered.
         self._memory.keep(
-            {number: listed for number, listed in said.items() if not isinstance(listed, PermanentError)}
+            {number: listed for number, listed in said.items() if not isinstance(listed, WorkerError)}
         )
         return said
 
@@ -109,19 +117,19 @@ class Lookups:
     async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
         """Report on *message_ids*; unknown ones are missing, a refused one has its refusal."""
         answers = await parallel.each(self._status, batches(message_ids, BATCH), limit=_AT_ONCE)
-        return {name: report for answer in answers for name, report in answer.items()}
+        return _answers({name: report for answer in answers for name, report in answer.items()})
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""
-        return await self._asked(Command.ACCOUNT, self._gateway.account, urgent=False)
+        return await self._asked(Command.ACCOUNT, self._gateway.account, (), urgent=False)
 
-    async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | PermanentError]:
+    async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | WorkerError]:
         answers = await self._divided(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
         _tell_of_refusals(Command.DND, len(numbers), answers)
         return answers
 
-    async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | PermanentError]:
-        found: dict[str, MessageReport | PermanentError] = {}
+    async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | WorkerError]:
+        found: dict[str, MessageReport | WorkerError] = {}
         for call in self._gateway.pack_ids(ids):
             answers = await self._divided(Command.STATUS, self._gateway.message_status, call, urgent=False)
             _tell_of_refusals(Command.STATUS, len(call), answers)
@@ -135,29 +143,57 @@ class Lookups:
         keys: Sequence[str],
         *,
         urgent: bool,
-    ) -> dict[str, V | PermanentError]:
-        """Ask about *keys*; where they are refused together, find out which: the rest must not fail."""
+    ) -> dict[str, V | WorkerError]:
+        """Ask about *keys*; where that fails, find out which of them it is: the rest must not fail with it.
+
+        Raises:
+            WorkerError: an outage, of which no key is the cause.
+        """
         try:
-            return dict(await self._asked(command, lambda: call(keys), urgent=urgent))
+            return dict(await self._asked(command, lambda: call(keys), keys, urgent=urgent))
         except PermanentError as error:
             if len(keys) == 1 or error.code != _ABOUT_A_KEY[command]:
                 return dict.fromkeys(keys, error)
+            log.debug("lookup.divided", command=command.value, code=error.code, keys=len(keys))
+        except (TransientError, OutcomeUncertainError, AccountError) as error:
+            if not error.counts:
+                raise
+            if len(keys) == 1:
+                return {keys[0]: error}
             log.debug("lookup.divided", command=command.value, code=error.code, keys=len(keys))
         half = len(keys) // 2
         first = await self._divided(command, call, keys[:half], urgent=urgent)
         return first | await self._divided(command, call, keys[half:], urgent=urgent)
 
-    async def _asked(self, command: Command, call: Callable[[], Awaitable[T]], *, urgent: bool) -> T:
+    async def _asked(
+        self, command: Command, call: Callable[[], Awaitable[T]], keys: Sequence[str], *, urgent: bool
+    ) -> T:
+        about = Subject(keys=keys)
+
         async def attempt() -> T:
-            async with self._gate.admit(command, urgent=urgent):
+            async with self._gate.admit(command, urgent=urgent, about=about):
                 return await call()
 
-        return await self._retry[command](attempt)
+        return await self._retry[command](attempt, limit=_TOGETHER if len(keys) > 1 else None)
 
 
-def _tell_of_refusals(command: Command, keys: int, answers: Mapping[str, V | PermanentError]) -> None:
+def _answers(said: Mapping[str, V | WorkerError]) -> dict[str, V | PermanentError]:
+    """Return what was *said*, if there is nothing that another round may change.
+
+    Raises:
+        WorkerError: why a key has no answer yet.
+    """
+    answers: dict[str, V | PermanentError] = {}
+    for key, answer in said.items():
+        if isinstance(answer, WorkerError) and not isinstance(answer, PermanentError):
+            raise copy.copy(answer)  # several jobs must not share a traceback
+        answers[key] = answer
+    return answers
+
+
+def _tell_of_refusals(command: Command, keys: int, answers: Mapping[str, V | WorkerError]) -> None:
     """Log once for a question about so many *keys* how many of them were refused."""
-    refusals = [answer for answer in answers.values() if isinstance(answer, PermanentError)]
+    refusals = [answer for answer in answers.values() if isinstance(answer, WorkerError)]
     if refusals:
         log.warning(
             "lookup.refused",

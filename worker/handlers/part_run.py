@@ -16,7 +16,7 @@ from worker.handlers.finishing import LAST_STEP, ended, finished
 from worker.handlers.ledger_book import Held, LostRaceError
 from worker.handlers.part_record import PartRecord
 from worker.handlers.send_tools import SendOrder, SendTools
-from worker.ports import Command
+from worker.ports import Command, Subject
 
 log = structlog.get_logger(__name__)
 
@@ -166,7 +166,9 @@ class PartRun:
             )
 
     async def _call_alone(self, index: int) -> None:
-        async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent) as permit:
+        message, numbers = self._order.message, self._at(index).recipients
+        about = Subject((("sender", message.sender), message.text), numbers)
+        async with self._tools.gate.admit(Command.SEND, urgent=self._order.urgent, about=about) as permit:
             if not await self.claim(index):
                 permit.unused()
             elif self.departs(index):

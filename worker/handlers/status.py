@@ -13,7 +13,13 @@ from schemas import (
     result_message_id,
 )
 from worker.domain.disposition import RetryPolicy
-from worker.domain.errors import OutcomeUncertainError, PermanentError, TransientError, WorkerError
+from worker.domain.errors import (
+    AccountError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+    WorkerError,
+)
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, ResultMessage
 from worker.domain.plan import PART_SIZE, batches
 from worker.handlers import parallel
@@ -108,7 +114,7 @@ class _StatusWork:
     async def _asked(self, numbered: tuple[int, int], ids: Sequence[str]) -> _Part:
         try:
             answers = await self.handler.lookups.status(ids)
-        except (TransientError, OutcomeUncertainError) as error:
+        except (TransientError, OutcomeUncertainError, AccountError) as error:
             policy, now = self.handler.policy, self.handler.clock.now()
             if again := policy.next_round(self.delivery, error.code, now=now):
                 raise _AnotherRoundError(again) from error

@@ -5,22 +5,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from worker.domain.errors import (
-    AccountError,
-    HeldTooLongError,
-    OutcomeUncertainError,
-    TransientError,
-    WorkerError,
-)
+from worker.domain.errors import AccountError, OutcomeUncertainError, TransientError, WorkerError
 from worker.ports import Clock
 
 T = TypeVar("T")
-
-_REPEATED = (TransientError, OutcomeUncertainError, AccountError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +22,39 @@ class Backoff:
     Attributes:
         first: upper bound of the first wait; doubled for each further one.
         longest: no wait of ours is longer; one that the other side asks for may be.
-        longest_asked: a ``Retry-After`` is obeyed up to this.
+        longest_asked: a ``Retry-After`` of up to this is sat out here; a longer one ends the round.
     """
 
     first: float = 0.4
     longest: float = 5.0
-    longest_asked: float = 300.0
+    longest_asked: float = 30.0
+
+
+def repeats(error: BaseException) -> bool:
+    """Tell whether another attempt has a chance: not of what the gateway refuses of this one alone."""
+    if isinstance(error, AccountError):
+        return not error.counts
+    return isinstance(error, TransientError | OutcomeUncertainError)
 
 
 class _CountedAttempts(stop_base):
-    """Stops after a number of failures that tell something about the request.
+    """Stops after a number of failures that are the request's own, or when the next would be far away."""
 
-    A failure on trial says that the outage is not over, one of the account that no request works.
-    """
-
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, longest_asked: float) -> None:
         self._left = limit
+        self._longest_asked = longest_asked
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         error = retry_state.outcome.exception() if retry_state.outcome else None
-        if _counts(error):
-            self._left -= 1
-        return self._left <= 0
-
-
-def _counts(error: BaseException | None) -> bool:
-    return not isinstance(error, AccountError) and not getattr(error, "on_trial", False)
+        if not isinstance(error, WorkerError) or not error.counts:
+            return False
+        self._left -= 1
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        return self._left <= 0 or (asked or 0.0) > self._longest_asked
 
 
 class _Wait(wait_base):
-    """Obeys ``Retry-After``; else full jitter. An account error needs none: the pause is the wait."""
+    """Obeys ``Retry-After``; else full jitter. Of an outage the next attempt learns at once."""
 
     def __init__(self, backoff: Backoff, random: Random) -> None:
         self._backoff = backoff
@@ -67,10 +62,10 @@ class _Wait(wait_base):
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
-        if isinstance(error, AccountError):
+        if isinstance(error, WorkerError) and not error.counts:
             return 0.0
         if isinstance(error, TransientError) and error.retry_after is not None:
-            return min(error.retry_after, self._backoff.longest_asked)
+            return error.retry_after
         bound = self._backoff.first * 2 ** min(retry_state.attempt_number - 1, 16)
         return self._random.uniform(0, min(bound, self._backoff.longest))
 
@@ -81,7 +76,6 @@ class RetryAttempts:
 
     Attributes:
         limit: attempts that count.
-        longest_hold: seconds; failures that do not count are not repeated beyond them.
         on_retry: told before each repetition.
     """
 
@@ -90,21 +84,22 @@ class RetryAttempts:
     random: Random
     backoff: Backoff = Backoff()
     on_retry: Callable[[], None] = lambda: None
-    longest_hold: float = 600.0
 
-    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def __call__(self, attempt: Callable[[], Awaitable[T]], *, limit: int | None = None) -> T:
         """Return the first success, else raise the last error.
 
         Repeated are the errors after which nothing was sent, and `OutcomeUncertainError`: whoever may not
         repeat on that must not let it out of *attempt*.
 
-        Raises:
-            HeldTooLongError: the outage lasts longer than a job may be held.
+        Args:
+            attempt: what is tried.
+            limit: attempts that count, where fewer will do.
         """
-        until = self.clock.elapsed() + self.longest_hold
         try:
             return await attempt()
-        except _REPEATED as error:
+        except WorkerError as error:
+            if not repeats(error):
+                raise
             failed: WorkerError | None = error
 
         async def call() -> T:
@@ -113,22 +108,17 @@ class RetryAttempts:
             if failed is not None:
                 first, failed = failed, None
                 raise first
-            try:
-                return await attempt()
-            except WorkerError as error:
-                if _counts(error) or self.clock.elapsed() < until:
-                    raise
-                raise HeldTooLongError(error.code, "the job waited for the gateway and goes back") from None
+            return await attempt()
 
         # Nearly every attempt succeeds: tenacity's bookkeeping begins with the first that does not.
-        return await self._retrying()(call)
+        return await self._retrying(min(limit or self.limit, self.limit))(call)
 
-    def _retrying(self) -> AsyncRetrying:
+    def _retrying(self, limit: int) -> AsyncRetrying:
         return AsyncRetrying(
             sleep=self.clock.sleep,
-            stop=_CountedAttempts(self.limit),
+            stop=_CountedAttempts(limit, self.backoff.longest_asked),
             wait=_Wait(self.backoff, self.random),
-            retry=retry_if_exception_type(_REPEATED),
+            retry=retry_if_exception(repeats),
             before_sleep=lambda _: self.on_retry(),
             reraise=True,
         )

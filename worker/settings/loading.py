@@ -28,7 +28,7 @@ from worker.settings.sections import (
     RetrySettings,
     SendingSettings,
 )
-from worker.settings.spelling import is_service_link, misspelt
+from worker.settings.spelling import RETIRED, is_service_link, misspelt
 from worker.settings.table import settings_table
 
 _DEFAULT_SECRETS_DIR = "/run/secrets"
@@ -95,13 +95,13 @@ def _retention_trouble(sections: Mapping[type[Section], Section]) -> dict[str, s
     ledger, retry = sections[LedgerSettings], sections[RetrySettings]
     if not (isinstance(ledger, LedgerSettings) and isinstance(retry, RetrySettings)):
         return {}
-    least = ceil(retry.max_age + max(*retry.delays, retry.hold_limit))
+    least = ceil(retry.max_age + max(retry.delays))
     if ledger.retention >= least:
         return {}
     return {
         "WORKER_LEDGER_RETENTION": f"is too short: a job that is still retried would be forgotten and sent "
-        f"again; set it to at least {least} (WORKER_RETRY_MAX_AGE and the longest of WORKER_RETRY_DELAYS and "
-        f"WORKER_HOLD_LIMIT), or shorten these"
+        f"again; set it to at least {least} (WORKER_RETRY_MAX_AGE and the longest of WORKER_RETRY_DELAYS), "
+        f"or shorten these"
     }
 
 
@@ -155,12 +155,15 @@ def _spelling_trouble(variables: Mapping[str, str]) -> dict[str, str]:
     """Describe each misspelt variable, by its name as given."""
     known = [row.variable for row in settings_table()]
     found = misspelt(variables, known)
-    return {
-        name: f"is no setting of the worker; did you mean {meant}?"
-        if meant
-        else "is no setting of the worker; take it out, or find the right name in the README's table"
-        for name, meant in found.items()
-    }
+    return {name: _spelling_line(name, meant) for name, meant in found.items()}
+
+
+def _spelling_line(name: str, meant: str | None) -> str:
+    if line := RETIRED.get(name.upper()):
+        return line
+    if meant:
+        return f"is no setting of the worker; did you mean {meant}?"
+    return "is no setting of the worker; take it out, or find the right name in the README's table"
 
 
 def _missing_credentials(gateway: GatewaySettings, trouble: Mapping[str, str]) -> dict[str, str]:

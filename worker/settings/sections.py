@@ -189,12 +189,6 @@ class RetrySettings(Section):
         validation_alias="WORKER_BREAKER_COOLDOWN",
         description="seconds; then one call tries whether the command works again",
     )
-    hold_limit: Seconds = Field(
-        600,
-        le=1_500,  # RabbitMQ: consumer_timeout closes the channel after 30 minutes without an ack.
-        validation_alias="WORKER_HOLD_LIMIT",
-        description="seconds; a job waits in the worker for a gateway that is away, then in its queue again",
-    )
 
 
 class CreditSettings(Section):

@@ -15,6 +15,11 @@ _SERVICE_LINK = re.compile(
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://.*")
 _CLOSE = 0.8
 
+RETIRED = {
+    "WORKER_HOLD_LIMIT": "has no meaning any more: in an outage jobs wait in their queues; take it out",
+}
+"""Settings of former releases, with what replaces each."""
+
 
 def is_service_link(name: str, value: str) -> bool:
     """Tell whether Kubernetes made the variable, not a person."""

@@ -103,7 +103,7 @@ class TracedSending:
     tracer: Tracer
     retry: Retry
 
-    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def __call__(self, attempt: Callable[[], Awaitable[T]], *, limit: int | None = None) -> T:
         """As the port says."""
         number = 0
 
@@ -114,7 +114,7 @@ class TracedSending:
             with span_of(self.tracer, Command.SEND.value, attributes, kind=SpanKind.CLIENT):
                 return await attempt()
 
-        return await self.retry(traced)
+        return await self.retry(traced, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class TestSameLetter:
         """Two letters of a job that nobody was called for: one plan, one call."""
         worker = FakeWorker(world, delays=())
         job = send_job(ONE, TWO, dnd="filter")
-        world.gateway.dnd_script = [AWAY] * 3
+        world.gateway.dnd_script = [AWAY] * 8  # two together, and three for each alone
         await finished(world.clock, begun(worker, delivery(Lane.SEND, job)))
         assert {ONE: "failed", TWO: "failed"} == world.outcomes()
         copies = [
@@ -94,7 +94,7 @@ class TestSameLetter:
     async def test_a_letter_does_not_disturb_who_is_planning(self, world: World) -> None:
         """The plan of the first stands, although the second came before it was stored."""
         job = send_job(ONE, TWO, dnd="filter")
-        world.gateway.dnd_script = [AWAY] * 3
+        world.gateway.dnd_script = [AWAY] * 8
         await finished(world.clock, begun(FakeWorker(world, delays=()), delivery(Lane.SEND, job)))
         releases = []
         copies = []

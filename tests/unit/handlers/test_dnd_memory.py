@@ -86,7 +86,7 @@ class TestDndMemory:
     async def test_answers_before_a_failure_are_kept(self, world: World, dispatch: Dispatch) -> None:
         """A large job that is put off goes on from there."""
         names = numbers(300)
-        world.gateway.dnd_script = [None, *[TransientError("gateway_unreachable", "refused")] * 99]
+        world.gateway.dnd_script = [None, *[TransientError("gateway_unreachable", "refused")] * 999]
         await filtered(world, dispatch, "large", *names)
         world.gateway.dnd_script.clear()
         world.gateway.dnd_calls.clear()

@@ -14,7 +14,7 @@ from tests.support.fakes import START, Failing, settled
 from worker.domain.errors import (
     AccountError,
     AccountTrouble,
-    HeldTooLongError,
+    GatewayAwayError,
     OutcomeUncertainError,
     PermanentError,
     TransientError,
@@ -28,6 +28,7 @@ LOST = OutcomeUncertainError("reply_lost", "no reply")
 AWAY = TransientError("gateway_unreachable", "refused")
 NUMBER = PermanentError("number_refused", "Invalid mobile numbers")
 EMPTY = AccountError("credits_exhausted", "none left", trouble=AccountTrouble.CREDITS)
+EMPTY.counts = False
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ class TestTrouble:
         """Nothing was claimed, nothing is sent."""
 
         async def stopping() -> None:
-            raise HeldTooLongError("worker_stopping", "the worker stops")
+            raise GatewayAwayError("worker_stopping", "the worker stops")
 
         worker.gate.on_admit = stopping
         found = await done(world, *map(job, range(3)), worker=worker)

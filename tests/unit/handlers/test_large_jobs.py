@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, numbers, part_delivery, send_job
 from tests.support.fakes import Failing, settled
 from worker.domain.errors import (
-    HeldTooLongError,
+    GatewayAwayError,
     OutcomeUncertainError,
     PermanentError,
     TransientError,
@@ -20,7 +20,7 @@ from worker.domain.messages import DeadLetter, Delivery, Disposition, Done, JobS
 NAMES = numbers(250)  # two calls of a hundred, and one of fifty
 FIRST, LAST = NAMES[0], NAMES[-1]
 AWAY = TransientError("gateway_unreachable", "connection refused")
-HELD = HeldTooLongError("gateway_away", "the job waited for the gateway and goes back")
+HELD = GatewayAwayError("gateway_away", "the job waited for the gateway and goes back")
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ class TestOutage:
 
         async def admit() -> None:
             if next(coming):
-                raise HeldTooLongError("worker_stopping", "the worker stops")
+                raise GatewayAwayError("worker_stopping", "the worker stops")
 
         worker.gate.on_admit = admit
         assert Requeue("worker_stopping") == await handled(worker, large())

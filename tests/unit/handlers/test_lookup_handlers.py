@@ -1,6 +1,7 @@
 """Status and account jobs, the watch over the balance, and what they share."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from operator import itemgetter
 from typing import ClassVar
@@ -12,7 +13,7 @@ from tests.support.fake_worker import FakeWorker, World, delivery
 from tests.support.fakes import START, FakeGate, settled
 from worker.domain.errors import (
     BrokerUnavailableError,
-    HeldTooLongError,
+    GatewayAwayError,
     LedgerUnavailableError,
     OutcomeUncertainError,
     PermanentError,
@@ -312,7 +313,7 @@ class TestDispatch:
         [
             (LedgerUnavailableError("ledger_away", "x"), 1),
             (BrokerUnavailableError("not_confirmed", "x"), 0),
-            (HeldTooLongError("gateway_away", "x"), 0),
+            (GatewayAwayError("gateway_away", "x"), 0),
         ],
     )
     async def test_what_is_away_sends_the_job_back(
@@ -323,18 +324,20 @@ class TestDispatch:
         async def fail() -> None:
             raise error
 
-        worker = FakeWorker(world, gate=FakeGate(on_clear=fail))
-        assert Requeue(error.code) == await handled(worker, Lane.SEND, {})
+        worker = FakeWorker(world, gate=FakeGate(on_admit=fail))
+        assert Requeue(error.code) == await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"})
         assert pauses == worker.gate.ledger_failures
         assert [] == world.publisher.results
 
-    async def test_only_sends_wait_for_the_intake(self, world: World) -> None:
-        """Questions need neither ledger nor credits."""
-        worker = FakeWorker(world)
-        await handled(worker, Lane.ACCOUNT, {"job_id": "a-1"})
-        assert 0 == worker.gate.cleared
-        await handled(worker, Lane.SEND, b"?")
-        assert 1 == worker.gate.cleared
+    async def test_one_that_lacks_a_lookup_alone_makes_way(self, world: World) -> None:
+        """For those behind it that need none; that is no attempt of its own."""
+
+        async def fail() -> None:
+            raise GatewayAwayError("gateway_away", "x", lookups_alone=True)
+
+        dispatch = replace(FakeWorker(world, gate=FakeGate(on_admit=fail)).dispatch(), aside=5)
+        found = await dispatch(delivery(Lane.ACCOUNT, {"job_id": "a-1"}))
+        assert Delay(5, "gateway_away", counts=False) == found
 
     async def test_each_delivery_is_observed_once(self, world: World, worker: FakeWorker) -> None:
         """Taken and ended, with its kind, result and lane."""

@@ -128,11 +128,24 @@ class TestReplies:
     async def test_an_account_error_is_repeated_until_it_works(
         self, world: World, worker: FakeWorker
     ) -> None:
-        """It does not use up attempts; the gate's pause is the wait."""
+        """Where it is the account's, it does not use up attempts."""
         refused = AccountError("credentials_refused", "wrong", trouble=AccountTrouble.CREDENTIALS)
+        refused.counts = False
         world.gateway.script = [refused] * 20
         assert Done() == await handled(worker, send_job(ONE))
         assert {ONE: "accepted"} == world.outcomes()
+
+    async def test_one_that_is_the_jobs_own_ends_the_round(self, world: World, worker: FakeWorker) -> None:
+        """With the gateway's words, when its rounds are used up."""
+        refused = AccountError(
+            "credentials_refused", "HTTP 403: Forbidden", trouble=AccountTrouble.CREDENTIALS
+        )
+        world.gateway.script = [refused] * 20
+        assert Delay(5, "credentials_refused") == await handled(worker, send_job(ONE))
+        last = await handled(worker, send_job(ONE), attempts=4)
+        assert isinstance(last, DeadLetter)
+        assert {ONE: "failed"} == world.outcomes()
+        assert "HTTP 403: Forbidden" in world.bodies[0]["recipients"][0]["error"]["detail"]
 
 
 class TestRounds:

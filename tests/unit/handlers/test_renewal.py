@@ -8,7 +8,7 @@ import pytest
 from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job
 from tests.support.fakes import START, FakeLedger
 from worker.domain.errors import (
-    HeldTooLongError,
+    GatewayAwayError,
     LedgerUnavailableError,
     OutcomeUncertainError,
     TransientError,
@@ -46,7 +46,7 @@ async def handled(worker: FakeWorker, one: Delivery) -> Disposition:
 
 async def held() -> None:
     """Let nobody in."""
-    raise HeldTooLongError("gateway_away", "made to fail")
+    raise GatewayAwayError("gateway_away", "made to fail")
 
 
 class TestOutages:
@@ -61,7 +61,7 @@ class TestOutages:
         world.gateway.script = [None, AWAY, AWAY, AWAY]
         one = delivery(lane, send_job(ONE, TWO))
         assert isinstance(await handled(worker, one), Delay)
-        for where in ("on_clear", "on_admit", "on_clear", "on_admit", "on_clear"):
+        for where in ("on_admit", "on_admit", "on_admit", "on_admit", "on_admit"):
             await world.clock.advance(ROUND)
             setattr(worker.gate, where, held)
             again = delivery(lane, send_job(ONE, TWO), attempts=1, redelivered=True)
@@ -93,11 +93,11 @@ class TestOutages:
         for attempt in range(2):
             assert isinstance(await handled(worker, delivery(Lane.SEND, job, attempts=attempt)), Delay)
             await world.clock.advance(ROUND)
-        worker.gate.on_clear = held
+        worker.gate.on_admit = held
         for _ in range(4):
             await handled(worker, delivery(Lane.SEND, job, attempts=1))
             await world.clock.advance(ROUND)
-        worker.gate.on_clear = None
+        worker.gate.on_admit = None
         await handled(worker, delivery(Lane.SEND, send_job(TWO)))
         assert "rejected" == world.bodies[-1]["status"]
 
@@ -129,11 +129,11 @@ class TestParts:
         await handled(worker, job)
         first, second = world.publisher.parts
         assert Done() == await handled(worker, part_delivery(first))
-        worker.gate.on_clear = held
+        worker.gate.on_admit = held
         for _ in range(5):
             await world.clock.advance(ROUND)
             assert Requeue("gateway_away") == await handled(worker, part_delivery(second))
-        worker.gate.on_clear = None
+        worker.gate.on_admit = None
         world.publisher.parts.clear()
         assert Done() == await handled(worker, job)
         for part in [*world.publisher.parts, second]:
@@ -147,11 +147,11 @@ class TestParts:
         job = send_job(*numbers(150))
         world.publisher.failures = 1
         assert Requeue("not_confirmed") == await handled(worker, delivery(Lane.SEND, job))
-        worker.gate.on_clear = held
+        worker.gate.on_admit = held
         for _ in range(5):
             await world.clock.advance(ROUND)
             assert Requeue("gateway_away") == await handled(worker, delivery(Lane.SEND, job))
-        worker.gate.on_clear = None
+        worker.gate.on_admit = None
         assert Done() == await handled(worker, delivery(Lane.SEND, job, redelivered=True))
         assert {1} == set(world.gateway.times_sent.values())
 
@@ -177,11 +177,5 @@ class TestPrice:
             raise LedgerUnavailableError("ledger_away", name)
 
         world.ledger.before = fail
-        worker.gate.on_clear = held
+        worker.gate.on_admit = held
         assert Requeue("gateway_away") == await handled(worker, delivery(Lane.SEND, send_job(ONE)))
-
-    async def test_what_is_no_job_is_left_to_others(self, world: World, worker: FakeWorker) -> None:
-        """A body that cannot be read is returned all the same."""
-        worker.gate.on_clear = held
-        assert Requeue("gateway_away") == await handled(worker, delivery(Lane.SEND, b"{"))
-        assert set() == world.ledger.keys

@@ -36,7 +36,7 @@ from tests.support.fakes import settled
 from worker.domain.entry import Entry, release
 from worker.domain.entry_codec import decode, encode
 from worker.domain.errors import (
-    HeldTooLongError,
+    GatewayAwayError,
     LedgerUnavailableError,
     OutcomeUncertainError,
     PermanentError,
@@ -419,7 +419,7 @@ class TestLeaving:
             if two.world.gateway.given:
                 two.world.ledger.forget()
                 two.worker.gate.on_admit = None
-                raise HeldTooLongError("gateway_away", "made to fail")
+                raise GatewayAwayError("gateway_away", "made to fail")
 
         two.worker.gate.on_admit = held
         assert [Requeue("gateway_away")] == await two.to_its_end()
@@ -520,7 +520,7 @@ class TestLargeJobs:
             if len(gate.admitted) == 1:
                 way.world.ledger.forget()
                 gate.on_admit = None
-                raise HeldTooLongError("gateway_away", "made to fail")
+                raise GatewayAwayError("gateway_away", "made to fail")
 
         gate.on_admit = held
         assert [Requeue("gateway_away")] == await way.to_its_end()

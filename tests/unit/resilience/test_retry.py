@@ -9,7 +9,7 @@ from tests.support.fakes import FakeClock, settled
 from worker.domain.errors import (
     AccountError,
     AccountTrouble,
-    HeldTooLongError,
+    GatewayAwayError,
     OutcomeUncertainError,
     PermanentError,
     TransientError,
@@ -34,10 +34,10 @@ class Attempts:
         return "done"
 
 
-def away(*, on_trial: bool = False, retry_after: float | None = None) -> TransientError:
+def away(*, counts: bool = True, retry_after: float | None = None) -> TransientError:
     """A gateway that cannot be reached."""
     error = TransientError("gateway_unreachable", "refused", retry_after=retry_after)
-    error.on_trial = on_trial
+    error.counts = counts
     return error
 
 
@@ -75,29 +75,49 @@ class TestRetries:
         task = await ended(clock, retrying(clock), attempts)
         assert isinstance(task.exception(), PermanentError)
 
-    async def test_trials_and_account_errors_do_not_count(self) -> None:
-        """However many."""
+    async def test_a_refusal_of_this_one_alone_is_not_repeated(self) -> None:
+        """Another attempt would be refused again; what stops everybody is another matter."""
+        own = AccountError("credits_exhausted", "x", trouble=AccountTrouble.CREDITS)
+        clock, attempts = FakeClock(), Attempts(own)
+        task = await ended(clock, retrying(clock), attempts)
+        assert own is task.exception()
+        assert 1 == attempts.made
+
+    async def test_what_is_nobodys_own_does_not_count_and_does_not_wait(self) -> None:
+        """The next attempt learns at the door how things are."""
         account = AccountError("credits_exhausted", "x", trouble=AccountTrouble.CREDITS)
+        account.counts = False
         clock = FakeClock()
-        attempts = Attempts(*[away(on_trial=True)] * 9, *[account] * 9, away(), away())
+        attempts = Attempts(*[away(counts=False)] * 9, *[account] * 9, away(), away())
         told: list[int] = []
         task = await ended(clock, retrying(clock, on_retry=lambda: told.append(1)), attempts)
         assert "done" == task.result()
         assert 21 == attempts.made
         assert 20 == len(told)
+        assert [0.0] * 18 == clock.slept[:18]
 
-    async def test_an_outage_is_not_waited_out_for_ever(self) -> None:
-        """A delivery may not be held so long that the broker takes it back."""
+    async def test_the_door_says_that_the_gateway_is_away(self) -> None:
+        """And the job goes back."""
         clock = FakeClock()
-        task = await ended(clock, retrying(clock), Attempts(*[away(on_trial=True)] * 10_000))
-        assert isinstance(task.exception(), HeldTooLongError)
-        assert 600 <= clock.elapsed() - 1000 < 610
+        attempts = Attempts(away(), GatewayAwayError("gateway_away", "x"))
+        task = await ended(clock, retrying(clock), attempts)
+        assert isinstance(task.exception(), GatewayAwayError)
 
     async def test_a_wait_that_was_asked_for_is_obeyed(self) -> None:
-        """Up to five minutes."""
+        """Up to half a minute; a longer one ends the round, for the job must not be held for so long."""
         clock = FakeClock()
-        await ended(clock, retrying(clock), Attempts(away(retry_after=42.0), away(retry_after=4000.0)))
-        assert [42.0, 300.0] == clock.slept
+        attempts = Attempts(away(retry_after=29.0), far := away(retry_after=31.0))
+        task = await ended(clock, retrying(clock), attempts)
+        assert [29.0] == clock.slept
+        assert far is task.exception()
+
+    async def test_fewer_attempts_will_do(self) -> None:
+        """Where the caller says so."""
+        clock, attempts = FakeClock(), Attempts(*[away()] * 5)
+        task = asyncio.ensure_future(retrying(clock)(attempts, limit=2))
+        await clock.run(task)
+        assert isinstance(task.exception(), TransientError)
+        assert 2 == attempts.made
 
     async def test_other_waits_grow_and_are_bounded(self) -> None:
         """With full jitter."""

@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 
 from tests.support.fakes import FakeClock
+from worker.admission.admission import Admission
 from worker.amqp.consumer import Consumer
 from worker.bootstrap.holding import Holding
 from worker.domain.messages import Lane
-from worker.resilience.gate import Gate
 from worker.resilience.prefetch_limit import PrefetchLimit
 
 
@@ -48,7 +48,7 @@ async def looks(queue: Queue, count: int) -> list[int]:
     clock = FakeClock()
     gate = SimpleNamespace(calls=10, has_room=lambda **_: True)
     limits = {Lane.SEND: PrefetchLimit(50, 2_000, clock)}
-    holding = Holding(cast("Consumer", queue), cast("Gate", gate), limits, clock)
+    holding = Holding(cast("Consumer", queue), cast("Admission", gate), limits, clock)
     await holding.begin()
     running = asyncio.create_task(holding.run())
     for _ in range(count):

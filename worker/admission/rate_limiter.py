@@ -1,8 +1,7 @@
-"""At most so many calls a second, urgent ones first."""
+"""At most so many calls a second."""
 
 import asyncio
-import heapq
-from itertools import count
+from collections.abc import Callable
 
 from worker.domain.errors import LedgerUnavailableError
 from worker.ports import Clock, TokenSource
@@ -11,7 +10,7 @@ _STORE_AWAY = 1.0  # seconds until a shared bucket that cannot be reached is ask
 
 
 class RateLimiter:
-    """A token bucket that holds one second's worth.
+    """A token bucket that holds one second's worth. Who waits for a token stands in line elsewhere.
 
     Args:
         rate: calls a second; 0 for no limit.
@@ -26,10 +25,9 @@ class RateLimiter:
         self._clock = clock
         self._tokens = self._size
         self._filled_at = clock.elapsed()
-        self._line: list[tuple[bool, int, asyncio.Future[None]]] = []
-        self._numbers = count()
         self._spare = 0
         self._alone = True
+        self._wanted: Callable[[], None] | None = None
         self._pump: asyncio.Task[None] | None = None
 
     @property
@@ -56,22 +54,29 @@ class RateLimiter:
         self._rate = self._whole_rate / max(workers, 1)
         self._tokens = 0.0 if joins else min(self._tokens, self._size)
 
-    async def take(self, *, urgent: bool) -> None:
-        """Wait for the leave to make one call."""
+    def take(self) -> bool:
+        """Take the token for one call, if there is one."""
         if not self._whole_rate:
-            return
-        if not self._shared and not self._line and self._own_token() == 0:
-            return
-        leave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._line, (not urgent, next(self._numbers), leave))
+            return True
+        if self._shared is None:
+            return self._own_token() == 0
+        if self._spare:
+            self._spare -= 1
+            return True
+        return False
+
+    def give_back(self) -> None:
+        """Keep a token that nobody is going to use."""
+        if self._shared is None:
+            self._tokens += 1
+        else:
+            self._spare += 1
+
+    def when_there_is_one(self, tell: Callable[[], None]) -> None:
+        """Call *tell* once, as soon as `take` may succeed."""
+        self._wanted = tell
         if self._pump is None:
             self._pump = asyncio.create_task(self._serve())
-        try:
-            await leave
-        except asyncio.CancelledError:
-            if leave.done() and not leave.cancelled():
-                self._give_back()
-            raise
 
     def close(self) -> None:
         """Serve nobody any more."""
@@ -79,37 +84,26 @@ class RateLimiter:
             self._pump.cancel()
 
     async def _serve(self) -> None:
-        """Hand out tokens as they come, to the first in line that still waits."""
-        while self._line:
-            if (wait := await self._token()) > 0:
+        """Wait for each token that is wanted, until none is."""
+        while (tell := self._wanted) is not None:
+            if (wait := await self._wait()) > 0:
                 await self._clock.sleep(wait)
                 continue
-            while self._line and (leave := heapq.heappop(self._line)[-1]).done():
-                pass
-            if leave.done():
-                self._give_back()
-            else:
-                leave.set_result(None)
+            self._wanted = None
+            tell()
         self._pump = None
 
-    async def _token(self) -> float:
-        """Take a token and return 0, else the seconds to wait for one."""
-        if not self._shared:
-            return self._own_token()
-        if self._spare:
-            self._spare -= 1
-            return 0.0
+    async def _wait(self) -> float:
+        """Return the seconds until there is a token; 0 where there is one."""
+        if self._shared is None:
+            self._fill()
+            return max(1 - self._tokens, 0) / self._rate
         try:
-            return await self._shared.take()
+            wait = await self._shared.take()
         except LedgerUnavailableError:
             return _STORE_AWAY
-
-    def _give_back(self) -> None:
-        """Keep a token that nobody is going to use."""
-        if self._shared:
-            self._spare += 1
-        else:
-            self._tokens += 1
+        self._spare += wait <= 0
+        return wait
 
     def _own_token(self) -> float:
         self._fill()

@@ -1,0 +1,248 @@
+"""The one door to the gateway: every call of every job passes it, and its end tells how the gateway is."""
+
+import asyncio
+from dataclasses import dataclass
+from math import ceil
+
+from worker.admission.call_limit import CallLimit
+from worker.admission.circuit import CircuitPolicy
+from worker.admission.leave import Leave
+from worker.admission.line import Line
+from worker.admission.pause import Pause
+from worker.admission.rate_limiter import RateLimiter
+from worker.admission.standing import Ask, Listeners, Standing
+from worker.domain.errors import (
+    AccountError,
+    GatewayAwayError,
+    OutcomeUncertainError,
+    PermanentError,
+    TransientError,
+)
+from worker.ports import Clock, Command, Subject
+
+_SHARE = 0.2  # of few calls, as far as so many are kept for urgent ones at all
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many calls may be made.
+
+    Attributes:
+        limit: in flight.
+        limiter: a second.
+        most: in flight, whatever the limit finds.
+        urgent: of these, never taken by bulk work; fewer while there are few.
+    """
+
+    limit: CallLimit
+    limiter: RateLimiter
+    most: int
+    urgent: int
+
+
+class Admission:
+    """Decides when a call may be made; the `CallGate` port.
+
+    Nobody waits here for the end of an outage: jobs go back to their queues.
+
+    Args:
+        bounds: on calls.
+        policy: of the circuits.
+        clock: time.
+        ask: whether a command works; see `Standing`.
+        ledger: the pause while the ledger cannot be written.
+        listeners: for log and metrics.
+
+    Attributes:
+        in_flight: calls that have leave.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        policy: CircuitPolicy,
+        clock: Clock,
+        *,
+        ask: Ask,
+        ledger: Pause,
+        listeners: Listeners | None = None,
+    ) -> None:
+        self._bounds = bounds
+        self._limit, self._limiter = bounds.limit, bounds.limiter
+        self._ledger = ledger
+        self._standing = Standing(
+            policy,
+            clock,
+            ask,
+            listeners=listeners or Listeners(),
+            on_closed=self._send_back,
+            on_open=self._let_in,
+            on_restored=self._limit.restart,
+        )
+        self._line: Line[Leave] = Line()
+        self._bulk = 0
+        self._stopped = False
+        self.in_flight = 0
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be in flight."""
+        return self._limit.value
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for leave."""
+        return len(self._line)
+
+    @property
+    def paused_for(self) -> tuple[str, ...]:
+        """The causes for which sends stand still and somebody must act; empty while there are none."""
+        trouble, ledger = self._standing.trouble, self._ledger.cause
+        return (*((trouble.value,) if trouble else ()), *((ledger,) if ledger else ()))
+
+    @property
+    def calls(self) -> int:
+        """How many calls the gateway takes at once just now; under a rate limit that is not what matters."""
+        return 0 if self._limiter.limits else self.in_flight
+
+    def passes(self, command: Command) -> bool:
+        """Tell whether nothing but other calls stands in the way of a call."""
+        return self._standing.is_closed(command) and not self._stopped
+
+    def stands(self, command: Command) -> bool:
+        """Tell whether jobs that end in a call of *command* had better stay in their queue."""
+        without_ledger = command is Command.SEND and self._ledger.cause is not None
+        return without_ledger or self._standing.is_away(command)
+
+    def has_room(self, *, urgent: bool) -> bool:
+        """Tell whether one more call would start at once and keep no other from starting."""
+        return not self._limiter.limits and not self._line and self._fits(urgent=urgent)
+
+    def admit(self, command: Command, *, urgent: bool, about: Subject | None = None) -> Leave:
+        """Return leave to make one call inside the block; see the port."""
+        return Leave(self, command, about or Subject(), urgent=urgent)
+
+    async def enter(self, leave: Leave) -> None:
+        """Grant *leave*, now or when it is its turn.
+
+        Raises:
+            GatewayAwayError: the gateway is away, or the worker stops; the job goes back.
+        """
+        if away := self._away(leave):
+            raise away
+        if not self._line and self._goes(leave):
+            self._grant(leave)
+            return
+        self._line.enter(leave)
+        self._let_in()
+        if leave.granted:
+            return
+        leave.turn = asyncio.get_running_loop().create_future()
+        try:
+            await leave.turn
+        except BaseException:
+            self._line.leave(leave)
+            if leave.granted:
+                self._limiter.give_back()
+                self._give_back(leave)
+                self._standing.unused(leave)
+            raise
+
+    async def left(self, leave: Leave, error: BaseException | None) -> None:
+        """Take *leave* back, learn from how its call ended, and mark an *error* that is not the job's own."""
+        standing = self._standing
+        if leave.made if error is None else isinstance(error, PermanentError):
+            standing.served(leave)
+            self._give_back(leave)
+            return
+        self._give_back(leave)
+        if isinstance(error, AccountError):
+            await standing.refused(leave, error)
+        elif isinstance(error, TransientError | OutcomeUncertainError):
+            if not self._is_one_too_many(leave, error):
+                await standing.failed(leave, error)
+        else:
+            standing.unused(leave)
+
+    def answered(self, command: str, outcome: str, seconds: float) -> None:
+        """Learn from each call how long the gateway took."""
+        if outcome == "ok":
+            self._limit.served(command, seconds, full=bool(self._line) or self.in_flight >= self.limit)
+            self._let_in()
+
+    def ledger_failed(self) -> None:
+        """Say that sends stand still until the ledger can be written."""
+        self._ledger.begin("ledger")
+
+    def stop(self) -> None:
+        """Let nobody in any more: who waits goes back, who is in finishes."""
+        self._stopped = True
+        self._send_back()
+
+    def close(self) -> None:
+        """Stop all questions."""
+        self._standing.close()
+        self._ledger.close()
+        self._limiter.close()
+
+    def _away(self, leave: Leave) -> GatewayAwayError | None:
+        """Return why *leave* cannot be granted before somebody or something changes."""
+        if self._stopped:
+            return GatewayAwayError("worker_stopping", "the worker stops and gives the job back")
+        if self._standing.is_away(leave.command):
+            alone = leave.command is Command.DND and not self._standing.is_away(Command.SEND)
+            words = "the gateway is away, and the job waits for it in a queue"
+            return GatewayAwayError("gateway_away", words, lookups_alone=alone)
+        return None
+
+    def _send_back(self) -> None:
+        """Let those go back to their queues who would wait for the end of an outage, or of the process."""
+        for leave in self._line:
+            away = self._away(leave)
+            if away and leave.turn and not leave.turn.done():
+                self._line.leave(leave)
+                leave.turn.set_exception(away)
+
+    def _let_in(self) -> None:
+        """Grant leave to as many as may go."""
+        while leave := self._line.first(self._standing.passes):
+            if not self._fits(urgent=leave.urgent):
+                return
+            if not self._limiter.take():
+                self._limiter.when_there_is_one(self._let_in)
+                return
+            self._line.leave(leave)
+            self._grant(leave)
+
+    def _goes(self, leave: Leave) -> bool:
+        """Take what one more call needs, if it may go at once."""
+        passes = self._standing.passes(leave.command) and self._fits(urgent=leave.urgent)
+        return passes and self._limiter.take()
+
+    def _fits(self, *, urgent: bool) -> bool:
+        limit = self._limit.value
+        if self.in_flight >= limit:
+            return False
+        share = max(self._bounds.urgent * limit / self._bounds.most, limit * _SHARE)
+        return urgent or self._bulk < max(limit - min(self._bounds.urgent, ceil(share)), 1)
+
+    def _grant(self, leave: Leave) -> None:
+        self.in_flight += 1
+        self._bulk += not leave.urgent
+        leave.granted = True
+        self._standing.begins(leave)
+        if leave.turn and not leave.turn.done():
+            leave.turn.set_result(None)
+
+    def _give_back(self, leave: Leave) -> None:
+        self.in_flight -= 1
+        self._bulk -= not leave.urgent
+        leave.granted = False
+        self._let_in()
+
+    def _is_one_too_many(self, leave: Leave, error: BaseException) -> bool:
+        """Tell whether the gateway had no room for it, with others being served; then there are fewer."""
+        if leave.on_trial or not isinstance(error, TransientError):
+            return False
+        serves = self._limit.serves(leave.command.value)
+        return serves and self._standing.turned_away(leave) and self._limit.refused()

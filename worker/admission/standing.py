@@ -1,0 +1,268 @@
+"""How the gateway stands: which commands work, whether it serves the account, and whose trouble a failure is.
+
+A refusal is the job's own until others are refused too: the account is asked, and where it answers well, or
+calls that began later were served, the refusal counts on the job.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from worker.admission.circuit import Circuit, CircuitPolicy, CircuitState
+from worker.admission.leave import Leave
+from worker.domain.errors import AccountError, AccountTrouble, TransientError, WorkerError
+from worker.ports import Clock, Command, ProbeAnswer, Subject
+
+log = structlog.get_logger(__name__)
+
+_READ = frozenset({Command.DND, Command.STATUS, Command.ACCOUNT})  # may be asked as often as one likes
+_FIRST_LOOK = 1.0  # seconds after a closing; then twice as long each time, up to the policy's cooldown
+
+Ask = Callable[[Command, str | None], Awaitable[ProbeAnswer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears of changes; they must not raise.
+
+    Attributes:
+        on_circuit: with a command and whether its circuit is closed.
+        on_account: with the trouble that stops every call, None when it is over.
+    """
+
+    on_circuit: Callable[[Command, bool], None] = lambda _command, _closed: None
+    on_account: Callable[[AccountTrouble | None], None] = lambda _: None
+
+
+@dataclass(slots=True)
+class _Question:
+    """The gateway is asked; whoever doubts meanwhile waits for the same answer."""
+
+    asked_at: float
+    answer: asyncio.Task[ProbeAnswer]
+
+
+class Standing:
+    """Learns from the ends of calls, asks where they leave a doubt, and looks when what is closed may open.
+
+    Args:
+        policy: of the circuits.
+        clock: time.
+        ask: the gateway whether a command works, with a key that was answered before where there is one; of
+            sendSMS, which must not be tried, the account. Ends soon, whatever the gateway does.
+        listeners: for log and metrics.
+        on_closed: somebody in line may have to go back.
+        on_open: somebody in line may go.
+        on_restored: an outage is over: begin with few calls.
+
+    Attributes:
+        trouble: for which no call is served; None while there is none.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it tells whom
+        self,
+        policy: CircuitPolicy,
+        clock: Clock,
+        ask: Ask,
+        *,
+        listeners: Listeners,
+        on_closed: Callable[[], None],
+        on_open: Callable[[], None],
+        on_restored: Callable[[], None],
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._ask = ask
+        self._tell = listeners
+        self._on_closed = on_closed
+        self._on_open = on_open
+        self._on_restored = on_restored
+        self._circuits = {command: Circuit(policy) for command in Command}
+        self._served_began: dict[Command, float] = {}
+        self._account_answers = False
+        self._questions: dict[Command, _Question] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self.trouble: AccountTrouble | None = None
+
+    def is_closed(self, command: Command) -> bool:
+        """Tell whether calls of *command* are served, as far as anybody knows."""
+        return self._circuits[command].state is CircuitState.CLOSED and self.trouble is None
+
+    def is_away(self, command: Command) -> bool:
+        """Tell whether no call of *command* can be served, and none is needed to find out."""
+        return self.trouble is not None or self._circuits[command].state is CircuitState.OPEN
+
+    def passes(self, command: Command) -> bool:
+        """Tell whether a call may go out now; on trial, one at a time."""
+        circuit = self._circuits[command]
+        return circuit.state is CircuitState.CLOSED or circuit.passes(now=self._clock.elapsed())
+
+    def turned_away(self, leave: Leave) -> bool:
+        """The gateway had no room for a call; tell whether that says how many it takes."""
+        return self._circuits[leave.command].turned_away(leave.about)
+
+    def begins(self, leave: Leave) -> None:
+        """A call is about to go out."""
+        leave.began = self._clock.elapsed()
+        circuit = self._circuits[leave.command]
+        if circuit.state is CircuitState.TRIAL:
+            leave.on_trial = True
+            circuit.begin_trial(now=leave.began)
+
+    def unused(self, leave: Leave) -> None:
+        """No call was made, or nobody knows how it ended."""
+        if leave.on_trial:
+            self._circuits[leave.command].unused(now=self._clock.elapsed())
+            self._on_open()
+
+    def served(self, leave: Leave) -> None:
+        """The gateway answered a call."""
+        command = leave.command
+        circuit = self._circuits[command]
+        was = circuit.state
+        circuit.served(leave.about)
+        self._account_answers |= command is Command.ACCOUNT
+        self._served_began[command] = max(self._served_began.get(command, 0.0), leave.began)
+        if was is not CircuitState.CLOSED:
+            self._on_restored()
+            self._tell.on_circuit(command, True)  # noqa: FBT003 - as the listener is declared
+            self._on_open()
+
+    async def failed(self, leave: Leave, error: WorkerError) -> None:
+        """The gateway did not serve a call; where that is no job's own trouble, *error* does not count."""
+        circuit = self._circuits[leave.command]
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        enough = circuit.failed(leave.about, now=self._clock.elapsed(), retry_after=retry_after)
+        if leave.on_trial and circuit.state is not CircuitState.CLOSED:
+            error.counts = False
+            self._open(leave.command)
+        elif enough and circuit.state is CircuitState.CLOSED:
+            await self._doubt(leave.command, error)
+
+    async def _doubt(self, command: Command, error: WorkerError) -> None:
+        """Find out whether failures in a row are an outage or a job's own."""
+        circuit, now = self._circuits[command], self._clock.elapsed()
+        reads = command in _READ
+        answer = ProbeAnswer(answered=False)
+        if circuit.good is not None or not reads:
+            answer = await self._asked(command if reads else Command.ACCOUNT, now)
+        if circuit.state is not CircuitState.CLOSED:
+            error.counts = False
+        elif circuit.fails:
+            if answer.answered and not answer.trouble and (reads or circuit.is_ones_own):
+                circuit.forgive()
+                return
+            error.counts = False
+            if answer.trouble is AccountTrouble.CREDENTIALS:
+                self._close(answer.trouble)
+            else:
+                self._open(command)
+
+    async def refused(self, leave: Leave, error: AccountError) -> None:
+        """The gateway refuses the account, or says so of one job; *error* counts where it is one job's."""
+        command, now = leave.command, self._clock.elapsed()
+        if command is Command.ACCOUNT:
+            error.counts = False
+            self._close(error.trouble)
+            return
+        answer = await self._asked(Command.ACCOUNT, now)
+        trouble = answer.trouble
+        if trouble is AccountTrouble.CREDITS and error.trouble is not trouble:
+            trouble = None  # it answers, and has another trouble than this call met
+        others_served = self._served_began.get(command, now) > now
+        if others_served or (answer.answered and trouble is None):
+            if leave.on_trial:
+                self.served(leave)  # the gateway is there, and does not like this one
+            return
+        error.counts = False
+        if trouble is not None:
+            self._close(trouble)
+        if trouble is None or leave.on_trial:
+            self._open(command)
+
+    def _close(self, trouble: AccountTrouble) -> None:
+        """Stop every call until the account works."""
+        if trouble is not self.trouble:
+            self.trouble = trouble
+            self._tell.on_account(trouble)
+        self._on_closed()
+        self._look_out()
+
+    def _open(self, command: Command) -> None:
+        """Stop a command's calls until the gateway answers again."""
+        circuit = self._circuits[command]
+        was = circuit.state
+        circuit.open(now=self._clock.elapsed())
+        if was is CircuitState.CLOSED:
+            self._tell.on_circuit(command, False)  # noqa: FBT003 - as the listener is declared
+        self._on_closed()
+        self._look_out()
+
+    def _look_out(self) -> None:
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._until_closed())
+
+    async def _until_closed(self) -> None:
+        pause = min(_FIRST_LOOK, self._policy.cooldown)
+        while self.trouble or self._any(CircuitState.OPEN) or self._any(CircuitState.TRIAL):
+            await self._clock.sleep(pause)
+            began = self._clock.elapsed()
+            if self.trouble or self._any(CircuitState.OPEN):
+                self._learn(await self._asked(Command.ACCOUNT, began))
+            # A trial that hangs must not keep the next one from going out.
+            self._on_open()
+            took = self._clock.elapsed() - began
+            pause = max(min(2 * pause, self._policy.cooldown) - took, _FIRST_LOOK / 4)
+            if not (self.trouble or self._any(CircuitState.OPEN)):
+                pause = _FIRST_LOOK
+        self._watch = None
+
+    def _any(self, state: CircuitState) -> bool:
+        return any(circuit.state is state for circuit in self._circuits.values())
+
+    def _learn(self, answer: ProbeAnswer) -> None:
+        """Open what the account's *answer* shows to be over."""
+        self._account_answers |= answer.answered
+        if not answer.answered:
+            if self._account_answers:
+                return
+        elif answer.trouble is AccountTrouble.CREDENTIALS:
+            self._close(answer.trouble)
+        elif self.trouble and (answer.trouble is None or self.trouble is AccountTrouble.CREDENTIALS):
+            self.trouble = None
+            self._on_restored()
+            self._tell.on_account(None)
+        now = self._clock.elapsed()
+        for command, circuit in self._circuits.items():
+            circuit.answers(now=now, blind=not answer.answered)
+            if answer.answered and command is Command.ACCOUNT and circuit.state is CircuitState.TRIAL:
+                # It is the question itself.
+                circuit.served(Subject())
+                self._tell.on_circuit(command, True)  # noqa: FBT003 - as the listener is declared
+
+    async def _asked(self, command: Command, since: float) -> ProbeAnswer:
+        """Return the answer to a question that was asked at *since* or later."""
+        while True:
+            question = self._questions.get(command)
+            if question is None or question.answer.done():
+                answer = asyncio.create_task(self._answer(command))
+                question = self._questions[command] = _Question(self._clock.elapsed(), answer)
+            # Nobody's cancellation takes the answer from the others.
+            answered = await asyncio.shield(question.answer)
+            if question.asked_at >= since:
+                return answered
+
+    async def _answer(self, command: Command) -> ProbeAnswer:
+        try:
+            return await self._ask(command, self._circuits[command].good)
+        except Exception as error:  # noqa: BLE001 - an outage whose question died would never end
+            log.error("probe.crashed", command=command.value, error=type(error).__name__)  # noqa: TRY400 - no values
+            return ProbeAnswer(answered=False)
+
+    def close(self) -> None:
+        """Stop all questions."""
+        for task in (self._watch, *(question.answer for question in self._questions.values())):
+            if task is not None:
+                task.cancel()

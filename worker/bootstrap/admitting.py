@@ -1,0 +1,73 @@
+"""Admission to the gateway, with what opens and closes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from worker.admission.admission import Admission, Bounds
+from worker.admission.call_limit import CallLimit
+from worker.admission.circuit import CircuitPolicy
+from worker.admission.pause import Pause
+from worker.admission.rate_limiter import RateLimiter
+from worker.admission.standing import Listeners
+from worker.domain.errors import AccountTrouble
+from worker.metrics import Metrics
+from worker.ports import Clock, Command
+from worker.probes import Probes
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_LEDGER_PROBE = 2.0  # seconds; a store that is back is noticed soon, and the question is cheap
+
+
+@dataclass(frozen=True, slots=True)
+class Admitting:
+    """Builds the one door to the gateway."""
+
+    settings: Settings
+    probes: Probes
+    metrics: Metrics
+    clock: Clock
+    limiter: RateLimiter
+
+    def admission(self) -> Admission:
+        """Return what every call passes."""
+        gateway, retry = self.settings.gateway, self.settings.retry
+        limit = CallLimit(gateway.min_calls, gateway.max_calls, self.clock)
+        admission = Admission(
+            Bounds(limit, self.limiter, gateway.max_calls, gateway.urgent_calls),
+            CircuitPolicy(retry.breaker_failures, retry.breaker_cooldown),
+            self.clock,
+            ask=self.probes.ask,
+            ledger=Pause(
+                self.probes.ledger_works, self.clock, interval=_LEDGER_PROBE, on_change=self._noted("ledger")
+            ),
+            listeners=Listeners(self._circuit, self._account),
+        )
+        self.metrics.calls_in_flight_from(lambda: admission.in_flight)
+        self.metrics.calls_limit_from(lambda: admission.limit)
+        falls = gateway.min_calls < gateway.max_calls
+        self.metrics.calls_limit_falls_to(gateway.min_calls if falls else 0)
+        return admission
+
+    def _circuit(self, command: Command, closed: bool) -> None:  # noqa: FBT001 - as the listener is declared
+        log.warning("circuit.changed", command=command.value, state="closed" if closed else "open")
+        self.metrics.breaker_changed(command.value, is_open=not closed)
+
+    def _account(self, trouble: AccountTrouble | None) -> None:
+        self._noted(*AccountTrouble)(trouble)
+
+    def _noted(self, *causes: str) -> Callable[[str | None], None]:
+        """Show in log and metrics which of *causes* stops the intake."""
+
+        def changed(cause: str | None) -> None:
+            if cause:
+                log.error("intake.paused", cause=cause)
+            else:
+                log.info("intake.resumed", after=" or ".join(causes))
+            for known in causes:
+                self.metrics.intake_paused(known, paused=known == cause)
+
+        return changed

@@ -1,0 +1,67 @@
+"""In an outage jobs stay in their queues; a short look now and then finds those that need no gateway.
+
+A job whose worker was killed comes back to the head of its queue, before those that nobody has seen. So a
+look finds it, however many wait: it is settled by what the ledger knows, once its call's time is over.
+What needs the gateway goes back. A look costs what is handed out at once, the prefetch at the most.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from worker.admission.admission import Admission
+from worker.amqp.consumer import Consumer
+from worker.domain.messages import Lane
+from worker.ports import Clock, Command
+
+_EVERY = 0.2  # seconds; the gateway is back for as long at the most before jobs are taken again
+_LOOK_EVERY = 3.0  # seconds from one look to the next
+_LOOK_FOR = 0.3  # seconds; shorter than what is given back waits for, or it would be handed out again at once
+
+_WORDS = "an outage: its jobs wait in their queue"
+
+_NEEDED: Mapping[Lane, Command] = {
+    **dict.fromkeys(Lane, Command.SEND),
+    Lane.STATUS: Command.STATUS,
+    Lane.ACCOUNT: Command.ACCOUNT,
+}
+
+
+@dataclass(slots=True)
+class Outages:
+    """Pauses the lanes whose jobs would only come and go.
+
+    Attributes:
+        paused: since when the lane has not been looked at.
+    """
+
+    consumer: Consumer
+    admission: Admission
+    clock: Clock
+    paused: dict[Lane, float] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Look, and follow, until cancelled."""
+        while True:
+            await self.clock.sleep(_EVERY)
+            now = self.clock.elapsed()
+            standing = {lane for lane in Lane if self.admission.stands(_NEEDED[lane])}
+            await self._resume(self.paused.keys() - standing)
+            await self._pause(standing - self.paused.keys())
+            await self._look({lane for lane, since in self.paused.items() if now - since >= _LOOK_EVERY})
+
+    async def _pause(self, lanes: set[Lane]) -> None:
+        if lanes:
+            await self.consumer.pause(_WORDS, *lanes)
+            self.paused.update(dict.fromkeys(lanes, self.clock.elapsed()))
+
+    async def _resume(self, lanes: set[Lane]) -> None:
+        if lanes:
+            for lane in lanes:
+                del self.paused[lane]
+            await self.consumer.resume(*lanes)
+
+    async def _look(self, lanes: set[Lane]) -> None:
+        if lanes:
+            await self.consumer.resume(*lanes)
+            await self.clock.sleep(_LOOK_FOR)
+            await self._pause(lanes)
