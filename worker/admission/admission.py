@@ -156,13 +156,16 @@ class Admission:
             self._give_back(leave)
             return
         self._give_back(leave)
-        if isinstance(error, AccountError):
-            await standing.refused(leave, error)
-        elif isinstance(error, TransientError | OutcomeUncertainError):
-            if not self._is_one_too_many(leave, error):
+        try:
+            if isinstance(error, AccountError):
+                await standing.refused(leave, error)
+            elif not isinstance(error, TransientError | OutcomeUncertainError):
+                standing.unused(leave)
+            elif not self._is_one_too_many(leave, error):
                 await standing.failed(leave, error)
-        else:
-            standing.unused(leave)
+        except asyncio.CancelledError:
+            standing.unused(leave)  # nobody waits for the answer any more; the next in line tries
+            raise
 
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         """Learn from each call how long the gateway took."""
@@ -238,6 +241,7 @@ class Admission:
         self.in_flight -= 1
         self._bulk -= not leave.urgent
         leave.granted = False
+        self._standing.ends(leave)
         self._let_in()
 
     def _is_one_too_many(self, leave: Leave, error: BaseException) -> bool:

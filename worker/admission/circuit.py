@@ -42,6 +42,7 @@ class Circuit:
     Attributes:
         state: changed by the methods alone.
         good: a key that was answered lately: a number, an id.
+        trials: under way.
     """
 
     def __init__(self, policy: CircuitPolicy) -> None:
@@ -55,6 +56,7 @@ class Circuit:
         self._opened = 0.0
         self.state = CircuitState.CLOSED
         self.good: str | None = None
+        self.trials = 0
 
     def served(self, about: Subject) -> None:
         """The gateway answered a call: the circuit is closed."""
@@ -130,6 +132,7 @@ class Circuit:
 
     def begin_trial(self, *, now: float) -> None:
         """A call goes out to try."""
+        self.trials += 1
         self._next_trial = now + self._policy.cooldown
 
     def unused(self, *, now: float) -> None:

@@ -110,6 +110,12 @@ class Standing:
         if circuit.state is CircuitState.TRIAL:
             leave.on_trial = True
             circuit.begin_trial(now=leave.began)
+            self._look_out()
+
+    def ends(self, leave: Leave) -> None:
+        """The call is over, however."""
+        if leave.on_trial:
+            self._circuits[leave.command].trials -= 1
 
     def unused(self, leave: Leave) -> None:
         """No call was made, or nobody knows how it ended."""
@@ -206,7 +212,7 @@ class Standing:
 
     async def _until_closed(self) -> None:
         pause = min(_FIRST_LOOK, self._policy.cooldown)
-        while self.trouble or self._any(CircuitState.OPEN) or self._any(CircuitState.TRIAL):
+        while self.trouble or self._any(CircuitState.OPEN) or self._tries():
             await self._clock.sleep(pause)
             began = self._clock.elapsed()
             if self.trouble or self._any(CircuitState.OPEN):
@@ -221,6 +227,9 @@ class Standing:
 
     def _any(self, state: CircuitState) -> bool:
         return any(circuit.state is state for circuit in self._circuits.values())
+
+    def _tries(self) -> bool:
+        return any(circuit.trials for circuit in self._circuits.values())
 
     def _learn(self, answer: ProbeAnswer) -> None:
         """Open what the account's *answer* shows to be over."""

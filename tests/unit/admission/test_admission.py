@@ -373,6 +373,32 @@ class TestOutage:
         await settled()
         assert waiting.result()
 
+    async def test_neither_is_one_that_is_cancelled_while_the_account_is_asked(self) -> None:
+        """Its call was refused, and whose trouble that is remains open."""
+        door = Door()
+        await door.outage()
+        door.answer = WELL
+        await door.clock.advance(6)
+        door.takes = 2.0
+        trial = background(door, refused(), about=job(1))
+        await settled()
+        waiting = background(door, about=job(2))
+        await settled()
+        trial.cancel()
+        await settled()
+        assert waiting.result()
+
+    async def test_a_gateway_that_is_back_is_not_watched_while_nobody_calls(self) -> None:
+        """The next call is the trial; until it comes, nothing runs."""
+        door = Door()
+        await door.outage()
+        door.answer = WELL
+        await door.clock.advance(20)
+        asked, slept = len(door.asked), len(door.clock.slept)
+        await door.clock.advance(3600)
+        assert (asked, slept) == (len(door.asked), len(door.clock.slept))
+        assert await door.call(about=job(1))
+
     async def test_one_command_stops_no_other(self) -> None:
         """A lookup that fails for everybody lets sends go on, and says so."""
         door = Door(answer=SILENT)
