@@ -143,6 +143,7 @@ class TestMetrics:
         assert 0 == value("recipients_total", outcome="uncertain")
         assert 0 == value("oldest_job_seconds")
         assert 1 == value("publisher_up")
+        assert 0 < (value("gateway_calls_floor") or 0) <= (value("gateway_calls_limit") or 0)
         assert (value("ledger_seconds_count", operation="swap") or 0) >= 2 * 12
         assert (value("loop_lag_seconds_count") or 0) >= 1
 
@@ -156,14 +157,14 @@ class TestDashboard:
 
     @pytest.mark.parametrize(("title", "expr"), queries())
     def test_prometheus_answers_it(self, scene: Scene, title: str, expr: str) -> None:
-        """It can be read, and the main panels have something to show."""
-        found = scene.prometheus.query(expr)
-        shown = [series for series in found if math.isfinite(float(series["value"][1]))]
-        assert title not in MAIN or shown, found
+        """It can be read."""
+        assert isinstance(scene.prometheus.query(expr), list), title
 
-    def test_the_main_panels_are_there(self) -> None:
-        """A panel that was renamed is asked for all the same."""
-        assert set() == MAIN - {title for title, _ in queries()}
+    @pytest.mark.parametrize("title", sorted(MAIN))
+    def test_the_main_panels_have_something_to_show(self, scene: Scene, title: str) -> None:
+        """By one of their queries: some of them yield nothing by turns. A panel that was renamed fails."""
+        found = [scene.prometheus.query(expr) for name, expr in queries() if name == title]
+        assert [series for one in found for series in one if math.isfinite(float(series["value"][1]))], found
 
 
 class TestRules:
