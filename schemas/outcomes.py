@@ -51,11 +51,6 @@ class DeliveryStatus(StrEnum):
     PENDING = "pending"
     UNKNOWN = "unknown"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether it can change no more."""
-        return self in FINAL_STATUSES
-
 
 FINAL_STATUSES: Final = frozenset(
     {

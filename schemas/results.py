@@ -3,13 +3,11 @@
 Consumers should ignore fields they do not know, as these models do: later versions may add some.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, model_validator
 
 from schemas.channels import ResultKind
-from schemas.failures import FailureCode
 from schemas.fields import GivenMetadata, JobId
 from schemas.forms import Credits, Failure, Form, as_published, optional
 from schemas.outcomes import (
@@ -19,9 +17,6 @@ from schemas.outcomes import (
     Encoding,
     Outcome,
     SendStatus,
-    count_outcomes,
-    delivery_status,
-    part_status,
 )
 from schemas.rejection import JobError
 
@@ -75,21 +70,6 @@ class RecipientResult(Form):
             raise ValueError("accepted and dnd carry no error, any other outcome carries one")
         return self
 
-    @classmethod
-    def accepted(cls, recipient: str, message_id: str) -> Self:
-        """A recipient for whom the gateway gave an id."""
-        return cls(recipient=recipient, outcome=Outcome.ACCEPTED, message_id=message_id)
-
-    @classmethod
-    def dnd(cls, recipient: str) -> Self:
-        """A recipient on the DND list."""
-        return cls(recipient=recipient, outcome=Outcome.DND)
-
-    @classmethod
-    def because(cls, recipient: str, outcome: Outcome, code: FailureCode | str, detail: str) -> Self:
-        """A recipient with any outcome that carries an error."""
-        return cls(recipient=recipient, outcome=outcome, error=Failure(code=str(code), detail=detail))
-
 
 class _MaybeJob(Form):
     job_id: JobId | None = Field(default=None, description="Null when it could not be read.")
@@ -115,20 +95,6 @@ class SendResult(Form):
     encoding: Encoding
     segments: int = Field(ge=1, description="How many segments each recipient's text has.")
     metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
-
-    @classmethod
-    def of(cls, job_id: str, recipients: Iterable[RecipientResult], **fields: Any) -> Self:  # noqa: ANN401 - validated
-        """A part with its status and counts drawn from *recipients*; *fields* are the rest of the model's."""
-        held = tuple(recipients)
-        outcomes = [recipient.outcome for recipient in held]
-        fields = {"part": 1, "parts": 1, **fields}
-        return cls(
-            job_id=job_id,
-            status=part_status(outcomes),
-            recipients=held,
-            counts=count_outcomes(outcomes),
-            **fields,
-        )
 
 
 class _Rejected(_MaybeJob):
@@ -182,14 +148,6 @@ class DeliveryResult(Form):
     status: DeliveryResultStatus
     messages: tuple[MessageStatus, ...] = Field(min_length=1, max_length=MAX_ENTRIES_PER_PART)
     metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
-
-    @classmethod
-    def of(cls, job_id: str, messages: Iterable[MessageStatus], **fields: Any) -> Self:  # noqa: ANN401 - validated
-        """A part with its status drawn from *messages*; *fields* are the rest of the model's."""
-        held = tuple(messages)
-        status = delivery_status((one.found, [to.status for to in one.recipients]) for one in held)
-        fields = {"part": 1, "parts": 1, **fields}
-        return cls(job_id=job_id, status=status, messages=held, **fields)
 
 
 class DeliveryRejected(_Rejected, _Numbered):

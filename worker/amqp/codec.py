@@ -76,7 +76,6 @@ def decode_delivery(
         correlation_id=properties.text("correlation_id"),
         reply_to=properties.text("reply_to"),
         traceparent=_traceparent(properties),
-        content_encoding=properties.text("content_encoding"),
         attempts=_attempts(properties),
         first_seen=_header_time(properties, FIRST_SEEN),
         published_at=properties.timestamp,

@@ -55,7 +55,6 @@ class Delivery:
     correlation_id: str | None = None
     reply_to: str | None = None
     traceparent: str | None = None
-    content_encoding: str | None = None
     attempts: int = 0
     first_seen: datetime | None = None
     published_at: datetime | None = None

@@ -33,12 +33,11 @@ class TestDeliveries:
     """What the handlers see of a message."""
 
     def test_all_that_is_read(self) -> None:
-        """Ids, reply queue, encoding, time, trace and our own headers."""
+        """Ids, reply queue, time, trace and our own headers."""
         properties = Properties.of(
             message_id="m",
             correlation_id="c",
             reply_to="r",
-            content_encoding="gzip",
             timestamp=NOW,
             headers={
                 "traceparent": TRACE,
@@ -55,7 +54,6 @@ class TestDeliveries:
             correlation_id="c",
             reply_to="r",
             traceparent=TRACE,
-            content_encoding="gzip",
             attempts=2,
             first_seen=NOW,
             published_at=NOW.replace(microsecond=0),

@@ -19,14 +19,13 @@ from schemas import (
     JobKind,
     JobRejectedError,
     Outcome,
-    RecipientResult,
     ResultKind,
     SendJob,
-    SendResult,
     contract,
     read_job,
 )
 from schemas.__main__ import main
+from tests.support import made_results
 
 JSON_VALUES = st.recursive(
     st.one_of(
@@ -60,8 +59,8 @@ REQUIRED = {name: SEND_FIELDS[name] for name in ("recipients", "text")}
 SEND_JOBS = st.fixed_dictionaries(REQUIRED, optional=OPTIONAL)
 MODELS = (*contract.JOBS, *contract.RESULTS)
 VALIDATORS = {model.__name__: Draft202012Validator(contract.json_schema(model)) for model in MODELS}
-ACCEPTED = RecipientResult.accepted("91", "1")
-INVALID = RecipientResult.because("1", Outcome.INVALID, "x", "y")
+ACCEPTED = made_results.accepted("91", "1")
+INVALID = made_results.because("1", Outcome.INVALID, "x", "y")
 
 
 def is_read(kind: JobKind, job: object) -> bool:
@@ -154,8 +153,10 @@ class TestJsonSchemas:
     @pytest.mark.parametrize(
         "result",
         [
-            SendResult.of("a", [ACCEPTED, RecipientResult.dnd("92")], encoding=Encoding.UCS2, segments=1),
-            SendResult.of("a", [INVALID], encoding=Encoding.GSM7, segments=1, revision=2),
+            made_results.send_result(
+                "a", [ACCEPTED, made_results.dnd("92")], encoding=Encoding.UCS2, segments=1
+            ),
+            made_results.send_result("a", [INVALID], encoding=Encoding.GSM7, segments=1, revision=2),
             AccountLow(remaining_credits=1.5, threshold=3),
         ],
         ids=lambda result: result.to_json().decode()[:40],
@@ -171,7 +172,7 @@ class TestJsonSchemas:
 
     def test_the_schema_of_a_recipient_knows_which_outcome_carries_what(self) -> None:
         """An accepted one without an id, or a dnd one with an error, is refused."""
-        result = SendResult.of("a", [RecipientResult.dnd("92")], encoding=Encoding.GSM7, segments=1)
+        result = made_results.send_result("a", [made_results.dnd("92")], encoding=Encoding.GSM7, segments=1)
         value = json.loads(result.to_json())
         for wrong in (
             {"outcome": "accepted"},

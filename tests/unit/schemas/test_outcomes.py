@@ -93,5 +93,5 @@ class TestDeliveryStatus:
     def test_final_statuses_are_those_that_change_no_more(self) -> None:
         """All but pending and unknown."""
         assert {DeliveryStatus.PENDING, DeliveryStatus.UNKNOWN} == set(DeliveryStatus) - FINAL_STATUSES
-        assert DeliveryStatus.DND.is_final
-        assert not DeliveryStatus.UNKNOWN.is_final
+        assert DeliveryStatus.DND in FINAL_STATUSES
+        assert DeliveryStatus.UNKNOWN not in FINAL_STATUSES

@@ -17,7 +17,6 @@ from schemas import (
     AnyResult,
     DeliveryFailed,
     DeliveryRejected,
-    DeliveryResult,
     Encoding,
     Failure,
     FailureCode,
@@ -31,6 +30,7 @@ from schemas import (
     SendResult,
     read_result,
 )
+from tests.support import made_results
 
 ERROR = JobError(loc=("text",), msg="`text` is missing", type="missing")
 FAILURE = Failure(code="retries_exhausted", detail="five rounds")
@@ -45,11 +45,11 @@ def published(result: AnyResult) -> dict[str, Any]:
 def example() -> SendResult:
     """The send result that the contract shows."""
     recipients = [
-        RecipientResult.accepted("919876543210", "532073f7e4b05199d2c3d812"),
-        RecipientResult.dnd("919032728149"),
-        RecipientResult.because("12", Outcome.INVALID, FailureCode.INVALID_NUMBER, "too short"),
+        made_results.accepted("919876543210", "532073f7e4b05199d2c3d812"),
+        made_results.dnd("919032728149"),
+        made_results.because("12", Outcome.INVALID, FailureCode.INVALID_NUMBER, "too short"),
     ]
-    return SendResult.of("order-1841", recipients, encoding=Encoding.GSM7, segments=1)
+    return made_results.send_result("order-1841", recipients, encoding=Encoding.GSM7, segments=1)
 
 
 class TestSendResult:
@@ -85,9 +85,9 @@ class TestSendResult:
 
     def test_has_a_revision_only_when_it_is_one(self) -> None:
         """A reply turned up after all."""
-        revised = SendResult.of(
+        revised = made_results.send_result(
             "a",
-            [RecipientResult.accepted("91", "1")],
+            [made_results.accepted("91", "1")],
             encoding="ucs2",
             segments=2,
             part=3,
@@ -101,15 +101,15 @@ class TestSendResult:
     def test_an_earlier_call_of_a_resent_message_is_told(self) -> None:
         """Its reply turned up late: the recipient got the text twice, as the job allowed."""
         twice = RecipientResult(recipient="91", outcome="accepted", message_id="2", earlier_message_ids=["1"])
-        result = SendResult.of("a", [twice], encoding="gsm7", segments=1, revision=2)
+        result = made_results.send_result("a", [twice], encoding="gsm7", segments=1, revision=2)
 
         assert published(result)["recipients"][0]["earlier_message_ids"] == ["1"]
 
     def test_returns_metadata_as_it_was(self) -> None:
         """Nulls, fractions and nesting included."""
         metadata = {"a": None, "b": [1, 1.5, {"c": "é"}], "big": 10**40}
-        result = SendResult.of(
-            "a", [RecipientResult.dnd("91")], encoding="gsm7", segments=1, metadata=metadata
+        result = made_results.send_result(
+            "a", [made_results.dnd("91")], encoding="gsm7", segments=1, metadata=metadata
         )
 
         assert metadata == published(result)["metadata"]
@@ -134,7 +134,7 @@ class TestSendResult:
     def test_holds_at_most_100_recipients(self) -> None:
         """More are parts of their own."""
         with pytest.raises(ValidationError, match="100"):
-            SendResult.of("a", [RecipientResult.dnd("91")] * 101, encoding="gsm7", segments=1)
+            made_results.send_result("a", [made_results.dnd("91")] * 101, encoding="gsm7", segments=1)
 
 
 class TestDeliveryResult:
@@ -177,7 +177,7 @@ class TestDeliveryResult:
 
         assert (
             json.dumps(expected, separators=(",", ":")).encode()
-            == DeliveryResult.of("poll-7", [found, lost]).to_json()
+            == made_results.delivery_result("poll-7", [found, lost]).to_json()
         )
 
 
@@ -224,7 +224,7 @@ class TestRejectedAndFailed:
 ALL: list[tuple[ResultKind, AnyResult]] = [
     (ResultKind.SEND, example()),
     (ResultKind.SEND, SendRejected(job_id="a", errors=[ERROR])),
-    (ResultKind.DELIVERY, DeliveryResult.of("a", [MessageStatus(message_id="1", found=False)])),
+    (ResultKind.DELIVERY, made_results.delivery_result("a", [MessageStatus(message_id="1", found=False)])),
     (ResultKind.DELIVERY, DeliveryRejected(errors=[ERROR])),
     (ResultKind.DELIVERY, DeliveryFailed(job_id="a", error=FAILURE)),
     (ResultKind.ACCOUNT, AccountResult(job_id="a", remaining_credits=1.5)),
@@ -254,8 +254,8 @@ class TestReadResult:
     )
     def test_any_words_survive(self, spelling: str, detail: str, outcome: Outcome) -> None:
         """Spellings and details are any text."""
-        recipient = RecipientResult.because(spelling, outcome, "any_code", detail)
-        result = SendResult.of("a", [recipient], encoding="gsm7", segments=1)
+        recipient = made_results.because(spelling, outcome, "any_code", detail)
+        result = made_results.send_result("a", [recipient], encoding="gsm7", segments=1)
 
         assert result == read_result(ResultKind.SEND, result.to_json())
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import (
-    DeliveryResult,
     DeliveryStatus,
     Encoding,
     Failure,
@@ -15,9 +14,9 @@ from schemas import (
     Outcome,
     RecipientDeliveryStatus,
     RecipientResult,
-    SendResult,
     writing,
 )
+from tests.support import made_results
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 IDS = st.from_regex(r"[A-Za-z0-9._:-]{1,20}", fullmatch=True)
@@ -49,7 +48,7 @@ def recipients(draw: st.DrawFn) -> RecipientResult:
             earlier_message_ids=tuple(earlier) or None,
         )
     if outcome is Outcome.DND:
-        return RecipientResult.dnd(name)
+        return made_results.dnd(name)
     return RecipientResult(recipient=name, outcome=outcome, error=Failure(code=draw(IDS), detail=draw(WORDS)))
 
 
@@ -99,7 +98,7 @@ class TestSendResult:
         self, job_id: str, held: list[RecipientResult], revision: int | None, metadata: dict[str, object]
     ) -> None:
         """Status, counts and the order of fields included."""
-        model = SendResult.of(
+        model = made_results.send_result(
             job_id,
             held,
             part=2,
@@ -139,7 +138,7 @@ class TestDeliveryResult:
         self, job_id: str, held: list[MessageStatus], metadata: dict[str, object]
     ) -> None:
         """Status, times and what is left out included."""
-        model = DeliveryResult.of(job_id, held, part=1, parts=4, metadata=metadata)
+        model = made_results.delivery_result(job_id, held, part=1, parts=4, metadata=metadata)
         head = {"job_id": job_id, "part": 1, "parts": 4}
         written = writing.delivery_result(head, [message_row(one) for one in held], metadata)
         assert (model.status, model.to_json()) == written

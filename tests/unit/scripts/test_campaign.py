@@ -1,7 +1,8 @@
 """The sample campaign of the demo."""
 
-from schemas import Outcome, RecipientResult
+from schemas import Outcome
 from scripts.demo import campaign
+from tests.support import made_results
 from worker.domain.recipients import distinct
 
 
@@ -22,13 +23,13 @@ class TestCampaign:
     def test_every_spelling_finds_its_outcome(self) -> None:
         """Results carry digits with country code, the file what somebody typed."""
         row = campaign.Row("(0) 98765-43228", "text", "promotional", "sale")
-        result = RecipientResult.dnd("919876543228")
+        result = made_results.dnd("919876543228")
         assert result == row.outcome({("sale", "919876543228"): result})
 
     def test_what_is_no_number_is_found_as_it_was_written(self) -> None:
         """Results keep the producer's spelling of those."""
         row = campaign.Row("12", "text", "promotional", "sale")
-        result = RecipientResult.because("12", Outcome.INVALID, "invalid_number", "too short")
+        result = made_results.because("12", Outcome.INVALID, "invalid_number", "too short")
         assert result == row.outcome({("sale", "12"): result})
 
     def test_the_large_job_is_what_it_says(self) -> None:

@@ -6,13 +6,11 @@ readings of that page meet in the tests. ``docs/simulator.md`` holds its rules a
 
 from worker.iton.simulator.control import Control
 from worker.iton.simulator.faults import Fault, FaultKind
-from worker.iton.simulator.numbers import NUMBER_RULES
 from worker.iton.simulator.options import ReplyForm, SimulatorOptions, Spelling
 from worker.iton.simulator.server import RunningSimulator, running_simulator, serve
 from worker.iton.simulator.wire import Command
 
 __all__ = [
-    "NUMBER_RULES",
     "Command",
     "Control",
     "Fault",

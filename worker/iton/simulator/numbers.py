@@ -23,14 +23,6 @@ FATES = {
     "18": "PARKED",
 }
 
-# For help texts: endings and what they mean as long as the options do not say otherwise.
-NUMBER_RULES = {
-    "00": "on the DND list",
-    "99": "missing from DND replies",
-    **{ending: f"final status {word}" for ending, word in FATES.items() if word != PENDING},
-    "17": f"stays {PENDING} for ever",
-}
-
 
 def canonical(number: str) -> str | None:
     """Return digits with country code, or None for what is no mobile number."""
