@@ -8,9 +8,17 @@ import pytest
 from pydantic import ValidationError
 
 from worker.iton.simulator.faults import Fault, FaultBook, FaultKind
-from worker.iton.simulator.wire import Command, Reply
+from worker.iton.simulator.wire import Call, Reply
 
 REPLY = Reply(b"Remaining_Credits: 417", "text/html")
+
+
+SEND = Call({"cmd": "sendSMS", "to": "9876543210,919876543211", "sender": "SHOP", "text": "Hello"})
+DND = Call({"cmd": "check_DNDnumber", "phoneNumbers": "+919876543210"})
+
+
+def _draw(book: FaultBook, call: Call = SEND) -> Fault | None:
+    return book.draw(call, "text")
 
 
 def _a_book(*faults: Fault) -> FaultBook:
@@ -28,15 +36,41 @@ class TestFaultBook:
         send, anything = Fault(command="sendSMS"), Fault()
         book = _a_book(send, anything)
 
-        assert send is book.draw(Command.SEND)
-        assert anything is book.draw(Command.DND)
+        assert send is _draw(book)
+        assert anything is _draw(book, DND)
+
+    @pytest.mark.parametrize(
+        ("condition", "met"),
+        [
+            ({"text": "Hello"}, (SEND,)),
+            ({"text": "hello"}, ()),
+            ({"sender": "SHOP"}, (SEND,)),
+            ({"sender": "BANK"}, ()),
+            ({"number": "09876543210"}, (SEND, DND)),
+            ({"number": "919876543211"}, (SEND,)),
+            ({"number": "919876543219"}, ()),
+            ({"at_least": 1}, (SEND, DND)),
+            ({"at_least": 2}, (SEND,)),
+            ({"at_least": 3}, ()),
+            ({"text": "Hello", "sender": "BANK"}, ()),
+        ],
+        ids=str,
+    )
+    def test_a_fault_with_conditions_meets_the_calls_that_fulfil_all_of_them(
+        self, condition: dict[str, Any], met: tuple[Call, ...]
+    ) -> None:
+        """A number is the same however it is spelt; a call without numbers or text has none."""
+        book = _a_book(Fault(**condition))
+        account = Call({"cmd": "account"})
+
+        assert met == tuple(call for call in (SEND, DND, account) if _draw(book, call))
 
     def test_a_fault_with_times_goes_by_itself(self) -> None:
         """Then the next in order is met; the count of met calls stays."""
         once, always = Fault(kind=FaultKind.DROP, times=1), Fault(status=503)
         book = _a_book(once, always)
 
-        assert [once, always, always] == [book.draw(Command.SEND) for _ in range(3)]
+        assert [once, always, always] == [_draw(book) for _ in range(3)]
         assert {"drop": 1, "reply": 2} == dict(book.applied)
         assert [2] == [entry.id for entry in book.active]
 
@@ -44,7 +78,7 @@ class TestFaultBook:
         """A seeded die, far from chance."""
         book = _a_book(Fault(probability=0.25))
 
-        met = sum(book.draw(Command.SEND) is not None for _ in range(4000))
+        met = sum(_draw(book) is not None for _ in range(4000))
 
         assert 900 < met < 1100
 
@@ -53,7 +87,7 @@ class TestFaultBook:
         book = _a_book(Fault())
 
         assert [True, False] == [book.remove(1), book.remove(1)]
-        assert book.draw(Command.SEND) is None
+        assert _draw(book) is None
 
 
 class TestFault:
@@ -68,6 +102,8 @@ class TestFault:
             {"latency": float("nan")},
             {"probability": 0},
             {"times": 0},
+            {"at_least": 0},
+            {"number": "12"},
             {"status": 99},
             {"headers": {"X": "a\r\nY: b"}},
             {"headers": {"X Y": "a"}},

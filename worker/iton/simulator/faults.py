@@ -10,8 +10,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from worker.iton.simulator import wire
+from worker.iton.simulator.numbers import canonical
 from worker.iton.simulator.options import ContentType, Seconds
-from worker.iton.simulator.wire import Command, Reply
+from worker.iton.simulator.wire import Call, Reply
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{0,2000}$")]
@@ -66,12 +67,28 @@ class Fault(BaseModel):
     compressed: bool = False
     probability: Annotated[float, Field(gt=0, le=1)] = 1
     times: Annotated[int, Field(ge=1)] | None = None
+    text: str | None = None
+    sender: str | None = None
+    number: str | None = None
+    at_least: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _can_happen(self) -> Self:
+        if self.number is not None and canonical(self.number) is None:
+            raise ValueError("number is no mobile number: no call could meet this fault")
         if self.when == "before" and self.kind in _NEED_A_BODY and self.body is None:
             raise ValueError(f"{self.kind} spoils the real reply: use when=after, or give a body")
         return self
+
+    def is_for(self, call: Call, text_parameter: str) -> bool:
+        """Tell whether *call* has all that is asked for; what it has no parameter for, it has not."""
+        return (
+            self.command in {"all", call.command.value}
+            and self.text in {None, call.params.get(text_parameter)}
+            and self.sender in {None, call.params.get("sender")}
+            and (self.number is None or canonical(self.number) in map(canonical, call.numbers))
+            and (self.at_least is None or len(call.numbers) >= self.at_least)
+        )
 
     @property
     def comes_after(self) -> bool:
@@ -170,10 +187,10 @@ class FaultBook:
         self.active = kept
         return found
 
-    def draw(self, command: Command) -> Fault | None:
-        """Return the first fault that a call of *command* meets, and count it."""
+    def draw(self, call: Call, text_parameter: str) -> Fault | None:
+        """Return the first fault that *call* meets, whose text is in *text_parameter*, and count it."""
         for entry in self.active:
-            if entry.fault.command in {"all", command.value} and self._falls(entry.fault.probability):
+            if entry.fault.is_for(call, text_parameter) and self._falls(entry.fault.probability):
                 entry.applied += 1
                 self.applied[entry.fault.kind.value] += 1
                 if entry.used_up:

@@ -43,8 +43,8 @@ class CallService:
 
     async def _serve(self, request: web.Request, call: Call, gateway: SimulatedGateway) -> web.StreamResponse:
         released = self._control.released  # before any wait: faults may be cleared during it
-        fault = self._control.faults.draw(call.command)
         options = gateway.options
+        fault = self._control.faults.draw(call, options.text_parameter)
         if fault is None:
             reply = gateway.answer(call)
             await self._pause(options.latency, options.jitter)

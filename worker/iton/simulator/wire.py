@@ -48,6 +48,12 @@ class Call:
         """Which command it asks for."""
         return Command.read(self.params.get("cmd"))
 
+    @property
+    def numbers(self) -> list[str]:
+        """The phone numbers that it names, as given."""
+        joined = self.params.get("to") or self.params.get("phoneNumbers")
+        return joined.split(",") if joined else []
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
