@@ -7,7 +7,7 @@ BIN := .venv/bin
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Together all of pyproject.toml's test paths: pytest would overrule an --ignore of one of them.
-IN_PROCESS := tests/unit tests/contract tests/model tests/worlds tests/integration tests/helm
+IN_PROCESS := tests/unit tests/contract tests/model tests/proof tests/worlds tests/integration tests/helm
 REAL_PROCESS := tests/e2e tests/image
 export UV_PYTHON_DOWNLOADS := never
 # The steps of a target are its prerequisites in their order, also with -j.
@@ -65,6 +65,10 @@ pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text"
 .PHONY: worlds
 worlds: setup ## The worker in made-up worlds, in virtual time: make worlds ARGS="--hours 1", ARGS="--seed 7 --trace"
 	@$(BIN)/python -m tests.worlds --processes 2 $(ARGS)
+
+.PHONY: proof
+proof: setup packages ## Check the model of the protocol to its last state, minutes long; make proof ARGS=small for seconds
+	@$(BIN)/python -m proof $(or $(ARGS),large)
 
 .PHONY: soak
 soak: setup packages ## Kill workers and brokers at random: make soak ARGS="--minutes 10 --ledger redis"

@@ -19,6 +19,9 @@ PROOFS = {
     "sqlite3": Path("/usr/bin/sqlite3"),
     "libfaketime": Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"),
     "prometheus": Path("/usr/bin/promtool"),
+    "spin": Path("/usr/bin/spin"),
+    "gcc": Path("/usr/bin/gcc"),  # Spin writes a search in C
+    "libc6-dev": Path("/usr/include/stdio.h"),
 }
 # What such a package would start by itself.
 SERVICES = {

@@ -1,0 +1,72 @@
+"""What is searched: the small case of every test run, the large one, and the broken variants."""
+
+from dataclasses import dataclass
+
+from proof.spin import Search
+
+_PLAIN = {"PLAIN_JOB": 1}
+_RESEND = {"RESEND_JOB": 1}
+_LARGE = {"LARGE_JOB": 1}
+_FORGETS = {"FAULTS": 2, "FORGETS": 1, "REPLAYS": 1}
+
+
+def _large(job: dict[str, int], **more: int) -> Search:
+    return Search({**job, **more}, optimise=2, memory=7_500, slots=27)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A mistake in the protocol.
+
+    Attributes:
+        name: as variants.pml has it.
+        caught_by: the promise that must not hold any more.
+        search: the least in which the mistake shows.
+    """
+
+    name: str
+    caught_by: str
+    search: Search
+
+
+SMALL = {
+    "a job": Search({**_PLAIN, "FAULTS": 3}),
+    "a job that asks for a repeat": Search({**_RESEND, "FAULTS": 3}),
+    "a large job": Search({**_LARGE, "FAULTS": 1}),
+    "a job, and a ledger that forgets": Search({**_PLAIN, **_FORGETS}),
+    "a repeat, and a ledger that forgets": Search({**_RESEND, **_FORGETS}),
+    "every job ends": Search({**_RESEND, "FAULTS": 2}, liveness=True),
+}
+LARGE = {
+    "a job": _large(_PLAIN, WORKERS=3, FAULTS=4),
+}
+
+
+def _variant(
+    name: str, caught_by: str, job: dict[str, int], *, liveness: bool = False, **more: int
+) -> Variant:
+    defines: dict[str, int | str] = {**job, "FAULTS": 2, **more, "BROKEN": name}
+    return Variant(name, caught_by, Search(defines, liveness=liveness))
+
+
+VARIANTS = (
+    _variant("CALL_FIRST", "nobody_twice", _PLAIN),
+    _variant("NO_LEASE", "doubt_has_a_reason", _PLAIN),
+    _variant("BLIND_TAKEOVER", "nobody_twice", _PLAIN),
+    _variant("BLIND_WRITE", "every_id_published", _PLAIN),
+    _variant("LOST_SWAP_WON", "nobody_twice", _PLAIN),
+    _variant("NO_RECHECK", "no_call_after_accepted", _RESEND),
+    _variant("CLAIM_LEFT", "doubt_has_a_reason", _PLAIN),
+    _variant("LATE_DROPPED", "every_id_published", _PLAIN),
+    _variant("LATE_GIVEN_UP", "every_id_published", _PLAIN),
+    _variant("FORGOTTEN_LET_GO", "every_id_published", _PLAIN, FAULTS=1, FORGETS=1),
+    _variant("CALL_IN_SPITE", "no_claim_after_accepted", _RESEND),
+    _variant("UNCOUNTED", "nobody_twice", _RESEND),
+    _variant("UNSENT_FOR_DOUBT", "unsent_is_unsent", _RESEND),
+    _variant("SAME_REVISION", "same_revision_same_result", _PLAIN),
+    _variant("ACK_FIRST", "every_recipient_told", _PLAIN),
+    _variant("PARTS_UNCONFIRMED", "every_recipient_told", _LARGE, FAULTS=1),
+    _variant("PLAN_LATER", "nobody_twice", _LARGE, FAULTS=1),
+    _variant("NEVER_OVER", "nobody_waits_for_ever", _PLAIN),
+    _variant("NO_WAIT", "acceptance cycle", _PLAIN, liveness=True),
+)

@@ -1,0 +1,358 @@
+/* How a text is sent once, by workers that may die, freeze or lose the broker at any step.
+
+   README.md explains it in plain words. Each option of a worker's loop is one step and indivisible; between any
+   two of them the other workers may do any number of theirs. */
+
+#ifndef WORKERS
+#define WORKERS 2
+#endif
+#ifndef FAULTS
+#define FAULTS 2          /* in all, of any kind, at any step                                              */
+#endif
+#ifndef FORGETS
+#define FORGETS 0         /* entries that the ledger loses                                                 */
+#endif
+#ifndef REPLAYS
+#define REPLAYS 0         /* of dead letters, by an operator                                               */
+#endif
+#ifndef MOST
+#define MOST 2            /* calls for a job that asks for a repeat                                        */
+#endif
+#ifndef PLAIN_JOB
+#define PLAIN_JOB 0       /* which jobs there are: 1 or 0                                                  */
+#endif
+#ifndef RESEND_JOB
+#define RESEND_JOB 0
+#endif
+#ifndef LARGE_JOB
+#define LARGE_JOB 0
+#endif
+
+#include "variants.pml"
+#define promise(name, condition)  name = (condition); assert(name)
+#include "transitions.pml"
+
+/* Keys: of the three jobs, and of the parts of the large one. It has two recipients and a part for each; a second
+   look at the DND list may cut it otherwise, so the key of a part names the cut as well. */
+#define PLAIN  0
+#define RESEND 1
+#define LARGE  2
+#define part(cut, number)  (3 + 2 * (cut) + (number))
+#define recipient_of(key)  (key < part(0, 0) -> key : 2 + (key == part(0, 1) || key == part(1, 0)))
+#define PARTS  2
+#define KEYS   7
+
+typedef Entry {
+  mtype:state_name state = ABSENT;
+  byte calls;             /* that may have gone out                                                        */
+  byte revision;          /* of the result, from 0                                                         */
+  byte ids;               /* one bit each                                                                  */
+  byte caller;            /* who claimed the call, counted from 1; 0 once it is dead                       */
+  bit over;               /* the caller lives, and its time is over                                        */
+  bit cut;                /* of a large job                                                                */
+  byte known              /* to whom: every write draws a new token, and who read it may swap              */
+};
+
+Entry ledger[KEYS];
+byte waiting[KEYS];       /* messages on the queues, by what they are about                                */
+byte busy;                /* workers that have one                                                         */
+byte faults = FAULTS, forgets = FORGETS, replays = REPLAYS;
+
+#define fault             faults > 0 -> faults--
+#define nothing_waits     (waiting[0] + waiting[1] + waiting[2] + waiting[3] + waiting[4] + waiting[5] + waiting[6] == 0)
+#define most_calls        (1 + (MOST - 1) * (e == RESEND))
+#define entry             ledger[e].state
+#define i_know            (ledger[e].known & (1 << me))
+#define my_call           (entry == CALLING && ledger[e].caller == me + 1)
+#define time_is_over      (ledger[e].caller == 0 && !broken(NEVER_OVER) || ledger[e].over || broken(NO_LEASE))
+#define unplanned         (entry == ABSENT || entry == OPENED)
+#define to_call           (entry == READY || entry == AGAIN)
+#define ended             (entry == UNSENT || entry == UNCERTAIN || entry == ACCEPTED)
+
+#include "promises.pml"
+
+mtype:step_name = {
+  IDLE, LOOK, DO_OPEN, DO_PLAN, DO_CLAIM, CHECK, CALL, REPLIED, REPLY_LOST, NOT_SENT, REFUSED, TAKE_BACK, WAIT,
+  END, PUBLISH, HAND_OUT, PUT_OFF, ACK, GIVE_BACK
+};
+
+/* A swap that is won. Whoever else knew the entry knows it no more. */
+inline write(_change, _after, _calls, _revision) {
+  change = _change; before = entry; after = _after; more_calls = _calls + 1; new_revision = _revision;
+  entry = _after;
+  ledger[e].calls = ledger[e].calls + _calls;
+  ledger[e].revision = ledger[e].revision + _revision;
+  ledger[e].known = 1 << me
+}
+
+/* The call is to be made again; where a late reply has brought the id, it is not. */
+inline write_again(_name, _more) {
+  if
+  :: ledger[e].ids -> write(_name, ACCEPTED, _more, 0)
+  :: !ledger[e].ids && ledger[e].calls + _more > 0 -> write(_name, AGAIN, _more, 0)
+  :: else -> write(_name, READY, _more, 0)
+  fi
+}
+
+/* The call is over and has no reply. */
+inline write_end(_name, _more) {
+  if
+  :: ledger[e].ids -> write(_name, ACCEPTED, _more, 0)
+  :: !ledger[e].ids && ledger[e].calls + _more > 0 && !broken(UNSENT_FOR_DOUBT) -> write(_name, UNCERTAIN, _more, 0)
+  :: else -> write(_name, UNSENT, _more, 0)
+  fi
+}
+
+inline forget_it() { ledger[e].known = ledger[e].known & ~(1 << me) }
+
+inline go_publish() {     /* what the entry says now, whatever it will say by then                         */
+  entry_ends();
+  told = entry; ids = ledger[e].ids; revision = ledger[e].revision;
+  if :: broken(ACK_FIRST) -> mine = 0 :: else fi;
+  step = PUBLISH
+}
+
+inline go_on() {          /* to the next part of a large job that is sent here, else to the end            */
+  forget_it();
+  late = 0; id = 0; told = ABSENT; ids = 0; revision = 0;
+  if
+  :: here && number + 1 < PARTS -> number++; e = part(cut, number); who = 2 + (cut ^ number); step = LOOK
+  :: else -> step = ACK
+  fi
+}
+
+inline give_back() {      /* by the worker, or by the broker that misses it                                */
+  if :: mine -> waiting[m]++; mine = 0 :: else fi
+}
+
+inline go_idle() {
+  forget_it();
+  m = 0; e = 0; who = 0; cut = 0; number = 0; here = 0; mine = 0; froze = 0; id = 0; late = 0;
+  told = ABSENT; ids = 0; revision = 0;
+  busy--;
+  step = IDLE
+}
+
+#define take(key, recipient)  :: step == IDLE && waiting[key] > 0 -> \
+  waiting[key]--; busy++; mine = 1; m = key; e = key; who = recipient; step = LOOK
+
+proctype worker(byte me) {
+  mtype:step_name step = IDLE;
+  byte m;                 /* what the delivery is about                                                    */
+  byte e;                 /* the entry that is worked on                                                   */
+  byte who;               /* its recipient                                                                 */
+  bit cut, number, here;  /* of a large job: the cut, the part, and whether its parts are sent here        */
+  bit mine;               /* the delivery is still this worker's; it cannot know                           */
+  bit froze;              /* it stood still since it claimed or checked                                    */
+  byte id;                /* that a reply brought                                                          */
+  bit late;               /* after another worker had taken the call over                                  */
+  mtype:state_name told = ABSENT; byte ids, revision;   /* what it is about to publish                     */
+
+end:
+  do
+  :: atomic {
+    if
+    take(PLAIN, 0)
+    take(RESEND, 1)
+    take(LARGE, 2)
+    take(part(0, 0), 2)
+    take(part(0, 1), 3)
+    take(part(1, 0), 3)
+    take(part(1, 1), 2)
+
+    :: step == LOOK ->                                          /* read the entry, and see what is next    */
+      ledger[e].known = ledger[e].known | (1 << me);
+      if
+      :: entry == ABSENT && e <= LARGE -> step = DO_OPEN
+      :: unplanned && e == LARGE -> if :: cut = 0 :: cut = 1 fi; step = DO_PLAN   /* as the DND list says  */
+      :: unplanned && e != LARGE -> step = DO_CLAIM
+      :: unplanned && e != LARGE && fault; step = END           /* the list gives no answer in any round   */
+      :: to_call -> step = DO_CLAIM
+      :: to_call && fault; step = END                           /* it is expired                           */
+      :: entry == CALLING -> if :: broken(NO_WAIT) -> step = GIVE_BACK :: else -> step = WAIT fi
+      :: ended -> go_publish()
+      :: entry == PLANNED -> cut = ledger[e].cut; step = HAND_OUT
+      :: entry == PLANNED -> cut = ledger[e].cut; forget_it(); here = 1; e = part(cut, 0); who = 2 + cut
+      :: entry == UNSENT && replays > 0 && mine -> replays--; write(REOPEN, READY, 0, 1)
+      :: entry == UNSENT && replays > 0 && mine && e < LARGE -> replays--; write(REPLAN, OPENED, 0, 1)
+      :: entry == UNCERTAIN && replays > 0 && mine -> replays--; insisted[who]++; write(REOPEN, AGAIN, 0, 1)
+      fi
+
+    :: step == DO_OPEN ->
+      if :: i_know -> write(OPEN, OPENED, 0, 0) :: else fi;
+      step = LOOK
+
+    :: step == DO_PLAN ->
+      if
+      :: broken(PLAN_LATER) -> step = HAND_OUT
+      :: i_know && !broken(PLAN_LATER) -> ledger[e].cut = cut; write(PLAN, PLANNED, 0, 0); step = LOOK
+      :: else -> step = LOOK
+      fi
+
+    :: step == DO_CLAIM ->
+      if
+      :: broken(CALL_FIRST) -> step = CALL
+      :: i_know && !broken(CALL_FIRST) ->
+        claim_is_made();
+        write(CLAIM, CALLING, 1, 0); ledger[e].caller = me + 1; ledger[e].over = 0; froze = 0;
+        if :: step = CHECK :: fault; step = TAKE_BACK fi        /* the swap's answer is lost               */
+      :: else -> if :: broken(LOST_SWAP_WON) -> step = CHECK :: else -> step = LOOK fi
+      fi
+
+    :: step == CHECK ->                                         /* does the claim still stand?             */
+      if
+      :: froze && !broken(NO_RECHECK) -> step = TAKE_BACK
+      :: else -> froze = 0; step = CALL
+      fi
+
+    :: step == CALL ->
+      call_leaves();
+      froze = 0;
+      if
+      :: text_arrives(); id = 1 << (texts[who] - 1); owed[who] = owed[who] | id; step = REPLIED
+      :: fault; text_arrives(); harmed[who] = 1; step = REPLY_LOST
+      :: fault; harmed[who] = 1; step = REPLY_LOST              /* and so was the request                  */
+      :: fault; step = NOT_SENT                                 /* for certain; it may be tried again      */
+      :: fault; step = REFUSED                                  /* for good                                */
+      fi
+
+    :: step == REPLIED ->                                       /* until a swap is won: no one else knows  */
+      if
+      :: my_call -> ledger[e].ids = ledger[e].ids | id; write(RECORD, ACCEPTED, 0, 0); go_publish()
+      :: !my_call && unplanned ->
+        late = 1;
+        if
+        :: broken(FORGOTTEN_LET_GO) -> step = GIVE_BACK
+        :: else -> ledger[e].ids = id; write(KEEP, ACCEPTED, 1, 0); step = LOOK
+        fi
+      :: !my_call && !unplanned && broken(LATE_DROPPED) -> step = LOOK
+      :: else ->
+        late = 1; step = LOOK;
+        ledger[e].ids = ledger[e].ids | id;
+        if
+        :: entry == CALLING -> write(REVISE, CALLING, 0, 0)
+        :: to_call && !broken(CALL_IN_SPITE) -> write(REVISE, ACCEPTED, 0, 0)
+        :: ended && !broken(SAME_REVISION) -> write(REVISE, ACCEPTED, 0, 1)
+        :: ended && broken(SAME_REVISION) -> write(REVISE, ACCEPTED, 0, 0)
+        :: else
+        fi
+      fi
+
+    :: step == REPLY_LOST ->
+      if
+      :: my_call && ledger[e].calls < most_calls ->
+        write_again(REPEAT, 0 - broken(UNCOUNTED));
+        if :: step = LOOK :: step = PUT_OFF fi
+      :: my_call && ledger[e].calls >= most_calls -> write_end(DOUBT, 0); go_publish()
+      :: else -> step = LOOK
+      fi
+
+    :: step == NOT_SENT ->
+      if
+      :: my_call -> write_again(RELEASE, -1); if :: step = LOOK :: step = PUT_OFF :: step = END fi
+      :: else -> step = LOOK
+      fi
+
+    :: step == REFUSED ->
+      if :: my_call -> write_end(REFUSE, -1); go_publish() :: else -> step = LOOK fi
+
+    :: step == TAKE_BACK ->
+      if
+      :: my_call && !broken(CLAIM_LEFT) -> write_again(RELEASE, -1)
+      :: my_call && broken(CLAIM_LEFT) -> ledger[e].caller = 0
+      :: else
+      fi;
+      if :: step = LOOK :: step = GIVE_BACK fi
+
+    :: step == WAIT && !i_know -> step = LOOK
+    :: step == WAIT && (i_know || broken(BLIND_WRITE)) && time_is_over ->
+      if :: broken(BLIND_WRITE) -> ledger[e].ids = 0 :: else fi;
+      if
+      :: ledger[e].calls < most_calls || broken(BLIND_TAKEOVER) -> write_again(REPEAT, 0); step = LOOK
+      :: else -> write_end(DOUBT, 0); go_publish()
+      fi
+
+    :: step == END ->
+      if
+      :: i_know && unplanned -> write(SETTLE, UNSENT, 0, 0); go_publish()
+      :: i_know && to_call -> write_end(GIVE_UP, 0); go_publish()
+      :: else -> step = LOOK
+      fi
+
+    :: step == PUBLISH ->                                       /* a result                                */
+      if
+      :: result_is_published(); go_on()
+      :: fault;                                                 /* not confirmed, published or not         */
+        if :: result_is_published() :: skip fi;
+        if
+        :: late && !broken(LATE_GIVEN_UP)                       /* nobody else may be left to publish it   */
+        :: else -> step = GIVE_BACK
+        fi
+      fi
+
+    :: step == HAND_OUT ->                                      /* a part, as a message of its own         */
+      if
+      :: waiting[part(cut, number)]++; if :: number == 0 -> number = 1 :: else -> step = ACK fi
+      :: fault;
+        if :: waiting[part(cut, number)]++ :: skip fi;
+        if :: broken(PARTS_UNCONFIRMED) -> step = ACK :: else -> step = GIVE_BACK fi
+      fi
+
+    :: step == PUT_OFF ->                                       /* a copy, to come again later             */
+      if
+      :: waiting[e]++; go_on()
+      :: fault; if :: waiting[e]++ :: skip fi; step = GIVE_BACK
+      fi
+
+    :: step == ACK -> go_idle()                                 /* without effect where it is not mine     */
+    :: step == GIVE_BACK -> result_is_left(); give_back(); go_idle()
+
+    /* What may happen to a worker at any step. */
+    :: step != IDLE && fault;                                   /* it dies                                 */
+      result_is_left();
+      give_back();
+      if :: my_call -> ledger[e].caller = 0; harmed[who] = 1 :: else fi;
+      if :: step == REPLIED || late -> owed[who] = owed[who] & ~id :: else fi;   /* it alone knew          */
+      go_idle()
+    :: mine && fault; give_back()                               /* it loses the broker                     */
+    :: my_call && !ledger[e].over && fault;     /* it stands still until its time is over  */
+      ledger[e].over = 1; harmed[who] = 1; froze = 1; give_back()
+    fi;
+
+    if :: change > 0 -> listed() :: else fi;
+    if :: busy == 0 && nothing_waits -> all_is_done() :: else fi
+  }
+  od
+}
+
+proctype world() {
+  byte key;
+end:
+  do
+  :: atomic { PLAIN_JOB && fault; waiting[PLAIN]++ }            /* a producer publishes its job again      */
+  :: atomic { RESEND_JOB && fault; waiting[RESEND]++ }
+  :: atomic { LARGE_JOB && fault; waiting[LARGE]++ }
+  :: atomic { forgets > 0 ->                                    /* the ledger loses an entry               */
+      forgets--;
+      key = 0; do :: key < KEYS - 1 -> key++ :: break od;
+      owed[recipient_of(key)] = owed[recipient_of(key)] & ~ledger[key].ids;     /* they go with it        */
+      ledger[key].state = ABSENT; ledger[key].calls = 0; ledger[key].revision = 0; ledger[key].ids = 0;
+      ledger[key].caller = 0; ledger[key].over = 0; ledger[key].cut = 0; ledger[key].known = 0;
+      if :: key < LARGE -> forgotten[key] = 1 :: else -> forgotten[2] = 1; forgotten[3] = 1 fi;
+      key = 0 }
+  :: atomic { timeout -> promise(nobody_waits_for_ever, busy == 0 && nothing_waits) }
+  od
+}
+
+init {
+  byte number;
+  atomic {
+    waiting[PLAIN] = PLAIN_JOB; waiting[RESEND] = RESEND_JOB; waiting[LARGE] = LARGE_JOB;
+    do :: number < WORKERS -> run worker(number); number++ :: else -> break od;
+    run world()
+  }
+}
+
+#ifdef LIVENESS
+ltl every_job_ends { <>[] (busy == 0 && nothing_waits) }
+#endif

@@ -1,0 +1,49 @@
+"""The protocol as a model: Spin visits every state of the small case."""
+
+import re
+from functools import cache
+
+import pytest
+
+from proof.cases import SMALL, VARIANTS, Variant
+from proof.spin import MODEL, Found, search
+
+NAMED = re.compile(r"^#define ([A-Z_]+) +([1-9]\d*) ", re.MULTILINE)
+ROW = re.compile(r"^ +row\([A-Z]", re.MULTILINE)
+
+
+@cache
+def found(name: str) -> Found:
+    """What the search of a small case came to."""
+    return search(SMALL[name])
+
+
+class TestProtocol:
+    """The protocol as it is meant."""
+
+    @pytest.mark.parametrize("name", SMALL)
+    def test_no_promise_is_broken_in_any_state(self, name: str) -> None:
+        """Nor does a worker wait for ever."""
+        result = found(name)
+        assert (frozenset(), True) == (result.broken, result.complete), result.figures()
+
+    def test_every_change_that_is_allowed_is_needed(self) -> None:
+        """A row that no run makes would let the code do what the model never does."""
+        lines = (MODEL / "transitions.pml").read_text().splitlines()
+        rows = {number for number, line in enumerate(lines, 1) if ROW.match(line)}
+        assert rows == frozenset().union(*(found(name).rows for name in SMALL))
+
+
+class TestBrokenVariants:
+    """Mistakes that somebody could make."""
+
+    @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+    def test_it_breaks_the_promise(self, variant: Variant) -> None:
+        """Else the model would prove nothing."""
+        assert variant.caught_by in search(variant.search).broken
+
+    def test_all_of_them_are_searched(self) -> None:
+        """None is written down and forgotten."""
+        numbered = {name: int(number) for name, number in NAMED.findall((MODEL / "variants.pml").read_text())}
+        assert [variant.name for variant in VARIANTS] == list(numbered)
+        assert list(numbered.values()) == list(range(1, len(numbered) + 1))
