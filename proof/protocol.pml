@@ -196,6 +196,7 @@ end:
         claim_is_made();
         write(CLAIM, CALLING, 1, 0); ledger[e].caller = me + 1; ledger[e].over = 0; froze = 0;
         if :: step = CHECK :: fault; step = TAKE_BACK fi        /* the swap's answer is lost               */
+      :: i_know && unplanned && !broken(CALL_FIRST) -> write(PLAN, READY, 0, 0); step = LOOK   /* or another of its calls goes first */
       :: else -> if :: broken(LOST_SWAP_WON) -> step = CHECK :: else -> step = LOOK fi
       fi
 

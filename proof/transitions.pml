@@ -36,6 +36,8 @@ inline listed() {
   row(OPEN,    ABSENT,    OPENED,     0,   0)  /* where the job may have been seen before, or must wait    */
   row(PLAN,    ABSENT,    PLANNED,    0,   0)  /* before any part goes out                                 */
   row(PLAN,    OPENED,    PLANNED,    0,   0)
+  row(PLAN,    ABSENT,    READY,      0,   0)  /* written with the claim of another call of the entry      */
+  row(PLAN,    OPENED,    READY,      0,   0)
   row(SETTLE,  ABSENT,    UNSENT,     0,   0)  /* nobody is to be called                                   */
   row(SETTLE,  OPENED,    UNSENT,     0,   0)
   row(CLAIM,   ABSENT,    CALLING,    1,   0)  /* right before the request; of a new job with its plan     */

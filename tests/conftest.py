@@ -1,4 +1,4 @@
-"""The broker, for every test that asks for one, and how properties are searched."""
+"""The broker, for every test that asks for one, how properties are searched, and what tests counted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 from scripts.find_broker import FoundBroker
 from scripts.local_broker import PrivateBroker
 from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, shared_broker
+from tests.support.checked_ledger import EVERYBODY, Changes
+
+CHANGES = "changes of ledger entries, as the model of the protocol names them"
 
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,10 +33,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests counted, also where they ran in processes of their own."""
     reports = (one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind))
     lines = [f"{name}: {words}" for one in reports for name, words in one.user_properties]
+    # What is noted when a test is over is in the report of that moment, which pytest files under no name.
+    ends = [pair for one in terminalreporter.getreports("") for pair in one.user_properties]
+    made = sum((Counter(each) for name, each in ends if name == CHANGES), Counter[str]())
+    if made:
+        lines.append(f"{CHANGES}: {Changes(made).words()}")
     if lines:
         terminalreporter.section("counted")
         for line in lines:
             terminalreporter.line(line)
+
+
+@pytest.fixture(autouse=True)
+def changes_of_the_model(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See that every change of a ledger entry that a test makes is one of the model's."""
+    EVERYBODY.taken()
+    yield
+    seen = EVERYBODY.taken()
+    if seen.made:
+        request.node.user_properties.append((CHANGES, dict(seen.made)))
+    assert not seen.wrong, seen.wrong[:3]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from structlog.testing import capture_logs
 
+from tests.support.checked_ledger import EVERYBODY
 from tests.support.fake_fleet import Fleet, Process
 from tests.support.fake_worker import LEASE, numbers, send_job
 from tests.support.fakes import settled
@@ -218,6 +219,11 @@ class SendModel(RuleBasedStateMachine):
         assert set() == self._fleet.left_behind
 
     @invariant()
+    def every_change_is_one_of_the_model(self) -> None:
+        """The other model: the one that Spin checks."""
+        assert self._fleet.changes.wrong == []
+
+    @invariant()
     def no_claim_is_taken_early(self) -> None:
         """A call is its caller's until the lease is over, whoever gets the job meanwhile."""
         assert set() == self._fleet.taken_early
@@ -234,6 +240,7 @@ class SendModel(RuleBasedStateMachine):
             self._check()
         finally:
             self._runner.close()
+            EVERYBODY.made += self._fleet.changes.made
 
     async def _to_the_end(self) -> None:
         fleet = self._fleet

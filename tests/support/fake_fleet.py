@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from tests.support.checked_ledger import Changes, CheckedLedger
 from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, part_delivery
 from tests.support.fakes import START, FakeGate, FakeGateway, FakePermit, one_by_one, settled
 from worker.domain.entry import Call, CallState, MessageIds, Part
@@ -42,6 +43,8 @@ class Fleet:
     """What the workers share, what the next operations run into, and what came out.
 
     Attributes:
+        ledger: the store, each change of an entry held against the model of the protocol.
+        changes: what came of that.
         coalesce: jobs that send the same share calls.
         sends: (job text, recipient) of each text that reached a phone, in order.
         handed: (process, recipient, id) of each id that a worker was given.
@@ -72,9 +75,12 @@ class Fleet:
     hand_outs: "count[int]" = field(default_factory=count)
     ids: "count[int]" = field(default_factory=count)
     store: MemoryLedger = field(init=False)
+    ledger: CheckedLedger = field(init=False)
+    changes: Changes = field(default_factory=Changes)
 
     def __post_init__(self) -> None:
         self.store = MemoryLedger(retention=1e9, clock=self.world.clock)
+        self.ledger = CheckedLedger(self.store, self.changes)
 
     def publish(self, job: Mapping[str, object]) -> None:
         """Put a job on its queue."""
@@ -241,7 +247,7 @@ class _Ledger:
         await self._process.step()
         if self._fault() != "none":
             raise LedgerUnavailableError("ledger_away", "made to fail")
-        stored = await self._fleet.store.load(key)
+        stored = await self._fleet.ledger.load(key)
         await self._process.step()
         return stored
 
@@ -251,7 +257,7 @@ class _Ledger:
         fault = self._fleet.claim_faults.popleft() if claims and self._fleet.claim_faults else self._fault()
         if fault == "before":
             raise LedgerUnavailableError("ledger_away", "made to fail")
-        stands = await self._fleet.store.swap(key, expected=expected, new=new)
+        stands = await self._fleet.ledger.swap(key, expected=expected, new=new)
         if stands and claims:
             self._fleet.claims[key] = self._process, self._fleet.world.clock.elapsed()
         elif stands and not _has_call(new):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
+from tests.support.checked_ledger import CheckedLedger
 from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError, WorkerError
 from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
@@ -275,11 +276,12 @@ class FakeLedger:
     def forget(self) -> None:
         """Lose every entry, as if its time were over."""
         self._inner = MemoryLedger(retention=self._retention, clock=self._clock)
+        self._checked = CheckedLedger(self._inner)
 
     async def load(self, key: str) -> Stored | None:
         """Return the entry, or None."""
         await self._hook(self.before, "load")
-        stored = await self._inner.load(key)
+        stored = await self._checked.load(key)
         await self._hook(self.after, "load")
         return stored
 
@@ -287,7 +289,7 @@ class FakeLedger:
         """Write by compare-and-swap."""
         await self._hook(self.before, "swap")
         self.keys.add(key)
-        stands = await self._inner.swap(key, expected=expected, new=new)
+        stands = await self._checked.swap(key, expected=expected, new=new)
         await self._hook(self.after, "swap")
         return stands
 

@@ -1,0 +1,121 @@
+"""Changes of ledger entries, held against the model."""
+
+from dataclasses import replace
+
+import pytest
+
+from proof.transitions import NotInModelError, check, table
+from schemas import Outcome
+from tests.support.checked_ledger import Changes, CheckedLedger
+from tests.support.fakes import FakeClock
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, begin, release, revise, settle
+from worker.domain.entry_codec import encode
+from worker.domain.replay import Replay, reopened
+from worker.ledger import MemoryLedger
+from worker.ports import Stored, Swap
+
+ONE, TWO = "919800000001", "919800000002"
+NEW = Entry("f", Part((ONE,), calls=(Call((ONE,)),)))
+BEGUN = begin(NEW, 0, started=1.0)
+LOST = settle(BEGUN, 0, (Settled(ONE, Outcome.UNCERTAIN, code="reply_lost"),))
+SENT = settle(BEGUN, 0, (Settled(ONE, Outcome.ACCEPTED, message_id="id-1"),))
+
+
+class TestTable:
+    """The rows of transitions.pml."""
+
+    def test_each_of_them_is_read(self) -> None:
+        """One that is not would be refused to the code."""
+        names = {name for row in table().values() for name in row}
+        assert {"OPEN", "PLAN", "SETTLE", "CLAIM", "RELEASE", "REPEAT", "RECORD"} < names
+        assert {"DOUBT", "REFUSE", "GIVE_UP", "REVISE", "KEEP", "REOPEN", "REPLAN"} < names
+
+
+class TestWhatTheCodeDoes:
+    """Changes as the handlers make them."""
+
+    @pytest.mark.parametrize(
+        ("name", "before", "after"),
+        [
+            ("OPEN", None, Entry("f")),
+            ("PLAN", Entry("f"), Entry("f", Split((Part((ONE,), calls=(Call((ONE,)),)),)))),
+            ("SETTLE", None, Entry("f", Part((ONE,), (Settled(ONE, Outcome.DND),)))),
+            ("CLAIM", None, BEGUN),
+            ("CLAIM", Entry("f"), BEGUN),
+            ("CLAIM", NEW, BEGUN),
+            ("RELEASE", BEGUN, release(BEGUN, 0, went_out=False)),
+            ("REPEAT", BEGUN, release(BEGUN, 0, went_out=True)),
+            ("RECORD", BEGUN, SENT),
+            ("DOUBT", BEGUN, LOST),
+            ("REVISE", LOST, revise(LOST, {ONE: ("id-1",)})),
+            ("REVISE", SENT, revise(SENT, {ONE: ("id-2",)})),
+            ("REVISE", BEGUN, revise(BEGUN, {ONE: ("id-2",)})),
+            ("REOPEN", LOST, reopened(LOST, Replay("r", force=True))),
+        ],
+    )
+    def test_it_has_its_name(self, name: str, before: Entry | None, after: Entry) -> None:
+        """By which a run counts it."""
+        assert {name: 1} == check(before, after)
+
+    def test_recipients_are_seen_one_by_one(self) -> None:
+        """The claim of a new job writes those who are not sent to as well."""
+        part = Part((ONE, TWO), (Settled(TWO, Outcome.DND),), (Call((ONE,)),))
+        assert {"CLAIM": 1, "SETTLE": 1} == check(None, begin(Entry("f", part), 0, started=1.0))
+
+    def test_what_marks_a_replay_alone_is_no_change(self) -> None:
+        """A second replay of the same letter must find the first."""
+        assert {} == check(SENT, replace(SENT, replays=("r",)))
+
+
+class TestWhatItMustNotDo:
+    """Each would break a promise."""
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            pytest.param(SENT, LOST, id="outcome gets worse"),
+            pytest.param(SENT, replace(NEW, revision=2), id="called again after an id was recorded"),
+            pytest.param(LOST, replace(SENT, revision=1), id="outcome changes under the same revision"),
+            pytest.param(SENT, replace(SENT, revision=2), id="revision without a change"),
+            pytest.param(NEW, SENT, id="reply without a claim"),
+            pytest.param(
+                BEGUN, replace(NEW, plan=Part((ONE,), calls=(Call((ONE,), attempts=5),))), id="count"
+            ),
+            pytest.param(NEW, replace(BEGUN, fingerprint="g"), id="another job's content"),
+            pytest.param(replace(NEW, replays=("r",)), BEGUN, id="a replay is forgotten"),
+            pytest.param(None, LOST, id="doubt about a call that nobody claimed"),
+        ],
+    )
+    def test_it_is_refused(self, before: Entry | None, after: Entry) -> None:
+        """Whatever the rest of the entry says."""
+        with pytest.raises(NotInModelError):
+            check(before, after)
+
+    def test_a_message_id_is_never_taken_away(self) -> None:
+        """It cannot be asked for again."""
+        known = revise(BEGUN, {ONE: ("id-2",)})
+        bare = replace(known, plan=Part((ONE,), calls=(Call((ONE,), CallState.CALLING, 1, 1.0),)))
+        with pytest.raises(NotInModelError, match="gone"):
+            check(known, bare)
+
+
+class TestCheckedLedger:
+    """A ledger that looks at what is written."""
+
+    async def test_it_notes_the_swaps_that_stand(self) -> None:
+        """One that is lost changes nothing, one that is repeated nothing more."""
+        changes = Changes()
+        ledger = CheckedLedger(MemoryLedger(retention=60, clock=FakeClock()), changes)
+        first, second = Stored("t1", encode(BEGUN)), Stored("t2", encode(SENT))
+        await ledger.swap("job", expected=None, new=first)
+        await ledger.swap("job", expected=None, new=second)
+        await ledger.swap_many([Swap("job", "t1", second), Swap("job", "t1", second)])
+        assert ({"CLAIM": 1, "RECORD": 1}, []) == (changes.made, changes.wrong)
+
+    async def test_it_says_what_is_not_in_the_model(self) -> None:
+        """And which entry it was."""
+        changes = Changes()
+        ledger = CheckedLedger(MemoryLedger(retention=60, clock=FakeClock()), changes)
+        await ledger.swap("job", expected=None, new=Stored("t1", encode(LOST)))
+        (wrong,) = changes.wrong
+        assert wrong.startswith("job: Seen(state='ABSENT'")
