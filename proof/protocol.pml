@@ -66,6 +66,7 @@ byte faults = FAULTS, forgets = FORGETS, replays = REPLAYS;
 #define my_call           (entry == CALLING && ledger[e].caller == me + 1)
 #define time_is_over      (ledger[e].caller == 0 && !broken(NEVER_OVER) || ledger[e].over || broken(NO_LEASE))
 #define unplanned         (entry == ABSENT || entry == OPENED)
+#define never_called      (unplanned || entry == READY)
 #define to_call           (entry == READY || entry == AGAIN)
 #define ended             (entry == UNSENT || entry == UNCERTAIN || entry == ACCEPTED)
 
@@ -220,19 +221,19 @@ end:
     :: step == REPLIED ->                                       /* until a swap is won: no one else knows  */
       if
       :: my_call -> ledger[e].ids = ledger[e].ids | id; write(RECORD, ACCEPTED, 0, 0); go_publish()
-      :: !my_call && unplanned ->
+      :: !my_call && never_called ->
         late = 1;
         if
         :: broken(FORGOTTEN_LET_GO) -> step = GIVE_BACK
         :: else -> ledger[e].ids = id; write(KEEP, ACCEPTED, 1, 0); step = LOOK
         fi
-      :: !my_call && !unplanned && broken(LATE_DROPPED) -> step = LOOK
+      :: !my_call && !never_called && broken(LATE_DROPPED) -> step = LOOK
       :: else ->
         late = 1; step = LOOK;
         ledger[e].ids = ledger[e].ids | id;
         if
         :: entry == CALLING -> write(REVISE, CALLING, 0, 0)
-        :: to_call && !broken(CALL_IN_SPITE) -> write(REVISE, ACCEPTED, 0, 0)
+        :: entry == AGAIN && !broken(CALL_IN_SPITE) -> write(REVISE, ACCEPTED, 0, 0)
         :: ended && !broken(SAME_REVISION) -> write(REVISE, ACCEPTED, 0, 1)
         :: ended && broken(SAME_REVISION) -> write(REVISE, ACCEPTED, 0, 0)
         :: else
@@ -245,6 +246,8 @@ end:
         write_again(REPEAT, 0 - broken(UNCOUNTED));
         if :: step = LOOK :: step = PUT_OFF fi
       :: my_call && ledger[e].calls >= most_calls -> write_end(DOUBT, 0); go_publish()
+      :: !my_call && never_called && most_calls > 1 -> write(KEEP, AGAIN, 1, 0); step = LOOK
+      :: !my_call && never_called && most_calls == 1 -> write(KEEP, UNCERTAIN, 1, 0); go_publish()
       :: else -> step = LOOK
       fi
 
@@ -337,8 +340,13 @@ end:
       forgets--;
       key = 0; do :: key < KEYS - 1 -> key++ :: break od;
       owed[recipient_of(key)] = owed[recipient_of(key)] & ~ledger[key].ids;     /* they go with it        */
-      ledger[key].state = ABSENT; ledger[key].calls = 0; ledger[key].revision = 0; ledger[key].ids = 0;
-      ledger[key].caller = 0; ledger[key].over = 0; ledger[key].cut = 0; ledger[key].known = 0;
+      if
+      :: ledger[key].state = ABSENT
+      :: ledger[key].state == CALLING -> ledger[key].state = OPENED             /* or is set back          */
+      :: ledger[key].state == CALLING -> ledger[key].state = READY
+      fi;
+      ledger[key].calls = 0; ledger[key].revision = 0; ledger[key].ids = 0; ledger[key].caller = 0;
+      ledger[key].over = 0; ledger[key].cut = 0; ledger[key].known = 0;
       if :: key < LARGE -> forgotten[key] = 1 :: else -> forgotten[2] = 1; forgotten[3] = 1 fi;
       key = 0 }
   :: atomic { timeout -> promise(nobody_waits_for_ever, busy == 0 && nothing_waits) }

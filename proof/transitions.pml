@@ -61,10 +61,16 @@ inline listed() {
   row(REVISE,  ACCEPTED,  ACCEPTED,   0,   1)  /* a second id, beside the first                            */
   row(REVISE,  CALLING,   CALLING,    0,   0)  /* kept until that call ends                                */
   row(REVISE,  AGAIN,     ACCEPTED,   0,   0)  /* nobody calls again for an id that is there               */
-  row(REVISE,  READY,     ACCEPTED,   0,   0)  /* only where the ledger forgot, and the job began anew     */
-  row(REVISE,  UNSENT,    ACCEPTED,   0,   1)  /* the same                                                 */
-  row(KEEP,    ABSENT,    ACCEPTED,   1,   0)  /* the ledger forgot the call: its reply is written anew    */
-  row(KEEP,    OPENED,    ACCEPTED,   1,   0)
+  row(REVISE,  UNSENT,    ACCEPTED,   0,   1)  /* only where the ledger forgot, and the job began anew     */
+  row(KEEP,    ABSENT,    ACCEPTED,   1,   0)  /* the ledger forgot, and who knows of calls writes them    */
+  row(KEEP,    OPENED,    ACCEPTED,   1,   0)  /* anew: one or more                                        */
+  row(KEEP,    READY,     ACCEPTED,   1,   0)
+  row(KEEP,    ABSENT,    UNCERTAIN,  1,   0)
+  row(KEEP,    OPENED,    UNCERTAIN,  1,   0)
+  row(KEEP,    READY,     UNCERTAIN,  1,   0)
+  row(KEEP,    ABSENT,    AGAIN,      1,   0)
+  row(KEEP,    OPENED,    AGAIN,      1,   0)
+  row(KEEP,    READY,     AGAIN,      1,   0)
   row(REOPEN,  UNSENT,    READY,      0,   1)  /* an operator replays the dead letter                      */
   row(REOPEN,  UNCERTAIN, AGAIN,      0,   1)  /* the same, and insists: somebody may get the text twice   */
   row(REPLAN,  UNSENT,    OPENED,     0,   1)  /* a replay where nobody was to be called: planned anew     */

@@ -92,7 +92,9 @@ def _named(old: Seen, new: Seen, revised: int) -> tuple[Row, str]:
     if not old.ids <= new.ids:
         raise NotInModelError(f"message ids are gone: {old} became {new}")
     for revision in sorted({0, revised}, reverse=True):
-        row = Row(old.state, new.state, new.calls - old.calls, revision)
+        calls = new.calls - old.calls
+        # Who writes anew what the ledger forgot knows of one call or of several.
+        row = Row(old.state, new.state, min(calls, 1), revision)
         names = table().get(row)
         if names:
             return row, _best(names, gained=bool(new.ids - old.ids))

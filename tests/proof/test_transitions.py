@@ -8,17 +8,38 @@ from proof.transitions import NotInModelError, check, table
 from schemas import Outcome
 from tests.support.checked_ledger import Changes, CheckedLedger
 from tests.support.fakes import FakeClock
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, begin, release, revise, settle
+from worker.domain.entry import (
+    Call,
+    CallState,
+    Entry,
+    MessageIds,
+    Part,
+    Settled,
+    Split,
+    begin,
+    release,
+    settle,
+)
 from worker.domain.entry_codec import encode
+from worker.domain.merging import merged
 from worker.domain.replay import Replay, reopened
+from worker.domain.verdict import after_reply
 from worker.ledger import MemoryLedger
 from worker.ports import Stored, Swap
 
 ONE, TWO = "919800000001", "919800000002"
 NEW = Entry("f", Part((ONE,), calls=(Call((ONE,)),)))
 BEGUN = begin(NEW, 0, started=1.0)
+REPEATED = begin(release(BEGUN, 0, went_out=True), 0, started=2.0)
 LOST = settle(BEGUN, 0, (Settled(ONE, Outcome.UNCERTAIN, code="reply_lost"),))
 SENT = settle(BEGUN, 0, (Settled(ONE, Outcome.ACCEPTED, message_id="id-1"),))
+
+
+def revise(entry: Entry, message_ids: MessageIds) -> Entry:
+    """The entry with a late reply to its first call."""
+    both = merged(entry, after_reply(BEGUN, 0, message_ids))
+    assert both is not None
+    return both
 
 
 class TestTable:
@@ -49,7 +70,9 @@ class TestWhatTheCodeDoes:
             ("DOUBT", BEGUN, LOST),
             ("REVISE", LOST, revise(LOST, {ONE: ("id-1",)})),
             ("REVISE", SENT, revise(SENT, {ONE: ("id-2",)})),
-            ("REVISE", BEGUN, revise(BEGUN, {ONE: ("id-2",)})),
+            ("REVISE", REPEATED, revise(REPEATED, {ONE: ("id-2",)})),
+            ("KEEP", None, SENT),
+            ("KEEP", Entry("f"), SENT),
             ("REOPEN", LOST, reopened(LOST, Replay("r", force=True))),
         ],
     )
@@ -77,13 +100,12 @@ class TestWhatItMustNotDo:
             pytest.param(SENT, replace(NEW, revision=2), id="called again after an id was recorded"),
             pytest.param(LOST, replace(SENT, revision=1), id="outcome changes under the same revision"),
             pytest.param(SENT, replace(SENT, revision=2), id="revision without a change"),
-            pytest.param(NEW, SENT, id="reply without a claim"),
             pytest.param(
                 BEGUN, replace(NEW, plan=Part((ONE,), calls=(Call((ONE,), attempts=5),))), id="count"
             ),
             pytest.param(NEW, replace(BEGUN, fingerprint="g"), id="another job's content"),
             pytest.param(replace(NEW, replays=("r",)), BEGUN, id="a replay is forgotten"),
-            pytest.param(None, LOST, id="doubt about a call that nobody claimed"),
+            pytest.param(None, release(NEW, 0, went_out=False), id="less than no call"),
         ],
     )
     def test_it_is_refused(self, before: Entry | None, after: Entry) -> None:
@@ -93,8 +115,8 @@ class TestWhatItMustNotDo:
 
     def test_a_message_id_is_never_taken_away(self) -> None:
         """It cannot be asked for again."""
-        known = revise(BEGUN, {ONE: ("id-2",)})
-        bare = replace(known, plan=Part((ONE,), calls=(Call((ONE,), CallState.CALLING, 1, 1.0),)))
+        known = revise(REPEATED, {ONE: ("id-2",)})
+        bare = replace(known, plan=Part((ONE,), calls=(Call((ONE,), CallState.CALLING, 2, 2.0),)))
         with pytest.raises(NotInModelError, match="gone"):
             check(known, bare)
 
@@ -116,6 +138,6 @@ class TestCheckedLedger:
         """And which entry it was."""
         changes = Changes()
         ledger = CheckedLedger(MemoryLedger(retention=60, clock=FakeClock()), changes)
-        await ledger.swap("job", expected=None, new=Stored("t1", encode(LOST)))
+        await ledger.swap("job", expected=None, new=Stored("t1", encode(release(NEW, 0, went_out=False))))
         (wrong,) = changes.wrong
         assert wrong.startswith("job: Seen(state='ABSENT'")

@@ -73,6 +73,10 @@ class CheckedLedger:
                 self._note(swap)
         return answers
 
+    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+        """Have entries live on."""
+        return await self._inner.renew(keys)
+
     async def check(self) -> None:
         """Prove that it is there."""
         await self._inner.check()
