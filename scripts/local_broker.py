@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -124,6 +125,10 @@ class PrivateBroker:
         if self._node:
             self._node.kill()
             self._node = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the node's process a signal: SIGSTOP has it hang, SIGCONT go on."""
+        os.kill(int((self._folder / "rabbitmq.pid").read_text()), number)
 
     def start_afresh(self) -> None:
         """Kill the node and start it with no data, at the same port."""

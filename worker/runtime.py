@@ -11,7 +11,12 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+# Seconds at the end of a stop, at most a quarter of it each: for what is cancelled to write down what it
+# knows, and for closing everything. What is in flight has all before that.
+_LAST_STEPS = 2.5
+_CLOSING = 1.5
 _LAST_WORDS = 2.0  # seconds that a closing part may take; the process ends anyway
+_LEAST = 0.05  # seconds that each part has to close in any case
 
 
 class Consuming(Protocol):
@@ -21,8 +26,11 @@ class Consuming(Protocol):
         """Work until cancelled."""
         ...
 
-    async def drain(self, seconds: float) -> int:
-        """Take no more, wait for what is in flight, give the rest back; return how many."""
+    async def drain(self, seconds: float, *, last: float) -> int:
+        """Take no more, wait for what is in flight, give the rest back; return how many.
+
+        *last* are the seconds after these that whoever is cancelled has.
+        """
         ...
 
 
@@ -34,7 +42,7 @@ class Parts:
         start: called in order before anything runs; an error ends the process.
         services: run beside the consumer for as long as it does; none may end.
         closers: called in order at the end.
-        drain_timeout: seconds for what is in flight at a stop.
+        drain_timeout: seconds from the signal to the end of everything.
         before_drain: called when the stop begins; what has not been started then goes back.
     """
 
@@ -69,6 +77,7 @@ class StopSignals:
 async def serve(parts: Parts, signals: StopSignals) -> int:
     """Run until a signal; return the exit code: 0 after a clean stop, 1 when a service died."""
     services: list[asyncio.Task[None]] = []
+    stop = _Stop(parts.drain_timeout)
     try:
         for start in parts.start:
             await start()
@@ -76,10 +85,11 @@ async def serve(parts: Parts, signals: StopSignals) -> int:
         stopped = asyncio.create_task(signals.stop.wait())
         await asyncio.wait({stopped, *services}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        stop.begin()
         code = _verdict(services)
-        await _drain(parts, signals)
+        await _drain(parts, signals, stop)
     finally:
-        await _close(parts, services)
+        await _close(parts, services, stop)
     return code
 
 
@@ -96,10 +106,10 @@ def _verdict(services: Sequence[asyncio.Task[None]]) -> int:
     return 1 if dead else 0
 
 
-async def _drain(parts: Parts, signals: StopSignals) -> None:
+async def _drain(parts: Parts, signals: StopSignals, stop: "_Stop") -> None:
     log.info("worker.draining", seconds=parts.drain_timeout)
     parts.before_drain()
-    draining = asyncio.create_task(parts.consumer.drain(parts.drain_timeout))
+    draining = asyncio.create_task(parts.consumer.drain(stop.in_flight, last=stop.last_steps))
     haste = asyncio.create_task(signals.haste.wait())
     await asyncio.wait({draining, haste}, return_when=asyncio.FIRST_COMPLETED)
     haste.cancel()
@@ -107,23 +117,55 @@ async def _drain(parts: Parts, signals: StopSignals) -> None:
         draining.cancel()
         with suppress(asyncio.CancelledError):
             await draining
-        returned = await parts.consumer.drain(0)
+        returned = await parts.consumer.drain(0, last=stop.last_steps)
     else:
         returned = draining.result()
     log.info("worker.drained", returned=returned)
 
 
-async def _close(parts: Parts, services: Sequence[asyncio.Task[None]]) -> None:
+async def _close(parts: Parts, services: Sequence[asyncio.Task[None]], stop: "_Stop") -> None:
     """End everything, whatever state it is in."""
     for task in services:
         task.cancel()
     if services:
-        await asyncio.wait(services, timeout=_LAST_WORDS)
+        # Half of what is left: a broker that does not answer keeps its connections from closing.
+        await asyncio.wait(services, timeout=stop.left / 2)
     for close in parts.closers:
-        try:
-            async with asyncio.timeout(_LAST_WORDS):
-                await close()
-        except Exception as error:  # noqa: BLE001 - the next part must be closed as well
-            log.debug("close.failed", error=type(error).__name__)
+        closing = asyncio.ensure_future(close())
+        done, _ = await asyncio.wait({closing}, timeout=stop.left)
+        closing.cancel()
+        error = closing.exception() if done and not closing.cancelled() else None
+        if error is not None or not done:
+            log.debug("close.failed", error=type(error).__name__ if error else "timeout")
     if services:  # else the start failed: that error is the last word
         log.info("worker.stopped")
+
+
+class _Stop:
+    """The time that a stop has, from the signal to the end of everything.
+
+    Args:
+        seconds: all of it.
+
+    Attributes:
+        in_flight: seconds of it for what is in flight.
+        last_steps: seconds for whoever is cancelled after that.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        closing = min(_CLOSING, seconds / 4)
+        self.last_steps = min(_LAST_STEPS, seconds / 4)
+        self.in_flight = seconds - closing - self.last_steps
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def begin(self) -> None:
+        """Take the time."""
+        self._until = asyncio.get_running_loop().time() + self._seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that a part may take to close."""
+        if self._until is None:
+            return _LAST_WORDS
+        return max(min(self._until - asyncio.get_running_loop().time(), _LAST_WORDS), _LEAST)

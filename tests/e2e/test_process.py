@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from subprocess import PIPE, STDOUT
 
 import pytest
 
+from scripts.local_broker import PrivateBroker
 from tests.support.line import Line, line_on
 from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
@@ -132,6 +134,26 @@ class TestStop:
         parts = line.collector.whole(job)
         assert {"send.accepted"} == {part.key for part in parts}
         assert dict.fromkeys(people, 1) == line.gateway.times("stopped in parts")
+
+    def test_a_broker_that_hangs_takes_no_longer(
+        self, own_broker: PrivateBroker, own_broker_prefix: str, gateway: SimulatorProcess, tmp_path: Path
+    ) -> None:
+        """A call that does not end and a broker that says nothing are no more than `WORKER_DRAIN_TIMEOUT`."""
+        shop = Workshop(
+            amqp_url=own_broker.url, prefix=own_broker_prefix, gateway_url=gateway.url, folder=tmp_path
+        )
+        with ExitStack() as stack:
+            stack.callback(shop.close)
+            worker = shop.ready(WORKER_DRAIN_TIMEOUT=4, ITON_TIMEOUT=60)
+            line = line_on(stack, shop, gateway)
+            gateway.change(latency=50)
+            line.producer.send([ONE], "hangs", category="service")
+            wait_until(lambda: gateway.calls("sendSMS") == 1, "a call is under way")
+            stack.callback(own_broker.signal, signal.SIGCONT)
+            own_broker.signal(signal.SIGSTOP)
+            started = time.monotonic()
+            assert 0 == worker.terminate()
+            assert time.monotonic() - started < 4 + 1, worker.output()
 
     def test_a_call_that_outlasts_the_drain_is_told_later(self, own_line: Callable[..., Line]) -> None:
         """Stop in time; the next worker says what became of the job, without a second call."""

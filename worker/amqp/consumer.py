@@ -32,6 +32,8 @@ _MOST_SILENT = 4
 _HEAVY = 65_536
 _MOST_HEAVY = 8_388_608
 
+_LAST_ANSWER = 2.0  # seconds; a broker that has not answered by then does not hold up a stop
+
 Handle = Callable[[Delivery], Awaitable[Disposition]]
 
 
@@ -220,30 +222,37 @@ class Consumer:
     async def stop_intake(self) -> None:
         """Take nothing more, for good; deliveries that no handler has started on go back."""
         self._stopping = True
-        await self._adjust()
-        await self._abandon({task: got for task, got in self._tasks.items() if not got.started})
+        not_begun = {task: got for task, got in self._tasks.items() if not got.started}
+        await asyncio.gather(self._adjust(), self._abandon(not_begun, _LAST_ANSWER))
 
-    async def drain(self, seconds: float) -> int:
+    async def drain(self, seconds: float, *, last: float = _LAST_ANSWER) -> int:
         """Stop the intake, wait for what is in flight, cancel what is left and give it back.
+
+        Args:
+            seconds: for what is in flight; a broker that does not answer takes none of them.
+            last: seconds for whoever is cancelled.
 
         Returns:
             How many deliveries were given back unfinished.
         """
-        await self.stop_intake()
+        stopping = asyncio.create_task(self.stop_intake())
+        await asyncio.sleep(0)
         if self._tasks or self._orphans:
             await asyncio.wait({*self._tasks, *self._orphans}, timeout=seconds)
-        await self._abandon(dict(self._orphans))
-        return await self._abandon(dict(self._tasks))
+        returned = len(self._tasks)
+        await self._abandon({**self._orphans, **self._tasks}, last)
+        await asyncio.wait({stopping}, timeout=min(_LAST_ANSWER, last))
+        stopping.cancel()
+        return returned
 
-    async def _abandon(self, tasks: Mapping[asyncio.Task[None], Received]) -> int:
+    async def _abandon(self, tasks: Mapping[asyncio.Task[None], Received], within: float) -> None:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(set(tasks))
+            await asyncio.wait(set(tasks), timeout=within)
         # A task that was cancelled before its first step could not do it itself.
         for received in tasks.values():
             received.give_back()
-        return len(tasks)
 
     async def _adjust(self) -> None:
         self._drop_unread()

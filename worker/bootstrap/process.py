@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import threading
 from collections.abc import Callable
 
 from worker.bootstrap.assembly import Assembly
@@ -11,13 +13,28 @@ from worker.settings import Settings
 # As much as a thousand jobs in flight hold together: they come and go in waves, and any fewer bring a round
 # with every wave, each over the objects of all jobs in flight.
 _OBJECTS_A_ROUND = 50_000
+_LAST_THREADS = 1.0  # seconds, after everything is closed
 
 
 def run_worker(settings: Settings) -> int:
     """Work until a signal; return the exit code."""
     _collect_less_often()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(settings))
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    try:
+        code = runner.run(_run(settings))
+    except BaseException:
+        runner.close()
+        raise
+    _leave_soon(code)
+    runner.close()
+    return code
+
+
+def _leave_soon(code: int) -> None:
+    """End the process although a library's thread holds it: to look up a name may take half a minute."""
+    timer = threading.Timer(_LAST_THREADS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 def _collect_less_often() -> None:

@@ -245,7 +245,8 @@ class ProcessSettings(Section):
         le=3_600,
         allow_inf_nan=False,
         validation_alias="WORKER_DRAIN_TIMEOUT",
-        description="seconds; work in flight may finish after SIGTERM, the rest goes back to the queues",
+        description="seconds from SIGTERM to the end of the process; work in flight may finish in all but "
+        "the last four of them, the rest goes back to the queues",
     )
     secrets_dir: Path = Field(
         Path("/run/secrets"),

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -33,8 +35,9 @@ class Life:
         finally:
             self.log.append("consumer ended")
 
-    async def drain(self, seconds: float) -> int:
+    async def drain(self, seconds: float, *, last: float) -> int:
         """Wait for what is in flight."""
+        assert last <= 2.5
         self.drains.append(seconds)
         if seconds:
             await self.drained.wait()
@@ -80,7 +83,7 @@ class TestServe:
         assert 0 == await serving
         expected = "started, started too, consuming, drained, consumer ended, closed, closed too"
         assert expected.split(", ") == life.log
-        assert [25.0] == life.drains
+        assert [21.0] == life.drains
 
     @pytest.mark.parametrize("death", [None, RuntimeError("x"), asyncio.CancelledError()])
     async def test_a_service_that_ends_ends_the_process(self, death: BaseException | None) -> None:
@@ -102,7 +105,7 @@ class TestServe:
         assert not serving.done()
         life.signals.haste.set()
         assert 0 == await serving
-        assert [25.0, 0] == life.drains
+        assert [21.0, 0] == life.drains
 
     async def test_a_start_that_fails_closes_what_was_opened(self) -> None:
         """And nothing is consumed. The error is the last word: no line says that the worker stopped."""
@@ -121,12 +124,30 @@ class TestServe:
         assert 0 == await serve(parts, life.signals)
         assert ["first", "second"] == life.log[-2:]
 
+    async def test_the_timeout_is_the_whole_stop(self) -> None:
+        """Parts that never close, and a service that never ends, take no more than what is left of it."""
+        life, released = Life(), asyncio.Event()
+
+        async def never() -> None:
+            # Twice, as a close that a broker does not answer.
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+            await released.wait()
+
+        parts = replace(life.parts(never, never), services=(never,), drain_timeout=1.0)
+        life.signals.stop.set()
+        started = asyncio.get_running_loop().time()
+        assert 0 == await serve(parts, life.signals)
+        assert asyncio.get_running_loop().time() - started < 1.0 + 0.3
+        assert [0.5] == life.drains
+        released.set()
+
     async def test_a_signal_that_came_during_the_start_counts(self) -> None:
         """It stops as soon as it has started."""
         life = Life()
         life.signals.stop.set()
         assert 0 == await serve(life.parts(), life.signals)
-        assert [25.0] == life.drains
+        assert [21.0] == life.drains
 
 
 class TestStopSignals:
