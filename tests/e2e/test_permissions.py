@@ -11,10 +11,13 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker
 
 from scripts.local_broker import PrivateBroker
+from tests.support.amqp_side import QUICK, running, until
 from tests.support.line import Line, line_on
 from tests.support.results_side import new_job_id, numbers, open_channel, wait_message
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import PROGRAM, Workshop
+from worker.amqp.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology import Topology
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rabbitmq-permissions.md"
 USER, PASSWORD = "limited", "limited-4711"
@@ -121,6 +124,45 @@ class TestWorker:
         grant(_worker_rights("AMQP_DECLARE=false"))
         reason = shop.start(AMQP_URL=limited_url).wait_not_ready()
         assert "may not declare" in reason or "not connected" in reason
+
+    @pytest.mark.parametrize(
+        ("missing", "named"),
+        [
+            (r"|amq\.default", "the default exchange (amq.default)"),
+            (r"results\.(send|delivery|account)|", "results.send"),
+            ("delivery|", "results.delivery"),
+            ("|account", "results.account"),
+            ("|delay", "delay"),
+            ("|dead", "dead"),
+        ],
+    )
+    async def test_a_right_to_publish_that_is_missing_is_named(
+        self, missing: str, named: str, grant: Grant, limited_url: str, shop: Workshop
+    ) -> None:
+        """Before there is anything to publish: in the log, in what readiness says, and in `check`."""
+        _topology(shop)
+        configure, write, read = _worker_rights("AMQP_DECLARE=false")
+        assert missing in write
+        grant((configure, write.replace(missing, ""), read))
+        publisher = BrokerPublisher(
+            limited_url, Topology(shop.prefix), PublisherOptions(timing=QUICK, declare=False)
+        )
+        async with running(publisher):
+            await until(lambda: "may not publish on" in publisher.state.reason)
+            assert named in publisher.state.reason
+            assert not publisher.state.up
+            grant((configure, write, read))
+            await until(lambda: publisher.state.up)
+
+    def test_check_names_it(self, grant: Grant, limited_url: str, shop: Workshop) -> None:
+        """With what to do."""
+        _topology(shop)
+        configure, write, read = _worker_rights("AMQP_DECLARE=false")
+        grant((configure, write.replace(r"|amq\.default", ""), read))
+        env = shop.environment(AMQP_URL=limited_url, AMQP_DECLARE="false")
+        done = _program(env, shop.folder, "check")
+        assert done.returncode != 0
+        assert "may not publish on the default exchange" in done.stdout + done.stderr
 
 
 def _program(env: dict[str, str], folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

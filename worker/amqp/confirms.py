@@ -196,6 +196,12 @@ class ConfirmChannel:
         self._connection, self._window = connection, None
         await self._open()
 
+    async def close(self) -> None:
+        """Publish nothing more."""
+        window, self._window, self._connection = self._window, None, None
+        if window is not None and not window.is_closed:
+            await window.retire()
+
     def detach(self) -> None:
         """The connection is gone."""
         self._connection = self._window = None

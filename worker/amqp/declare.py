@@ -47,12 +47,12 @@ async def declare(connection: AbstractConnection, topology: Topology) -> None:
     channels: list[AbstractChannel] = []
     try:
         opening = (open_channel(connection, _CALL_LIMIT) for _ in range(_AT_ONCE))
-        await _together([_kept(channel, channels) for channel in opening])
+        await together([_kept(channel, channels) for channel in opening])
         await _spread(channels, [_exchange_step(exchange) for exchange in topology.exchanges])
         await _spread(channels, [_queue_step(queue) for queue in topology.queues])
         await _spread(channels, [_binding_step(binding) for binding in topology.bindings])
     finally:
-        await asyncio.gather(*map(_close, channels))
+        await asyncio.gather(*map(close_channel, channels))
 
 
 async def verify(connection: AbstractConnection, topology: Topology) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ async def verify(connection: AbstractConnection, topology: Topology) -> tuple[st
         async with turns:
             found[what] = await _exists(connection, ask)
 
-    await _together([answer(what, ask) for what, ask in questions])
+    await together([answer(what, ask) for what, ask in questions])
     return tuple(what for what, exists in found.items() if not exists)
 
 
@@ -91,7 +91,7 @@ async def prepare(connection: AbstractConnection, topology: Topology, *, may_dec
 async def _spread(channels: Sequence[AbstractChannel], steps: Sequence[_Step]) -> None:
     """Declare all of *steps*, which do not depend on each other, on all of *channels* at the same time."""
     turns = (steps[first :: len(channels)] for first in range(len(channels)))
-    await _together([_one_by_one(channel, mine) for channel, mine in zip(channels, turns, strict=True)])
+    await together([_one_by_one(channel, mine) for channel, mine in zip(channels, turns, strict=True)])
 
 
 async def _one_by_one(channel: AbstractChannel, steps: Sequence[_Step]) -> None:
@@ -99,7 +99,7 @@ async def _one_by_one(channel: AbstractChannel, steps: Sequence[_Step]) -> None:
         await _declared(step.kind, step.name, step.call(channel))
 
 
-async def _together(calls: Sequence[Awaitable[None]]) -> None:
+async def together(calls: Sequence[Awaitable[None]]) -> None:
     """Await all of *calls* to their ends; raise the error that says most.
 
     A fault of the topology comes first: a connection that is lost over it tells nothing.
@@ -181,11 +181,11 @@ async def _exists(
     except ChannelNotFoundEntity:
         return False
     finally:
-        await _close(channel)
+        await close_channel(channel)
     return True
 
 
-async def _close(channel: AbstractChannel) -> None:
+async def close_channel(channel: AbstractChannel) -> None:
     """Close it; one that is gone already needs no closing."""
     if not channel.is_closed:
         with suppress(AMQPError, BrokerUnavailableError):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 import structlog
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused
 
 from worker.amqp.calls import describe
 from worker.amqp.codec import Outgoing
@@ -141,6 +141,10 @@ class PacedPublishing:
             return _Trouble(error.code, error.detail, refused=error.code == "timeout")
         except RefusedError:
             return _Trouble("not_confirmed", _FULL, refused=True)
+        except ChannelAccessRefused as error:
+            # A new connection finds out which right is missing, and says so until it is there.
+            self._link.fail(describe(error))
+            return _Trouble("not_confirmed", describe(error), refused=True)
         except AMQPError as error:
             await self._repair_once()
             return _Trouble("not_confirmed", describe(error), refused=True)

@@ -26,6 +26,7 @@ from worker.amqp.depths import QueueDepths
 from worker.amqp.frames import HEADER_OVERHEAD
 from worker.amqp.link import Link, LinkState
 from worker.amqp.paced import PacedPublishing
+from worker.amqp.permissions import insist_on_publishing
 from worker.amqp.received import Received
 from worker.amqp.topology import Topology
 from worker.domain.errors import BrokerUnavailableError, WorkerError
@@ -191,6 +192,7 @@ class BrokerPublisher:
 
     async def _set_up(self, connection: RawConnection) -> None:
         await prepare(connection.library, self._topology, may_declare=self._options.declare)
+        await insist_on_publishing(connection, self._topology)
         channels = (self._results, self._replies, self._copies)
         await asyncio.gather(*(channel.attach(connection) for channel in channels))
         self._probing = await open_channel(connection.library, self._options.timing.call)

@@ -4,12 +4,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from worker.amqp.declare import verify
+from worker.amqp.permissions import insist_on_publishing
 from worker.client.access import BrokerAccess, visit
 from worker.domain.errors import AccountError, TransientError, WorkerError
 from worker.ports import Gateway, Ledger
 
 _BROKER_REMEDIES = {
     "login_refused": "correct user and password in AMQP_URL",
+    "publish_refused": "grant it to the user of AMQP_URL, as docs/rabbitmq-permissions.md has it",
     "virtual_host_refused": "correct the virtual host behind AMQP_URL's last slash, or let the user use it",
 }
 
@@ -56,8 +58,12 @@ async def look_at_topology(access: BrokerAccess) -> Finding:
     """Ask for every exchange and queue, and declare nothing."""
     async with visit(access, name="check") as connection:
         missing = await verify(connection.library, access.topology)
+        if not missing:
+            await insist_on_publishing(connection, access.topology)
     if not missing:
-        return Finding("topology", ok=True, detail="every exchange and queue is there")
+        return Finding(
+            "topology", ok=True, detail="every exchange and queue is there, and may be published to"
+        )
     if access.declare:
         detail = f"{len(missing)} exchanges and queues are not there yet; the worker declares them at start"
         return Finding("topology", ok=True, detail=detail)
