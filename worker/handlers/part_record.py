@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 Change = Callable[[Entry, int], Entry]
 
-_POLL = 0.5  # seconds between two tries to reach a ledger that is away
+# Seconds between two tries to reach a ledger that is away, growing: every job in hand may be at it.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 4.0
 
 
 class UnrecordedError(Exception):
@@ -119,12 +120,14 @@ class PartRecord:
 
     async def patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         """Wait for a ledger that is away."""
+        pause = _FIRST_PAUSE
         while True:
             try:
                 return await step()
             except LedgerUnavailableError:
                 self._tools.gate.ledger_failed()
-                await self._tools.clock.sleep(_POLL)
+                await self._tools.clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _tried(self, step: Callable[[], Awaitable[T]]) -> T:
         """Do *step*, patiently where something would be lost otherwise."""

@@ -1,10 +1,9 @@
 """Taking one part from its plan to an outcome for every recipient: claim, call, record."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 
 import structlog
@@ -12,7 +11,8 @@ import structlog
 from worker.domain import verdict
 from worker.domain.entry import Call, CallState, Entry, MessageIds, Part, begin, release
 from worker.domain.errors import LedgerUnavailableError, OutcomeUncertainError, PermanentError, WorkerError
-from worker.handlers.finishing import LAST_STEP, ended, finished
+from worker.handlers.call_steps import CallSteps, Step
+from worker.handlers.finishing import LAST_STEP, finished
 from worker.handlers.ledger_book import Held, LostRaceError
 from worker.handlers.part_record import PartRecord
 from worker.handlers.send_tools import SendOrder, SendTools
@@ -21,16 +21,6 @@ from worker.ports import Command, Subject
 log = structlog.get_logger(__name__)
 
 _POLL = 0.5  # seconds; how often a worker looks whether another one's call has ended
-# Seconds that a call under way has left at a cancellation: what has arrived is read.
-_SAME_TURN = 0.1
-
-
-class _Step(Enum):
-    """How far a call has got."""
-
-    WAITING = auto()  # for leave to be made
-    WRITING = auto()  # the claim, or what became of the call
-    CALLING = auto()
 
 
 class PartRun:
@@ -54,8 +44,7 @@ class PartRun:
         self._order = order
         self._claim: Call | None = None  # not followed by a call yet
         self._claimed_at = 0.0
-        self._step = _Step.WAITING
-        self._stopped = False
+        self._steps = CallSteps()
         self._stale = 0  # claims in a row that had grown too old
         self.record = PartRecord(tools, held, unwritten=unwritten)
 
@@ -119,7 +108,7 @@ class PartRun:
             return  # the attempt that failed was the last one needed: a late reply had every id
         self._claim = None
         try:
-            await self._kept(self._called(index))
+            await self._steps.uncut(self._called(index))
         except LedgerUnavailableError:
             await finished(self._unclaimed())
             raise
@@ -134,27 +123,6 @@ class PartRun:
             log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.for_log)
             if self._state(index) is not CallState.DONE:
                 raise  # the job prefers a repeat
-
-    async def _kept(self, call: Coroutine[None, None, None]) -> None:
-        """Await *call* in a task of its own, out of reach of a cancellation that comes with the reply.
-
-        A call that waits is then dropped at once. What is being written is finished, and of a call under way
-        what has arrived is read and recorded; that may take `LAST_STEP`.
-        """
-        self._step = _Step.WAITING
-        task = asyncio.create_task(call)
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self._stopped = True
-            if self._step is _Step.CALLING:
-                await ended(task, _SAME_TURN)
-            if self._step is _Step.WRITING:
-                await ended(task, LAST_STEP)
-            if not task.done():
-                task.cancel()
-                await ended(task, LAST_STEP)
-            raise
 
     async def _called(self, index: int) -> None:
         if self._tools.joint is None:
@@ -188,7 +156,7 @@ class PartRun:
         """What the entry says once the call goes out, or why it does not; None: there is nothing to say."""
         if self._state(index) is not CallState.READY:
             return None
-        self._step = _Step.WRITING
+        self._steps.at = Step.WRITING
         clock, now = self._tools.clock, self._tools.clock.now()
         if self._order.wishes.expired(now):
             return verdict.after_expiry(self.held.entry, index)
@@ -211,9 +179,13 @@ class PartRun:
         if clock.elapsed() - self._claimed_at > self._tools.margin:
             self._too_late()
             return False
-        if self._stopped or self._order.wishes.expired(clock.now()) or at.state is not CallState.CALLING:
+        if (
+            self._steps.stopped
+            or self._order.wishes.expired(clock.now())
+            or at.state is not CallState.CALLING
+        ):
             return False
-        self._claim, self._stale, self._step = None, 0, _Step.CALLING
+        self._claim, self._stale, self._steps.at = None, 0, Step.CALLING
         return True
 
     def _too_late(self) -> None:
@@ -249,7 +221,7 @@ class PartRun:
 
     async def ended(self, index: int, outcome: MessageIds | WorkerError) -> None:
         """Record what the gateway answered, or the error with which the call ended."""
-        self._step = _Step.WRITING
+        self._steps.at = Step.WRITING
         if isinstance(outcome, WorkerError):
             change = partial(verdict.after_error, error=outcome, repeatable=self._repeatable(index))
             await self.record.settle(index, change)
@@ -258,7 +230,7 @@ class PartRun:
 
     def answered(self, index: int, message_ids: MessageIds) -> Entry:
         """Own the reply; return what the entry says with it, if nobody else has changed it."""
-        self._step = _Step.WRITING
+        self._steps.at = Step.WRITING
         return self.record.knows(index, partial(verdict.after_reply, message_ids=message_ids))
 
     async def _outlast(self, index: int) -> None:

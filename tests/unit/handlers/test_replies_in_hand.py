@@ -36,6 +36,7 @@ from tests.support.fakes import settled
 from worker.domain.entry import Entry, release
 from worker.domain.entry_codec import decode, encode
 from worker.domain.errors import (
+    EntryUnusableError,
     GatewayAwayError,
     LedgerUnavailableError,
     OutcomeUncertainError,
@@ -111,7 +112,7 @@ class Mishaps:
         """The key is another program's."""
 
         async def refuse(_name: str) -> None:
-            raise LedgerUnavailableError("ledger_foreign_entry", "made to fail")
+            raise EntryUnusableError("ledger_foreign_entry", "made to fail")
 
         world.ledger.before = refuse
 
