@@ -13,6 +13,8 @@ V = TypeVar("V")
 
 Ask = Callable[[tuple[K, ...]], Awaitable[Mapping[K, V]]]
 
+_STUCK = 2.0  # seconds; a question that takes longer says nothing about how busy the other side is
+
 
 @dataclass(eq=False, slots=True)
 class _Asker(Generic[K, V]):
@@ -45,7 +47,8 @@ class Batcher(Generic[K, V]):
 
     An idle batcher asks at once. While *at_once* questions are under way, or *while_room* where there is
     room, keys gather, and the next question takes as many as there are: the busier it is, the fuller they
-    get, with no timer. A full question does not wait, whatever is under way.
+    get, with no timer. A full question does not wait, whatever is under way; nor do others for one that is
+    stuck, or those that a gateway swallowed would hold up everybody for as long as a call may take.
 
     Args:
         ask: answers at most *size* keys; it may leave some out.
@@ -73,7 +76,8 @@ class Batcher(Generic[K, V]):
         self._has_room = has_room
         self._on_question = on_question
         self._waiting: deque[tuple[K, _Asker[K, V]]] = deque()
-        self._questions: set[asyncio.Task[None]] = set()
+        self._questions: dict[asyncio.Task[None], float] = {}  # when each began
+        self._look: asyncio.TimerHandle | None = None
 
     async def get(self, keys: Sequence[K]) -> dict[K, V]:
         """Return the answers to *keys*; those that were left out are missing.
@@ -96,16 +100,30 @@ class Batcher(Generic[K, V]):
             if wanted:
                 # It is no one caller's: what is logged on its way must not name the trace of one.
                 question = asyncio.create_task(self._question(wanted), context=Context())
-                self._questions.add(question)
+                self._questions[question] = question.get_loop().time()
                 question.add_done_callback(self._ended)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Come back to those who wait when what they wait for may be stuck."""
+        if self._waiting and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(_STUCK / 2, self._looked)
+        elif self._look is not None and not self._waiting:
+            self._look.cancel()
+            self._look = None
+
+    def _looked(self) -> None:
+        self._look = None
+        self._start()
 
     def _is_idle(self) -> bool:
         """Whether a question that is not full may go out."""
-        under_way = len(self._questions)
+        now = asyncio.get_running_loop().time()
+        under_way = sum(now - began < _STUCK for began in self._questions.values())
         return under_way < self._at_once or (under_way < self._while_room and self._has_room())
 
     def _ended(self, question: asyncio.Task[None]) -> None:
-        self._questions.discard(question)
+        self._questions.pop(question, None)
         self._start()
 
     async def _question(self, wanted: list[tuple[K, _Asker[K, V]]]) -> None:

@@ -57,6 +57,20 @@ class TestBatcher:
         assert [{name: name.upper()} for name in "abcd"] == await asyncio.gather(*callers)
         assert [("a",), ("b", "c", "d")] == oracle.asked
 
+    async def test_those_that_are_stuck_hold_nobody_up(
+        self, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A gateway that swallowed some questions is asked again, long before these are given up."""
+        monkeypatch.setattr("worker.resilience.batcher._STUCK", 0.05)
+        batcher = Batcher(oracle.ask, size=10, at_once=1)
+        callers = [asyncio.ensure_future(batcher.get([name])) for name in "abc"]
+        async with asyncio.timeout(5):
+            while len(oracle.asked) < 2:  # noqa: ASYNC110 - there is nothing to wait for
+                await asyncio.sleep(0.01)
+        assert [("a",), ("b", "c")] == oracle.asked
+        oracle.gate.set()
+        await asyncio.gather(*callers)
+
     async def test_it_tells_how_many_share_a_question(self, oracle: Oracle) -> None:
         """Callers, not keys."""
         company: list[int] = []
