@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 _PART = "worker.handlers.part_run"
+_RECORD = "worker.handlers.part_record"
 _ADMISSION = "worker.admission.admission"
 _STANDING = "worker.admission.standing"
 
@@ -30,16 +31,16 @@ MUTATIONS = (
     Mutation(
         "the claim is written after the call",
         _PART,
-        "            await self._write(claim)\n",
-        "            self.wrote(Held(self.held.key, self.held.token, claim))\n",
+        "            await self.record.write(claim)\n",
+        "            self.record.wrote(Held(self.held.key, self.held.token, claim))\n",
         ("no_double",),
         "kills",
     ),
     Mutation(
         "acknowledged before the result is confirmed",
         "worker.handlers.completion",
-        "        await self._publish(message, alone=run.late)\n",
-        '        __import__("asyncio").ensure_future(self._publish(message, alone=run.late))\n',
+        "        await self._publish(message, alone=run.record.late or run.record.unrecorded is not None)\n",
+        '        __import__("asyncio").ensure_future(self._publish(message, alone=run.record.late))\n',
         ("nothing_lost",),
         "broker",
     ),
@@ -53,11 +54,20 @@ MUTATIONS = (
     ),
     Mutation(
         "a late reply is dropped",
-        _PART,
-        "            await self._revise(message_ids)\n",
-        "            pass\n",
+        _RECORD,
+        "                await self._agree(known, lambda found: self._ended(found, begun, change, known))\n",
+        "                self.unrecorded = None\n                raise LostRaceError\n",
         ("every_id_published",),
         "kills",
+    ),
+    Mutation(
+        "a reply is let go when the ledger forgot",
+        _RECORD,
+        "            return await self._tried(lambda: book.load(key)) or Held(key, None, known)\n",
+        "            if (found := await self._tried(lambda: book.load(key))) is not None:\n"
+        "                return found\n            self.unrecorded = None\n            raise LostRaceError\n",
+        ("no_double", "every_id_published", "nothing_lost", "nothing_unhandled"),
+        "ledger",
     ),
     Mutation(
         "a cancelled waiter leaks its leave to call",
@@ -127,9 +137,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a changed outcome keeps its revision",
-        "worker.domain.entry",
-        "replace(revised, revision=entry.revision + 1) if published else revised",
-        "revised if published else revised",
+        "worker.domain.merging",
+        "    raised = found.revision + (told != revised)\n",
+        "    raised = found.revision\n",
         ("one_outcome",),
         "kills",
     ),
@@ -208,15 +218,15 @@ MUTATIONS = (
     Mutation(
         "a stop cuts calls that are under way",
         "worker.amqp.consumer",
-        "            await asyncio.wait(set(self._tasks), timeout=seconds)\n",
-        "            await asyncio.wait(set(self._tasks), timeout=0.01)\n",
+        "            await asyncio.wait({*self._tasks, *self._orphans}, timeout=seconds)\n",
+        "            await asyncio.wait({*self._tasks, *self._orphans}, timeout=0.01)\n",
         ("no_call_cut",),
         "kills",
     ),
     Mutation(
         "a text in the log",
         _PART,
-        'log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.detail)',
+        'log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.for_log)',
         'log.warning("reply.lost", job=self.held.key, detail=self._order.message.text)',
         ("nothing_told",),
         "replies",

@@ -223,8 +223,8 @@ def _logs(run: Run, *, debug: bool) -> Iterator[None]:
 
     class Lines:
         def write(self, line: str) -> None:
-            if line.strip():
-                host = HOST.get()
+            host = HOST.get()
+            if line.strip() and (host is None or host.alive):
                 run.history.lines.append((run.loop.time(), host.name if host else "-", line.strip()))
 
         def flush(self) -> None:

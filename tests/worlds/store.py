@@ -49,6 +49,10 @@ class Store:
             self.on_swap(key, before.state if before else None, new.state)
         return stands
 
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        """Begin the retention of entries anew."""
+        return await self._entries.renew(keys)
+
     def lost(self) -> bool:
         """Whether a write of a store that is away is lost as well."""
         return self._chance.random() < 0.5
@@ -94,6 +98,12 @@ class HostLedger(MemoryLedger):
         await self._still_there()
         await self._way()
         return answers
+
+    async def renew(self, keys: Sequence[str]) -> list[bool]:
+        """Begin the retention of entries anew; tell of which."""
+        await self._way()
+        self._refuse()
+        return await self._store.renew(keys)
 
     async def check(self) -> None:
         """Prove that it can be written."""

@@ -9,6 +9,7 @@ from tests.worlds.history import History
 _TAKEN_OVER = 15.0  # seconds on top of ITON_TIMEOUT (contract, 1.7)
 _FEW = 12  # messages that a worker may hold in an outage: two of each lane
 _KEPT = 5  # looks, a second apart: what is only looked at is gone by then
+_ROUNDS = 60  # calls in all of a job's rounds: five of eight, some of which do not count
 _TRIES = 6  # of one call, that may fall into one second by chance
 
 
@@ -39,7 +40,7 @@ def few_copies(history: History) -> Iterator[str]:
     world = history.world
     breaks = sum(each.kind in {"kill", "stop", "freeze", "broker"} for each in world.troubles) * world.workers
     trouble = sum(each.seconds for each in world.troubles)
-    most = 5 + 2 * breaks + world.workers * trouble / 2
+    most = 10 + 2 * breaks + world.workers * trouble / 2
     worst = max(history.deliveries.values(), default=0)
     if worst > most:
         yield f"one message was delivered {worst} times, where {most:.0f} are enough"
@@ -97,10 +98,10 @@ def victims_end(history: History) -> Iterator[str]:
     for trouble in history.world.troubles:
         if trouble.kind != "own":
             continue
-        asked = Counter(call.text for call in history.sends() if concerns(trouble, call))
-        for text, times in asked.items():
-            if times > 60:
-                yield f"{text[:20]!r} was called {times} times"
+        asked = Counter((call.text, call.numbers) for call in history.sends() if concerns(trouble, call))
+        for (text, numbers), times in asked.items():
+            if times > _ROUNDS:
+                yield f"{text[:20]!r} was called {times} times for {numbers[0]}"
 
 
 MANNERS = (

@@ -174,12 +174,13 @@ def slows_nobody(history: History, calm: History) -> Iterator[str]:
     """Jobs take as long as in the same world without another job's trouble."""
     own = [each for each in history.world.troubles if each.kind in {"own", "command"}]
     done, before = done_at(history), done_at(calm)
-    concerned = {call.text for call in [*history.sends()] if any(concerns(each, call) for each in own)}
+    texts = {call.text for call in history.sends() if any(concerns(each, call) for each in own)}
+    concerned = {job.name for job in history.world.jobs if jobs.text(job) in texts}
     kinds = {each.target for each in own if each.kind == "command"}
     gateway = history.world.gateway
     leeway = _LEEWAY + longest(gateway.send) + longest(gateway.read)
     for at, job in history.submitted:
-        if job.kind == "hostile" or (job.kind == "send" and jobs.text(job) in concerned):
+        if job.kind == "hostile" or (job.kind == "send" and job.name in concerned):
             continue
         if _asks(job.kind, promotional=job.promotional) & kinds:
             continue

@@ -1,0 +1,32 @@
+"""The table of planted faults follows the code that it is about."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tests.worlds.making import THEMES
+from tests.worlds.mutations import MUTATIONS, Mutation
+from tests.worlds.oracles.manners import MANNERS
+from tests.worlds.oracles.progress import PROGRESS, slows_nobody
+from tests.worlds.oracles.safety import SAFETY
+from tests.worlds.planted import planted
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.name)
+class TestTable:
+    """Each row."""
+
+    def test_can_be_planted(self, mutation: Mutation) -> None:
+        """What it changes is in the code exactly once, and is Python afterwards."""
+        found = importlib.util.find_spec(mutation.module)
+        assert found is not None
+        assert found.origin is not None
+        source = planted(mutation, Path(found.origin).read_text(encoding="utf-8"))
+        compile(source, mutation.module, "exec")
+
+    def test_names_oracles_that_there_are(self, mutation: Mutation) -> None:
+        """And a theme."""
+        oracles = {oracle.__name__ for oracle in (*SAFETY, *PROGRESS, *MANNERS, slows_nobody)}
+        assert set(mutation.found_by) <= oracles
+        assert mutation.theme in THEMES
