@@ -223,6 +223,7 @@ ON_CHANNEL: dict[type, Callable[[AmqpChannel, Any], None]] = {
     Queue.Declare: _declare_queue,
     Queue.Bind: _bind,
     Exchange.Declare: _declare_exchange,
+    Exchange.Unbind: lambda channel, _: channel.send(Exchange.UnbindOk()),
     Basic.Qos: _qos,
     Confirm.Select: _confirms,
     Basic.Publish: AmqpChannel.begin,
