@@ -10,6 +10,7 @@ from typing import Any
 
 import pika.exceptions
 
+from tests.soak import entry_history
 from tests.soak.calls_under_way import calls_under_way
 from tests.soak.tally import Tally, changed_results, last_words, lost_calls, lost_recipients
 from tests.soak.traffic import SHARE_ABOVE, Traffic
@@ -71,6 +72,7 @@ class Soak:
         witness = self._worker() if self.plan.witness else None
         for worker in self.scene.workers:
             worker.wait_ready()
+        entry_history.begin(self._ledger)
         traffic.start()
         while self._goes_on():
             time.sleep(self.dice.uniform(0.2, 1.8) * self.plan.pause)
@@ -153,6 +155,7 @@ class Soak:
             doubles=self.scene.repeats(),
             lost=lost_recipients(wanted, results),
             changed=changed_results(results),
+            entries=entry_history.changes(self._ledger, self.scene.prefix),
             unpublished=self._unpublished(words),
             uncertain=len(lost),
             unexplained=len(lost - known),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.support.chaos_scene import Arrived
+from tests.support.checked_ledger import Changes
 
 WORKER_LOST = "worker_lost"
 
@@ -22,6 +23,7 @@ class Tally:
         unpublished: accepted outcomes whose id is not the gateway's.
         uncertain: calls that ended so because a worker was lost.
         unexplained: those of them that were not under way at any kill.
+        entries: what was changed in the ledger, held against the model of the protocol.
         memory: MiB of the worker that nobody killed, when warm and at the end; empty without one.
     """
 
@@ -37,13 +39,14 @@ class Tally:
     uncertain: int
     unexplained: int
     dead: int
+    entries: Changes = field(default_factory=Changes)
     memory: tuple[float, ...] = field(default=())
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
         broken = (self.doubles, self.lost, self.changed, self.unpublished, self.unexplained, self.dead)
-        return not any(broken) and self.uncertain <= self.under_way
+        return not any(broken) and not self.entries.wrong and self.uncertain <= self.under_way
 
     def lines(self) -> list[str]:
         """Return the figures, one a line."""
@@ -54,6 +57,8 @@ class Tally:
             f"redeliveries {self.redeliveries}, doubles {self.doubles}, lost {self.lost}",
             f"uncertain {self.uncertain} (calls under way at the strikes: {self.under_way})",
             f"changed results {self.changed}, ids not published {self.unpublished}, dead letters {self.dead}",
+            f"changes of ledger entries: {self.entries.words()}",
+            *[f"NOT IN THE MODEL: {words}" for words in self.entries.wrong[:5]],
             *([f"memory of the worker that lives through it, MiB: {memory}"] if memory else []),
         ]
 
