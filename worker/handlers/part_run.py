@@ -236,8 +236,10 @@ class PartRun:
     async def _outlast(self, index: int) -> None:
         """Wait for the end of another worker's call; take it over when its time is up."""
         seen, clock, lease = self.held, self._tools.clock, self._tools.lease
-        # By the wall clock that started it, but never for longer than a whole lease by our own clock.
-        age = clock.now().timestamp() - seen.entry.part.calls[index].started
+        # By the wall clock that started it, but never for longer than a whole lease by our own clock. A call
+        # that is then repeated is given that in any case: where the clocks disagree, it may be under way.
+        again = self._repeatable(index)
+        age = 0.0 if again else clock.now().timestamp() - seen.entry.part.calls[index].started
         until = clock.elapsed() + min(max(lease - age, 0.0), lease)
         while (left := until - clock.elapsed()) > 0:
             await clock.sleep(min(_POLL, left))

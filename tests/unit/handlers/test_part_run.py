@@ -405,6 +405,20 @@ class TestTakeOver:
         task.cancel()
         await asyncio.wait({task})
 
+    async def test_a_clock_that_is_ahead_has_no_call_repeated_before_its_time_is_over(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Where the clocks disagree, a call that looks old may be under way."""
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE, on_uncertain="resend"))
+        await paused.reached.wait()
+        world.clock.step_wall(3600)
+        before = world.clock.elapsed()
+        await handled(FakeWorker(world), send_job(ONE, on_uncertain="resend"))
+        assert LEASE == pytest.approx(world.clock.elapsed() - before, abs=0.01)
+        task.cancel()
+        await asyncio.wait({task})
+
     async def test_a_repeatable_call_is_made_again(self, world: World, worker: FakeWorker) -> None:
         """Where the job asked for it."""
         world.gateway.before_send = paused = Pausing()
