@@ -6,6 +6,7 @@ same order always give the same run, so a seed is enough to see one again.
 
 import asyncio
 import heapq
+import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -123,6 +124,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._second = self._now
         self._steps_in_it = 0
         self.network = Network(self)
+        self._sockets: list[socket.socket] = []
         self.unhandled: list[str] = []
         self.set_exception_handler(self._note)
 
@@ -163,9 +165,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Connect inside the world."""
         return await self.network.connect(HOST.get(), (host, port), protocol_factory)
 
-    async def create_server(self, *_: object, **__: object) -> "_NoServer":  # type: ignore[override]
+    async def create_server(  # type: ignore[override]
+        self, *_: object, sock: socket.socket | None = None, **__: object
+    ) -> "_NoServer":
         """Serve nobody: nothing in the world scrapes."""
-        return _NoServer()
+        server = _NoServer(sock)
+        self._sockets += [sock] if sock else []
+        return server
+
+    def close(self) -> None:
+        """Close what killed hosts left open, too."""
+        for sock in self._sockets:
+            sock.close()
+        super().close()
 
     def thaw(self, host: Host) -> None:
         """Let a frozen host go on with what came meanwhile."""
@@ -236,18 +248,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.unhandled.append(f"{context.get('message')}: {error!r} {whose!r:.300}")
 
 
-class _Address:
-    def getsockname(self) -> tuple[str, int]:
-        return ("0.0.0.0", 8080)  # noqa: S104 - nothing listens
-
-
 class _NoServer:
     """What a listening server looks like to those who close it."""
 
-    sockets = (_Address(),)
+    def __init__(self, sock: socket.socket | None) -> None:
+        self._sock = sock
+        self.sockets = (sock,) if sock else ()
 
     def close(self) -> None:
         """Stop."""
+        if self._sock is not None:
+            self._sock.close()
 
     def is_serving(self) -> bool:
         """Whether it serves."""

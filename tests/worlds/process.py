@@ -31,6 +31,8 @@ def settings_of(variables: tuple[tuple[str, str], ...]) -> Settings:
         "ITON_USERNAME": USERNAME,
         "ITON_PASSWORD": PASSWORD,
         "LEDGER_URL": "memory://",
+        "HEALTH_PORT": "0",  # opened for real, by every process of the world
+        "HEALTH_HOST": "127.0.0.1",
         **dict(variables),
     }
     with mock.patch.dict(os.environ, given, clear=True):
