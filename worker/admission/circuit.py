@@ -84,7 +84,9 @@ class Circuit:
 
     def failed(self, about: Subject, *, now: float, retry_after: float | None = None) -> bool:
         """The gateway did not serve a call; tell whether that makes enough in a row."""
-        common = frozenset((*about.lasting, *about.keys))
+        # As long as nobody was served, a sender explains nothing: all jobs may have the same one.
+        lasting = about.lasting if self._known else about.lasting[1:]
+        common = frozenset((*lasting, *about.keys))
         self._common = self._common & common if self._in_a_row else common
         self._in_a_row += 1
         if retry_after is not None:

@@ -140,7 +140,9 @@ class Standing:
         """The gateway did not serve a call; where that is no job's own trouble, *error* does not count."""
         circuit = self._circuits[leave.command]
         retry_after = error.retry_after if isinstance(error, TransientError) else None
-        enough = circuit.failed(leave.about, now=self._clock.elapsed(), retry_after=retry_after)
+        # Silence is about nobody: if it were a text's, all jobs that have it would be called, and lost.
+        about = leave.about if isinstance(error, TransientError) else Subject()
+        enough = circuit.failed(about, now=self._clock.elapsed(), retry_after=retry_after)
         if leave.on_trial and circuit.state is not CircuitState.CLOSED:
             error.counts = False
             self._open(leave.command)

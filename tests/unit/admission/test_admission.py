@@ -488,6 +488,23 @@ class TestOwnTrouble:
         assert [True, True, False] == [error.counts for error in errors]
         assert door.admission.stands(Command.SEND)
 
+    async def test_a_sender_is_no_explanation_while_nobody_was_served(self) -> None:
+        """A worker that starts in an outage of sends alone, all of them by one sender."""
+        door = Door()
+        errors = [await door.fail(away(), about=job(number)) for number in range(3)]
+        assert [True, True, False] == [error.counts for error in errors]
+        assert door.admission.stands(Command.SEND)
+
+    async def test_lost_replies_are_nobodys_own(self) -> None:
+        """A campaign with one text waits for a gateway that hangs, and is not lost to it job by job."""
+        door = Door()
+        errors = [
+            await door.fail(OutcomeUncertainError("reply_lost", "x"), about=job(number, text="campaign"))
+            for number in range(3)
+        ]
+        assert [True, True, False] == [error.counts for error in errors]
+        assert door.admission.stands(Command.SEND)
+
     async def test_one_question_that_fails_for_ever_stops_no_other(self) -> None:
         """A number that was answered before still is: the endpoint is well."""
         door = Door()
