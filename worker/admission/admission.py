@@ -77,10 +77,11 @@ class Admission:
             listeners=listeners or Listeners(),
             on_closed=self._send_back,
             on_open=self._let_in,
-            on_restored=self._limit.restart,
+            on_restored=self._begin_anew,
         )
         self._line: Line[Leave] = Line()
-        self._bulk = 0
+        self._counted = self._bulk = 0  # of those that have leave: all since the last outage, and bulk ones
+        self._outages = 0
         self._stopped = False
         self.in_flight = 0
 
@@ -170,7 +171,7 @@ class Admission:
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         """Learn from each call how long the gateway took."""
         if outcome == "ok":
-            self._limit.served(command, seconds, full=bool(self._line) or self.in_flight >= self.limit)
+            self._limit.served(command, seconds, full=bool(self._line) or self._counted >= self.limit)
             self._let_in()
 
     def ledger_failed(self) -> None:
@@ -208,38 +209,53 @@ class Admission:
 
     def _let_in(self) -> None:
         """Grant leave to as many as may go."""
-        while leave := self._line.first(self._standing.passes):
-            if not self._fits(urgent=leave.urgent):
-                return
+        while leave := self._next():
             if not self._limiter.take():
                 self._limiter.when_there_is_one(self._let_in)
                 return
             self._line.leave(leave)
             self._grant(leave)
 
+    def _next(self) -> Leave | None:
+        """Return who goes next. A trial needs no room: what hung in the outage may have all of it."""
+        leave = self._line.first(self._standing.passes)
+        if leave and not self._fits(urgent=leave.urgent):
+            return self._line.first(self._standing.tries)
+        return leave
+
     def _goes(self, leave: Leave) -> bool:
         """Take what one more call needs, if it may go at once."""
-        passes = self._standing.passes(leave.command) and self._fits(urgent=leave.urgent)
-        return passes and self._limiter.take()
+        command = leave.command
+        fits = self._standing.is_closed(command) and self._fits(urgent=leave.urgent)
+        return (fits or self._standing.tries(command)) and self._limiter.take()
+
+    def _begin_anew(self) -> None:
+        """An outage is over: begin with few calls, and count on no end of those that hung."""
+        self._limit.restart()
+        self._outages += 1
+        self._counted = self._bulk = 0
 
     def _fits(self, *, urgent: bool) -> bool:
         limit = self._limit.value
-        if self.in_flight >= limit:
+        if self._counted >= limit:
             return False
         share = max(self._bounds.urgent * limit / self._bounds.most, limit * _SHARE)
         return urgent or self._bulk < max(limit - min(self._bounds.urgent, ceil(share)), 1)
 
     def _grant(self, leave: Leave) -> None:
         self.in_flight += 1
+        self._counted += 1
         self._bulk += not leave.urgent
-        leave.granted = True
+        leave.granted, leave.outages = True, self._outages
         self._standing.begins(leave)
         if leave.turn and not leave.turn.done():
             leave.turn.set_result(None)
 
     def _give_back(self, leave: Leave) -> None:
         self.in_flight -= 1
-        self._bulk -= not leave.urgent
+        if leave.outages == self._outages:
+            self._counted -= 1
+            self._bulk -= not leave.urgent
         leave.granted = False
         self._standing.ends(leave)
         self._let_in()

@@ -27,17 +27,29 @@ class Leave:
         on_trial: the call tests whether an outage is over.
         made: a call was made.
         began: when it was granted.
+        outages: that were over by then.
         turn: what its owner waits for, in line.
     """
 
-    __slots__ = ("_grants", "about", "began", "command", "granted", "made", "on_trial", "turn", "urgent")
+    __slots__ = (
+        "_grants",
+        "about",
+        "began",
+        "command",
+        "granted",
+        "made",
+        "on_trial",
+        "outages",
+        "turn",
+        "urgent",
+    )
 
     def __init__(self, grants: Grants, command: Command, about: Subject, *, urgent: bool) -> None:
         self._grants = grants
         self.command = command
         self.urgent = urgent
         self.about = about
-        self.began = 0.0
+        self.began, self.outages = 0.0, 0
         self.granted = self.on_trial = False
         self.made = True
         self.turn: asyncio.Future[None] | None = None

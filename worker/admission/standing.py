@@ -99,6 +99,11 @@ class Standing:
         circuit = self._circuits[command]
         return circuit.state is CircuitState.CLOSED or circuit.passes(now=self._clock.elapsed())
 
+    def tries(self, command: Command) -> bool:
+        """Tell whether a trial may go out now."""
+        circuit = self._circuits[command]
+        return circuit.state is CircuitState.TRIAL and circuit.passes(now=self._clock.elapsed())
+
     def turned_away(self, leave: Leave) -> bool:
         """The gateway had no room for a call; tell whether that says how many it takes."""
         return self._circuits[leave.command].turned_away(leave.about)

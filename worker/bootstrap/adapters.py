@@ -58,7 +58,10 @@ def gateway_of(
             limits=TimeLimits(call=gateway.timeout),
             observers=observers,
             transport=transport
-            or AiohttpTransport(Pool(connections=gateway.max_calls), route_of(proxy, gateway.ca_file)),
+            # Admission limits the calls. What hung in an outage must keep no connection from those after it.
+            or AiohttpTransport(
+                Pool(connections=2 * gateway.max_calls + 8), route_of(proxy, gateway.ca_file)
+            ),
         )
     except ValueError:
         raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None

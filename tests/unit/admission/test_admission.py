@@ -399,6 +399,24 @@ class TestOutage:
         assert (asked, slept) == (len(door.asked), len(door.clock.slept))
         assert await door.call(about=job(1))
 
+    async def test_calls_that_hung_keep_none_from_going_out_when_the_gateway_is_back(self) -> None:
+        """They have all the room there is, and nobody knows when they end."""
+        door = Door(slots=4, answer=SILENT, takes=3.0)
+        failing = [background(door, away(), about=job(number)) for number in range(3)]
+        await settled()
+        hung = [background(door, about=job(9), urgent=True, seconds=600.0) for _ in range(4)]
+        await door.clock.advance(4)
+        assert all(task.done() for task in failing)
+        assert 4 == door.admission.in_flight
+        door.answer, door.takes = WELL, 0.0
+        await door.clock.advance(6)
+        others = [background(door, about=job(number), seconds=0.1) for number in range(6)]
+        await door.clock.advance(1)
+        assert [True] + 5 * [False] == [task.result() for task in others]
+        assert 4 == door.admission.in_flight
+        await door.clock.run(asyncio.gather(*hung))
+        assert (0, 0, 0) == (door.admission.in_flight, door.admission._counted, door.admission._bulk)
+
     async def test_one_command_stops_no_other(self) -> None:
         """A lookup that fails for everybody lets sends go on, and says so."""
         door = Door(answer=SILENT)
