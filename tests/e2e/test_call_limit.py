@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.campaign import Campaign
 from tests.support.line import Line, metric
 from tests.support.results_side import numbers
 from tests.support.worker_process import wait_until
@@ -40,6 +41,29 @@ class TestCallLimit:
         assert 0 == metric(line, "iton_worker_breaker_open", '{command="sendSMS"}')
         if over_limit == "refuse":
             assert MOST - 2 <= metric(line, "iton_worker_gateway_calls_limit") <= MOST + 6
+
+
+class TestVaryingTimes:
+    """50 to 450 ms a call, any number at once: that calls differ does not mean that they queue."""
+
+    def test_nothing_collapses(
+        self, own_line: Callable[..., Line], figures: Callable[[str, object], None]
+    ) -> None:
+        """No fewer calls at once than the limit's floor, 16; those have a rate, and half of it is enough.
+
+        On a slow machine calls take longer, yet none near twice as long. Taken for a queue, the spread once
+        left three calls at once, 11 jobs a second.
+        """
+        line = own_line(LOG_LEVEL="info")
+        line.gateway.change(latency=0.05, jitter=0.4)
+        campaign = Campaign(line.producer, line.collector, line.gateway, line.workshop.amqp_url, "varying")
+        campaign.publish(1_200)
+        campaign.wait_done(120)
+        assert {} == campaign.reckoning(line.queues).faults
+        second_half = campaign.arrivals()[600:]
+        rate = len(second_half) / (second_half[-1] - second_half[0])
+        figures("jobs a second at a gateway that takes 50 to 450 ms", round(rate))
+        assert rate > 16 / 0.25 / 2
 
 
 class TestPrefetch:
