@@ -1,7 +1,9 @@
 """The one door to the gateway: every call of every job passes it, and its end tells how the gateway is."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 from worker.admission.call_limit import CallLimit
@@ -20,6 +22,9 @@ from worker.domain.errors import (
 )
 from worker.ports import Clock, Command, Subject
 
+_SILENT = 5.0  # seconds without any answer after which calls under way may be lost
+_SLOWER = 4  # times what a slow call takes as a rule, where that is longer
+_LOOK = 1.0  # seconds between two looks, while somebody waits
 _SHARE = 0.2  # of few calls, as far as so many are kept for urgent ones at all
 
 
@@ -69,6 +74,7 @@ class Admission:
     ) -> None:
         self._bounds = bounds
         self._limit, self._limiter = bounds.limit, bounds.limiter
+        self._clock = clock
         self._ledger = ledger
         self._standing = Standing(
             policy,
@@ -82,7 +88,10 @@ class Admission:
         self._line: Line[Leave] = Line()
         self._counted = self._bulk = 0  # of those that have leave: all since the last outage, and bulk ones
         self._outages = 0
+        self._flying: Counter[Command] = Counter()
+        self._heard: dict[Command, float] = {}  # when a call ended, or the first under way began
         self._stopped = False
+        self._look: asyncio.Task[None] | None = None
         self.in_flight = 0
 
     @property
@@ -139,6 +148,8 @@ class Admission:
         if leave.granted:
             return
         leave.turn = asyncio.get_running_loop().create_future()
+        if self._look is None:
+            self._look = asyncio.create_task(self._while_somebody_waits())
         try:
             await leave.turn
         except BaseException:
@@ -185,6 +196,8 @@ class Admission:
 
     def close(self) -> None:
         """Stop all questions."""
+        if self._look is not None:
+            self._look.cancel()
         self._standing.close()
         self._ledger.close()
         self._limiter.close()
@@ -248,6 +261,9 @@ class Admission:
         self._bulk += not leave.urgent
         leave.granted, leave.outages = True, self._outages
         self._standing.begins(leave)
+        self._flying[leave.command] += 1
+        if self._flying[leave.command] == 1:
+            self._heard[leave.command] = leave.began
         if leave.turn and not leave.turn.done():
             leave.turn.set_result(None)
 
@@ -257,8 +273,24 @@ class Admission:
             self._counted -= 1
             self._bulk -= not leave.urgent
         leave.granted = False
+        self._flying[leave.command] -= 1
+        self._heard[leave.command] = self._clock.elapsed()
         self._standing.ends(leave)
         self._let_in()
+
+    async def _while_somebody_waits(self) -> None:
+        """Have those who wait not wait for the time limits of calls that a gateway has forgotten."""
+        while self._line:
+            await self._clock.sleep(_LOOK)
+            for command in Command:
+                if self._is_silent(command):
+                    await self._standing.silent(command, partial(self._is_silent, command))
+        self._look = None
+
+    def _is_silent(self, command: Command) -> bool:
+        """Tell whether calls are under way, and none has ended for too long."""
+        patience = max(_SILENT, _SLOWER * self._limit.slow(command.value))
+        return self._flying[command] > 0 and self._clock.elapsed() - self._heard[command] > patience
 
     def _is_one_too_many(self, leave: Leave, error: BaseException) -> bool:
         """Tell whether the gateway had no room for it, with others being served; then there are fewer."""

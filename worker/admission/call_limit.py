@@ -120,6 +120,11 @@ class CallLimit:
         usual = times.best[-1] if times.best else max(times.recent, default=0.0)
         return self._clock.elapsed() - times.served_at <= max(_SERVED_LATELY, 3 * usual)
 
+    def slow(self, kind: Hashable) -> float:
+        """Return the seconds that a slow one of its calls takes as a rule; 0.0: nobody knows."""
+        times = self._times.get(kind)
+        return times.best[-1] if times and times.best else 0.0
+
     def refused(self) -> bool:
         """A call was one too many; tell whether there are fewer from now on."""
         if self.value <= self._lowest:

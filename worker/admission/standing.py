@@ -143,6 +143,8 @@ class Standing:
 
     async def failed(self, leave: Leave, error: WorkerError) -> None:
         """The gateway did not serve a call; where that is no job's own trouble, *error* does not count."""
+        if self._served_began.get(leave.command, -1.0) > leave.began:
+            return  # one that went out later was served: this says nothing of the gateway
         circuit = self._circuits[leave.command]
         retry_after = error.retry_after if isinstance(error, TransientError) else None
         # Silence is about nobody: if it were a text's, all jobs that have it would be called, and lost.
@@ -153,6 +155,19 @@ class Standing:
             self._open(leave.command)
         elif enough and circuit.state is CircuitState.CLOSED:
             await self._doubt(leave.command, error)
+
+    async def silent(self, command: Command, still: Callable[[], bool]) -> None:
+        """Calls are out and none is answered: find out whether that is an outage, or one that is over.
+
+        Args:
+            command: that was called.
+            still: whether nothing has been answered meanwhile.
+        """
+        answer = await self._asked(Command.ACCOUNT, self._clock.elapsed())
+        circuit = self._circuits[command]
+        if circuit.state is not CircuitState.CLOSED or not still():
+            return
+        self._open(command, answers=answer.answered)
 
     async def _doubt(self, command: Command, error: WorkerError) -> None:
         """Find out whether failures in a row are an outage or a job's own."""
@@ -203,14 +218,17 @@ class Standing:
         self._on_closed()
         self._look_out()
 
-    def _open(self, command: Command) -> None:
-        """Stop a command's calls until the gateway answers again."""
-        circuit = self._circuits[command]
+    def _open(self, command: Command, *, answers: bool = False) -> None:
+        """Stop a command's calls until the gateway *answers* again; then one call tries."""
+        circuit, now = self._circuits[command], self._clock.elapsed()
         was = circuit.state
-        circuit.open(now=self._clock.elapsed())
+        circuit.open(now=now)
+        if answers:
+            circuit.answers(now=now)
         if was is CircuitState.CLOSED:
             self._tell.on_circuit(command, False)  # noqa: FBT003 - as the listener is declared
         self._on_closed()
+        self._on_open()
         self._look_out()
 
     def _look_out(self) -> None:

@@ -359,6 +359,44 @@ class TestOutage:
         assert (trial.done(), error.counts) == (True, False)
         assert isinstance(waiting.exception(), GatewayAwayError)
 
+    async def test_calls_that_the_gateway_has_swallowed_stop_nobody_for_long(self) -> None:
+        """It hung for a moment: those under way are never answered, and the next ones are."""
+        door = Door(slots=4)
+        lost = OutcomeUncertainError("reply_lost", "x")
+        swallowed = [background(door, lost, about=job(number), seconds=20) for number in range(3)]
+        await settled()
+        others = [background(door, about=job(number)) for number in range(10, 30)]
+        await door.clock.advance(7)
+        assert {None} == {task.exception() for task in others}
+        assert not any(task.done() for task in swallowed)
+        await door.clock.run(asyncio.gather(*swallowed, return_exceptions=True))
+        assert (0, 0, 0) == (door.admission.in_flight, door.admission._counted, door.admission._bulk)
+        assert door.admission.passes(Command.SEND)
+
+    async def test_where_it_still_hangs_nobody_else_is_sent_after_them(self) -> None:
+        """Who waits goes back."""
+        door = Door(slots=4, answer=SILENT, takes=3.0)
+        lost = OutcomeUncertainError("reply_lost", "x")
+        swallowed = [background(door, lost, about=job(number), seconds=20) for number in range(3)]
+        await settled()
+        others = [background(door, about=job(number)) for number in range(10, 30)]
+        await door.clock.advance(10)
+        assert {GatewayAwayError} == {type(task.exception()) for task in others}
+        await door.clock.run(asyncio.gather(*swallowed, return_exceptions=True))
+        assert (0, 0, 0) == (door.admission.in_flight, door.admission._counted, door.admission._bulk)
+
+    async def test_a_gateway_that_is_merely_slow_has_swallowed_nothing(self) -> None:
+        """Four times as long as a slow call of its takes as a rule is not too long."""
+        door = Door(slots=4)
+        for _ in range(30):
+            door.admission.answered("sendSMS", "ok", 4.0)
+        slow = [background(door, about=job(number), seconds=12) for number in range(3)]
+        waiting = background(door, about=job(9))
+        await door.clock.advance(11.5)
+        assert not waiting.done()
+        assert [] == door.asked
+        await door.clock.run(asyncio.gather(*slow, waiting))
+
     async def test_a_cancelled_trial_is_the_next_ones(self) -> None:
         """It is not lost."""
         door = Door()
