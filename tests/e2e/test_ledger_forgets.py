@@ -101,7 +101,7 @@ class TestAwayAtAStop:
         self, scene: Scene, redis: RedisServer, joint: str
     ) -> None:
         """And the job is acknowledged: whoever gets it again finds the claim, and does not send."""
-        worker = scene.ready(LEDGER_URL=redis.url, WORKER_COALESCE_SENDS=joint, WORKER_DRAIN_TIMEOUT=2)
+        worker = scene.ready(LEDGER_URL=redis.url, WORKER_COALESCE_SENDS=joint, WORKER_DRAIN_TIMEOUT=8)
         job = in_call(scene)
         with redis.frozen():
             worker.terminate()
@@ -110,5 +110,6 @@ class TestAwayAtAStop:
         assert scene.gateway.ids(job) == {PLAIN: [result.ids[PLAIN]]}
         scene.ready(LEDGER_URL=redis.url)
         scene.send(job_id=job)
-        wait_until(lambda: len(scene.results(job)) == 2, "the job is answered again")
+        # The claim stands in the ledger until its call's time is over.
+        wait_until(lambda: len(scene.results(job)) >= 2, "the job is answered again", 60)
         assert 1 == scene.gateway.calls("sendSMS")

@@ -8,7 +8,6 @@ import pytest
 
 from scripts.local_broker import PrivateBroker
 from tests.support.chaos_gateway import LocalGateway, gateway_loop
-from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import PLAIN, Scene, open_scene
 from tests.support.faults_gate import FaultGate, fault_gate
 from tests.support.results_side import open_channel
@@ -151,7 +150,7 @@ class TestConnection:
         worker = scene.ready(AMQP_URL=gate.url, WORKER_PUBLISH_TIMEOUT=2)
         job = job_in_call(scene, seconds=1)
         gate.hang()
-        wait_until(lambda: _returned(worker), "the publish is given up", RECOVERY)
+        wait_until(lambda: worker.events("publish.refused"), "the confirm is waited for in vain", RECOVERY)
         gate.heal()
         check_whole(scene, job)
 
@@ -211,11 +210,6 @@ class TestBrokerRefuses:
         finally:
             own_broker.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
             own_broker.rabbitmqctl("eval", "application:set_env(rabbit, channel_tick_interval, 60000).")
-
-
-def _returned(worker: ForkedWorker) -> bool:
-    """Whether a job went back to its queue."""
-    return '"result": "returned"' in worker.log.read_text(errors="replace")
 
 
 def _takes(scene: Scene) -> bool:

@@ -47,6 +47,8 @@ NOT_RUN = {
     "make demo": "needs what a bare machine has and takes a minute; tests/unit/scripts hold its parts",
     "make test": "is what runs this test",
     "make setup": "has run before this test",
+    "make worlds": "takes minutes; tests/worlds runs some of them",
+    ".venv/bin/python": "plants faults in worlds, which takes an hour",
     "make image": "needs a container engine; tests/image builds the image where one answers",
     "sudo": "tests of other versions of the broker need root and half an hour; `make test-versions` is that",
     "docker": "needs a container engine and images; tests/image runs the same where one answers",

@@ -22,10 +22,18 @@ class GatewayLoop:
         self._thread.start()
 
     def close(self) -> None:
-        """End the loop; the simulators are gone by then."""
+        """End the loop; the simulators are gone by then, and what hung in them is ended."""
+        self.await_(self._end_what_is_left)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    @staticmethod
+    async def _end_what_is_left() -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     @contextmanager
     def gateway(self, *, port: int = 0, **options: Any) -> Iterator["LocalGateway"]:  # noqa: ANN401 - pydantic checks

@@ -106,7 +106,7 @@ def _back(kind: JobKind, error: UnavailableError) -> Handled:
 def _tell(handled: Handled, seconds: float) -> None:
     """Write the one line of a job; *reason* is there where it does not end here, or ends badly."""
     summary, disposition = handled.summary, handled.disposition
-    if isinstance(disposition, Requeue) or (isinstance(disposition, Delay) and not disposition.counts):
+    if isinstance(disposition, Delay | Requeue) and disposition.reason == "gateway_away":
         return  # in an outage it comes and goes, and that it does is said at debug
     reason = {} if isinstance(disposition, Done) else {"reason": disposition.reason}
     log.info(
