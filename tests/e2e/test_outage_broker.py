@@ -103,7 +103,7 @@ class TestBrokerGone:
     def test_redelivered_to_another_worker(self, scene: Scene, gate: FaultGate) -> None:
         """The worker with the call is cut off: the other one that gets the job waits for the call's end."""
         cut_off = scene.ready(AMQP_URL=gate.url)
-        job = job_in_call(scene)
+        job = job_in_call(scene, seconds=12)  # longer than the other one needs to start
         other = scene.ready()
         gate.hang()
         gate.cut()
