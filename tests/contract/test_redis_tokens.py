@@ -19,12 +19,13 @@ def bucket(server: RedisServer, prefix: str) -> tuple[RedisLedger, RedisTokens]:
     return ledger, RedisTokens(ledger, RATE, prefix=prefix)
 
 
-async def taken(limiter: RateLimiter) -> None:
-    """Wait for a token, as those in line do."""
-    while not limiter.take():
-        there_is_one = asyncio.Event()
-        limiter.when_there_is_one(there_is_one.set)
-        await there_is_one.wait()
+async def taken(limiter: RateLimiter, count: int = 1) -> None:
+    """Wait for so many tokens, as those in line do."""
+    for _ in range(count):
+        while not limiter.take():
+            there_is_one = asyncio.Event()
+            limiter.when_there_is_one(there_is_one.set)
+            await there_is_one.wait()
 
 
 class TestRedisTokens:
@@ -46,7 +47,7 @@ class TestRedisTokens:
         ledgers, buckets = zip(*(bucket(redis_server, "fleet") for _ in range(2)), strict=True)
         limiters = [RateLimiter(RATE, SystemClock(), shared=tokens) for tokens in buckets]
         started = time.monotonic()
-        await asyncio.gather(*(taken(limiter) for _ in range(40) for limiter in limiters))
+        await asyncio.gather(*(taken(limiter, 40) for limiter in limiters))
         passed = time.monotonic() - started
         # 80 leaves: 40 at once, the rest at 40 a second.
         assert passed >= 0.95

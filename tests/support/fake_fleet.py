@@ -270,6 +270,12 @@ class _Ledger:
     async def swap_many(self, swaps: Sequence[Swap]) -> list[bool | Exception]:
         return await one_by_one(self.swap, swaps)
 
+    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+        await self._process.step()
+        if self._fault() != "none":
+            raise LedgerUnavailableError("ledger_away", "made to fail")
+        return await self._fleet.ledger.renew(keys)
+
     def _unclaim(self, key: str) -> None:
         fleet = self._fleet
         owner, since = fleet.claims.pop(key, (self._process, 0.0))

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 from pydantic import JsonValue
@@ -129,6 +130,8 @@ class TestJsonSchemas:
     )
     def test_any_status_job_is_taken_by_both_or_by_none(self, job: dict[str, Any]) -> None:
         """Trailing line breaks aside, which Python's `$` lets pass and JSON Schema's does not."""
+        # Which characters are assigned depends on the version of Unicode; no pattern can say it.
+        assume(not any(category(one) in {"Cn", "Co"} for one in json.dumps(job, ensure_ascii=False)))
         ids = job.get("message_ids")
         if not any(str(entry).endswith("\n") for entry in (ids if isinstance(ids, list) else [])):
             assert VALIDATORS["StatusJob"].is_valid(job) == is_read(JobKind.STATUS, job)
