@@ -102,9 +102,9 @@ class TestBrokerGone:
 
     def test_redelivered_to_another_worker(self, scene: Scene, gate: FaultGate) -> None:
         """The worker with the call is cut off: the other one that gets the job waits for the call's end."""
-        cut_off = scene.ready(AMQP_URL=gate.url)
+        cut_off = scene.ready(AMQP_URL=gate.url, ITON_TIMEOUT=30)
         job = job_in_call(scene, seconds=12)  # longer than the other one needs to start
-        other = scene.ready()
+        other = scene.ready(ITON_TIMEOUT=30)
         gate.hang()
         gate.cut()
         wait_until(lambda: "redelivered" in other.steps, "the other one has the job")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 _Chunk = tuple[float, bytes]  # when it arrives; empty: the end
 _ON_THE_WAY = 64  # chunks; a sender that is faster than the receiver waits
@@ -22,6 +23,7 @@ class TcpGate:
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._waiting: set[asyncio.Future[Any]] = set()
         self._mark: bytes | None = None
         self.port = 0
         self.delay = 0.0
@@ -36,9 +38,11 @@ class TcpGate:
         finally:
             server.close()
             self.cut()
-            for task in self._tasks:
+            left = [*self._tasks, *self._waiting]
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.sleep(0)
 
     def hang(self) -> None:
         """Pass nothing on from now, and say nothing about it."""
@@ -65,9 +69,17 @@ class TcpGate:
         return self._mark is None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._open.wait()
+        self._writers.add(writer)
+        serving = asyncio.ensure_future(self._open.wait())
+        self._waiting.add(serving)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            return  # the gate closes while it hangs
+        finally:
+            self._waiting.discard(serving)
         there_reader, there_writer = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, there_writer}
+        self._writers.add(there_writer)
         for source, target in ((reader, there_writer), (there_reader, writer)):
             way: asyncio.Queue[_Chunk] = asyncio.Queue()
             for work in (self._enter(source, way), self._pump(way, target)):
