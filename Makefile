@@ -53,10 +53,10 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
-	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image; beside them, shown\n'
-	@printf '   afterwards, those inside one process, their coverage gated (pytest)\033[0m\n'
-	@$(BIN)/python -m scripts.two_runs $(BIN)/pytest $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS) -- \
-		$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
+	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image (pytest)\033[0m\n'
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS)
+	@printf '\n\033[1m== Tests inside one process, their coverage gated (pytest)\033[0m\n'
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them
