@@ -49,8 +49,7 @@ LARGE = {
 def _variant(
     name: str, caught_by: str, job: dict[str, int], *, liveness: bool = False, **more: int
 ) -> Variant:
-    defines: dict[str, int | str] = {**job, "FAULTS": 2, **more, "BROKEN": name}
-    return Variant(name, caught_by, Search(defines, liveness=liveness))
+    return Variant(name, caught_by, Search({**job, **more}, broken=name, liveness=liveness))
 
 
 VARIANTS = (

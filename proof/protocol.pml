@@ -3,30 +3,25 @@
    README.md explains it in plain words. Each option of a worker's loop is one step and indivisible; between any
    two of them the other workers may do any number of theirs. */
 
-#ifndef WORKERS
-#define WORKERS 2
-#endif
-#ifndef FAULTS
-#define FAULTS 2          /* in all, of any kind, at any step                                              */
-#endif
-#ifndef FORGETS
-#define FORGETS 0         /* entries that the ledger loses                                                 */
-#endif
-#ifndef REPLAYS
-#define REPLAYS 0         /* of dead letters, by an operator                                               */
-#endif
-#ifndef MOST
-#define MOST 2            /* calls for a job that asks for a repeat                                        */
-#endif
-#ifndef PLAIN_JOB
-#define PLAIN_JOB 0       /* which jobs there are: 1 or 0                                                  */
-#endif
-#ifndef RESEND_JOB
-#define RESEND_JOB 0
-#endif
-#ifndef LARGE_JOB
-#define LARGE_JOB 0
-#endif
+/* What is searched is told when a search is run, in the environment: one program serves them all. Hidden from
+   the states, as it never changes. */
+hidden byte WORKERS;
+hidden byte FAULTS;       /* in all, of any kind, at any step                                              */
+hidden byte FORGETS;      /* entries that the ledger loses                                                 */
+hidden byte REPLAYS;      /* of dead letters, by an operator                                               */
+hidden byte MOST;         /* calls for a job that asks for a repeat                                        */
+hidden byte PLAIN_JOB;    /* which jobs there are: 1 or 0                                                  */
+hidden byte RESEND_JOB;
+hidden byte LARGE_JOB;
+hidden byte BROKEN;       /* a mistake of variants.pml                                                     */
+
+c_decl {
+  static int given(const char *name);
+}
+
+c_code {
+  static int given(const char *name) { return atoi(getenv(name)); }
+}
 
 #include "variants.pml"
 #define promise(name, condition)  name = (condition); assert(name)
@@ -56,7 +51,7 @@ typedef Entry {
 Entry ledger[KEYS];
 byte waiting[KEYS];       /* messages on the queues, by what they are about                                */
 byte busy;                /* workers that have one                                                         */
-byte faults = FAULTS, forgets = FORGETS, replays = REPLAYS;
+byte faults, forgets, replays;
 
 #define fault             faults > 0 -> faults--
 #define nothing_waits     (waiting[0] + waiting[1] + waiting[2] + waiting[3] + waiting[4] + waiting[5] + waiting[6] == 0)
@@ -356,6 +351,12 @@ end:
 init {
   byte number;
   atomic {
+    c_code {
+      WORKERS = given("WORKERS"); MOST = given("MOST"); BROKEN = given("BROKEN");
+      FAULTS = given("FAULTS"); FORGETS = given("FORGETS"); REPLAYS = given("REPLAYS");
+      PLAIN_JOB = given("PLAIN_JOB"); RESEND_JOB = given("RESEND_JOB"); LARGE_JOB = given("LARGE_JOB");
+    };
+    faults = FAULTS; forgets = FORGETS; replays = REPLAYS;
     waiting[PLAIN] = PLAIN_JOB; waiting[RESEND] = RESEND_JOB; waiting[LARGE] = LARGE_JOB;
     do :: number < WORKERS -> run worker(number); number++ :: else -> break od;
     run world()

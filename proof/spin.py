@@ -1,15 +1,28 @@
 """Running Spin: from a model and its definitions to what the search found."""
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 MODEL = Path(__file__).parent
 _DEPTH = 100_000  # steps of a run at most; the deepest has a few thousand
+_BOUNDS = {
+    "WORKERS": 2,
+    "FAULTS": 2,
+    "FORGETS": 0,
+    "REPLAYS": 0,
+    "MOST": 2,
+    "PLAIN_JOB": 0,
+    "RESEND_JOB": 0,
+    "LARGE_JOB": 0,
+}
+_VARIANT = re.compile(r"^#define ([A-Z_]+) +(\d+)\b", re.MULTILINE)
 
 
 class SpinFailedError(Exception):
@@ -21,14 +34,16 @@ class Search:
     """How to look at one configuration.
 
     Attributes:
-        defines: of the model.
+        bounds: of the model, where they are not as in most searches.
+        broken: the mistake that is in it.
         liveness: every job ends, in place of what must never happen.
         optimise: of the C compiler: a level that pays for searches of minutes only.
         memory: MiB at most.
         slots: of the hash table, as a power of two.
     """
 
-    defines: Mapping[str, int | str]
+    bounds: Mapping[str, int]
+    broken: str = "NOTHING"
     liveness: bool = False
     optimise: int = 0
     memory: int = 2_000
@@ -68,28 +83,44 @@ def search(asked: Search) -> Found:
     Raises:
         SpinFailedError: a program is missing or failed.
     """
-    with tempfile.TemporaryDirectory(prefix="spin-") as name:
-        folder = Path(name)
-        for source in MODEL.glob("*.pml"):
-            shutil.copy(source, folder)
-        defines = {**asked.defines, **({"LIVENESS": 1} if asked.liveness else {})}
-        words = [f"-D{key}={value}" for key, value in defines.items()]
-        _run(["spin", "-a", *words, "protocol.pml"], folder)
-        _run(["gcc", "-w", f"-O{asked.optimise}", *_compiled(asked), "-o", "pan", "pan.c"], folder)
-        # -c0: go on behind an error, and name every promise that is broken.
-        options = ["-a", "-f"] if asked.liveness else ["-c0"]
-        out = _run(["./pan", f"-m{_DEPTH}", f"-w{asked.slots}", *options], folder)
+    program = _program(asked.liveness, asked.optimise, asked.memory)
+    bounds = {**_BOUNDS, **asked.bounds, "BROKEN": variants()[asked.broken]}
+    # -c0: go on behind an error, and name every promise that is broken.
+    options = ["-a", "-f"] if asked.liveness else ["-c0"]
+    with tempfile.TemporaryDirectory(prefix="spin-") as folder:
+        command = [str(program), f"-m{_DEPTH}", f"-w{asked.slots}", *options]
+        out = _run(command, Path(folder), {name: str(value) for name, value in bounds.items()})
     return _read(out)
 
 
-def _compiled(asked: Search) -> list[str]:
-    kind = "NOREDUCE" if asked.liveness else "SAFETY"
-    return [f"-D{kind}", "-DCOLLAPSE", "-DPRINTF", f"-DMEMLIM={asked.memory}"]
+def variants() -> Mapping[str, int]:
+    """The numbers of the broken variants, by name; NOTHING is 0."""
+    return {name: int(number) for name, number in _VARIANT.findall((MODEL / "variants.pml").read_text())}
 
 
-def _run(command: Sequence[str], folder: Path) -> str:
+@cache
+def _program(liveness: bool, optimise: int, memory: int) -> Path:  # noqa: FBT001 - a key of the cache
+    """Compile the model: once, for all searches of a kind."""
+    scratch = tempfile.TemporaryDirectory(prefix="spin-")
+    _SCRATCH.append(scratch)
+    folder = Path(scratch.name)
+    for source in MODEL.glob("*.pml"):
+        shutil.copy(source, folder)
+    _run(["spin", "-a", *(["-DLIVENESS"] if liveness else []), "protocol.pml"], folder)
+    kind = ["-DNOREDUCE" if liveness else "-DSAFETY", "-DCOLLAPSE", "-DPRINTF", f"-DMEMLIM={memory}"]
+    _run(["gcc", "-w", f"-O{optimise}", *kind, "-o", "pan", "pan.c"], folder)
+    return folder / "pan"
+
+
+_SCRATCH: list[tempfile.TemporaryDirectory[str]] = []  # of the programs; gone with the process
+
+
+def _run(command: Sequence[str], folder: Path, given: Mapping[str, str] | None = None) -> str:
+    environment = {**os.environ, **(given or {})}
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         raise SpinFailedError(f"{command[0]} is not installed. Type: make packages") from None
     if done.returncode:

@@ -1,4 +1,4 @@
-/* Broken variants: -DBROKEN=NAME makes one mistake in the protocol, and some promise no longer holds. */
+/* Broken variants: BROKEN makes one mistake in the protocol, and some promise no longer holds. */
 
 #define NOTHING            0
 #define CALL_FIRST         1   /* calls, and writes the claim with the reply                               */
@@ -21,7 +21,4 @@
 #define NEVER_OVER         18  /* waits for the reply of a dead worker                                     */
 #define NO_WAIT            19  /* returns the delivery of a call that is under way, again and again        */
 
-#ifndef BROKEN
-#define BROKEN NOTHING
-#endif
 #define broken(name)  (BROKEN == name)
