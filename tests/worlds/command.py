@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.worlds.figures import Figures
 from tests.worlds.judge import Finding, judge
@@ -44,7 +45,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--planted", default="", help="with this fault of the table in the worker")
     parser.add_argument("--trace", action="store_true", help="tell what happened when")
     parser.add_argument("--whole", action="store_true", help="do not shrink what fails")
-    parser.add_argument("--go-on", action="store_true", help="do not end at the first that fails")
+    parser.add_argument(
+        "--go-on", action="store_true", help="do not end at the first that fails; so with a time"
+    )
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -59,16 +62,26 @@ def _side_by_side(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         command = [sys.executable, "-m", "tests.worlds", *arguments, *share, *worlds]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     figures = Figures()
-    for process in processes:
-        told, _ = process.communicate()
-        lines = told.splitlines()
-        for line in lines:
-            if line.startswith(_FIGURES):
-                figures.merge(Figures.from_json(line.removeprefix(_FIGURES)))
-            else:
-                print(line, flush=True)
+    with ThreadPoolExecutor(several) as readers:
+        codes = list(readers.map(lambda process: _listen(process, figures), processes))
     print("", *figures.lines(time.monotonic() - began), sep="\n", flush=True)
-    return max(process.returncode for process in processes)
+    return max(codes)
+
+
+def _listen(process: "subprocess.Popen[str]", figures: Figures) -> int:
+    """Pass on what a process tells as it tells it, and add its figures; return 0 if all went well."""
+    assert process.stdout is not None
+    told = False
+    for line in process.stdout:
+        if line.startswith(_FIGURES):
+            figures.merge(Figures.from_json(line.removeprefix(_FIGURES)))
+            told = True
+        else:
+            print(line, end="", flush=True)
+    code = process.wait()
+    if not told:
+        print(f"a process ended with {code} and without figures", flush=True)
+    return code or not told
 
 
 def _one(seed: int, options: argparse.Namespace) -> int:
@@ -92,18 +105,24 @@ def _many(options: argparse.Namespace) -> int:
         history, findings = judge(make(seed, options.theme))
         if options.planted:
             findings = [each for each in findings if each.oracle in expected]
+        new = {finding.oracle for finding in findings} - set(figures.found)
         figures.add(history, {finding.oracle for finding in findings})
         if figures.worlds % _BETWEEN_COLLECTIONS == 0:
             gc.collect()
         if findings:
-            _tell(seed, findings, options)
+            _tell(seed, findings, options, shrink=bool(new) and not options.whole)
             if options.planted:
                 print(f"found after {figures.worlds} worlds by {findings[0].oracle}")
-            if not options.go_on:
+            if not _goes_on(options):
                 break
     lines = figures.lines(time.monotonic() - began)
     print(*([f"{_FIGURES}{figures.to_json()}"] if options.part else ["", *lines]), sep="\n", flush=True)
     return 1 if figures.found else 0
+
+
+def _goes_on(options: argparse.Namespace) -> bool:
+    """Whether a world that fails is not the last one: never in a run that was given a time."""
+    return bool(options.go_on or options.minutes or options.hours)
 
 
 def _seeds(options: argparse.Namespace, began: float) -> Iterator[int]:
@@ -115,11 +134,11 @@ def _seeds(options: argparse.Namespace, began: float) -> Iterator[int]:
         seed += options.step
 
 
-def _tell(seed: int, findings: list[Finding], options: argparse.Namespace) -> None:
+def _tell(seed: int, findings: list[Finding], options: argparse.Namespace, *, shrink: bool) -> None:
     world = make(seed, options.theme)
     theme = f" --theme {options.theme}" if options.theme else ""
     print(f"\nseed {seed} ({world.theme}): python -m tests.worlds --seed {seed}{theme} --trace", flush=True)
     for finding in findings:
         print(f"  {finding.oracle}: {finding.words}", flush=True)
-    if not options.whole:
+    if shrink:
         print(f"  shrunk: {differences(shrunk(world, findings[0].oracle))}", flush=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Self
 
 from tests.worlds.history import History
@@ -44,7 +44,7 @@ class Figures:
 
     def to_json(self) -> str:
         """Write them for the process that sums up."""
-        return json.dumps(asdict(self))
+        return json.dumps(vars(self))
 
     @classmethod
     def from_json(cls, line: str) -> Self:

@@ -1,5 +1,6 @@
 """A world's verdict."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,16 @@ class Finding:
 
 
 def judge(world: World, *, debug: bool = False) -> tuple[History, list[Finding]]:
-    """Play *world* and ask every oracle."""
+    """Play *world* and ask every oracle. A world that cannot be played to its end is a finding too."""
+    try:
+        return _judged(world, debug=debug)
+    except Exception as error:  # noqa: BLE001 - an hour of worlds must not end with it
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__}: {error} in {where.filename}, line {where.lineno}"
+        return History(world), [Finding("played", words)]
+
+
+def _judged(world: World, *, debug: bool) -> tuple[History, list[Finding]]:
     history = play(world, debug=debug)
     findings = [finding for oracle in (*SAFETY, *PROGRESS, *MANNERS) for finding in _asked(oracle, history)]
     if history.finished and is_own(world):
