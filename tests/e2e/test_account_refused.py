@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.results_side import numbers
 from tests.support.worker_process import PASSWORD, WorkerProcess, wait_until
 
@@ -50,6 +50,7 @@ class TestRefusedAccount:
             assert "send.accepted" == line.collector.one(job, within=WITHIN).key
         line.worker.wait_ready()
         assert dict.fromkeys(numbers(5), 1) == line.gateway.times("paused")
+        wait_settled(line)
         assert [] == line.queues.drain("dead")
 
     @pytest.mark.parametrize("status", [401, 403])
@@ -63,6 +64,8 @@ class TestRefusedAccount:
         line.gateway.clear_faults()
         assert "send.accepted" == line.collector.one(job, within=WITHIN).key
         assert {ONE: 1} == line.gateway.times("unauthorised")
+        wait_settled(line)
+        assert 0 == line.queues.count("dead")
 
     def test_a_refusal_that_quotes_such_words_from_the_text_stops_nothing(
         self, own_line: Callable[..., Line]
@@ -102,6 +105,7 @@ class TestGatewayDown:
         for job in jobs:
             assert "send.accepted" == line.collector.one(job, within=WITHIN).key
         assert dict.fromkeys(numbers(20), 1) == line.gateway.times("down")
+        wait_settled(line)
         assert 0 == line.queues.count("dead")
 
     def test_a_dnd_endpoint_that_is_down_lets_nothing_through(self, own_line: Callable[..., Line]) -> None:

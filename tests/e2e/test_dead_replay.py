@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.results_side import Letter, Result, new_job_id, numbers
 from tests.support.worker_process import PROGRAM, wait_until
 
@@ -99,6 +99,7 @@ class TestUnsent:
         assert {"accepted": 100} == second.body["counts"]
         assert first.ids.items() <= second.ids.items()
         assert dict.fromkeys(everybody, 1) == line.gateway.times(LONG)
+        wait_settled(line)
         assert 0 == line.queues.count("dead")
 
     def test_a_letter_that_is_replayed_twice_sends_once(self, line: Line) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.worker_process import wait_until
 
 TEXT = "The sale ends on Sunday"
@@ -41,6 +41,7 @@ class TestJointSends:
         assert dict.fromkeys(NAMES, "accepted") == outcomes(line, jobs)
         assert dict.fromkeys(NAMES, 1) == line.gateway.times(TEXT)
         assert line.gateway.calls("sendSMS") < len(NAMES) / 2
+        wait_settled(line)
         _, text = line.worker.get("/metrics")
         assert f'iton_worker_gateway_call_jobs_sum{{command="sendSMS"}} {len(NAMES)}.0' in text
 

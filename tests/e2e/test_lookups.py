@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.results_side import Result, new_job_id, numbers
 from tests.support.status_gateway import status_gateway
 
@@ -214,6 +214,7 @@ class TestFailed:
         assert [(ids[41], [])] == [
             (message["message_id"], message["recipients"]) for message in messages if not message["found"]
         ]
+        wait_settled(line)
         assert 0 == line.queues.count("dead")
         (warning,) = line.worker.log_lines("lookup.refused")
         assert ("warning", 100, 1) == (warning["level"], warning["keys"], warning["refused"])
@@ -248,6 +249,7 @@ class TestFailed:
         ]
         assert ("gateway_error", {"a": 1}) == (parts[1].body["error"]["code"], parts[1].body["metadata"])
         assert 3 == len(line.collector.of(job_id))
+        wait_settled(line)
         assert 0 == line.queues.count("dead")
 
     def test_retries_are_used_up_first(self, own_line: Callable[..., Line]) -> None:

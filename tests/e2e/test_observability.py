@@ -11,7 +11,7 @@ import pytest
 from scripts.find_broker import FoundBroker
 from tests.support.broker import own_prefix
 from tests.support.dashboard import RULES, metrics_of, queries, rules
-from tests.support.line import Line, line_on
+from tests.support.line import Line, line_on, wait_settled
 from tests.support.prometheus_server import PrometheusServer, prometheus_server
 from tests.support.results_side import new_job_id, numbers
 from tests.support.scraped import Scrape
@@ -75,6 +75,7 @@ class Scene:
             self.line.collector.one(job)
         for job in large:
             self.line.collector.whole(job)
+        wait_settled(self.line)
 
     def _published(self, key: str, fields: Mapping[str, object]) -> str:
         """Publish a job with a timestamp, as producers should; return its id."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.results_side import new_job_id
 from tests.support.worker_process import wait_until
 
@@ -79,6 +79,7 @@ class TestAmqpTools:
 
     def test_a_bad_job_is_found_among_the_dead(self, line: Line) -> None:
         """With its body as it was."""
+        wait_settled(line)
         line.queues.drain("dead")
         shell(line, "amqp-publish", "-e", f"{line.producer.prefix}.jobs", "-r", "send", body=b"no {json}")
         assert b"no {json}" == get(line, f"{line.producer.prefix}.dead")

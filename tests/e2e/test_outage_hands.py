@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from tests.support.fleet import sample
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.results_side import numbers
 from tests.support.worker_process import WorkerProcess, wait_until
 
@@ -58,6 +58,7 @@ def accepted_at_last(line: Line, names: set[str]) -> None:
     line.gateway.clear_faults()
     wait_until(lambda: names <= with_outcome(line, "accepted"), "all the rest", AGAIN_WITHIN)
     assert dict.fromkeys(names, 1) == line.gateway.times("hung")
+    wait_settled(line)
     assert 0 == line.queues.count("dead")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.campaign import Campaign
-from tests.support.line import Line, metric
+from tests.support.line import Line, metric, wait_settled
 from tests.support.results_side import numbers
 from tests.support.worker_process import PASSWORD, wait_until
 
@@ -101,7 +101,7 @@ class TestOneJobIsRefused:
         (result,) = line.collector.whole(bad)
         assert ("send.failed", {"failed"}) == (result.key, set(result.outcomes.values()))
         assert {True} == {words in entry["error"]["detail"] for entry in result.body["recipients"]}
-        (dead,) = line.queues.drain("dead")
+        (dead,) = line.queues.wait_letters("dead")
         assert bad == json.loads(dead[2])["job_id"]
         assert words in dead[1].headers["x-iton-detail"]
         assert 2 == dead[1].headers["x-iton-attempts"]
@@ -168,4 +168,5 @@ class TestLookupsAreDown:
         wait_all(line, waiting, AGAIN_WITHIN)
         assert {"send.accepted"} == {one.key for one in line.collector.all}
         assert dict.fromkeys(numbers(60), 1) == line.gateway.times("offers")
+        wait_settled(line)
         assert 0 == line.queues.count("dead")

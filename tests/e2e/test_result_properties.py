@@ -6,7 +6,7 @@ import time
 import pika
 import pytest
 
-from tests.support.line import Line
+from tests.support.line import Line, wait_settled
 from tests.support.results_side import new_job_id, wait_message
 from tests.support.worker_process import wait_until
 
@@ -99,7 +99,7 @@ class TestReplyTo:
         job_id = new_job_id()
         line.producer.publish({"job_id": job_id, **JOBS["send"]}, reply_to=f"gone-{job_id}")
         assert "send.accepted" == line.collector.one(job_id).key
-        wait_until(lambda: line.queues.count("send") == 0, "the job is settled")
+        wait_settled(line)
         assert [] == [letter for letter in line.queues.drain("dead") if job_id.encode() in letter[2]]
 
     def test_direct_reply_to_works(self, line: Line) -> None:

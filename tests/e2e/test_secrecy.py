@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.support.line import Line, line_on
+from tests.support.line import Line, line_on, wait_settled
 from tests.support.results_side import new_job_id
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import PASSWORD, USERNAME, Workshop, wait_until
@@ -119,11 +119,12 @@ def _messages(line: Line) -> list[str]:
         line.producer.publish({"job_id": job_id, **fields}, key)
         line.collector.one(job_id)
     line.gateway.clear_faults()
+    wait_settled(line)
+    letters = [f"{key} {properties} {body!r}" for key, properties, body in line.queues.drain("dead")]
+    assert letters
     line.gateway.change(password="another")
     line.producer.send([ONE], TEXT)
     wait_until(lambda: line.worker.get("/readyz")[0] == 503, "paused")
-    letters = [f"{key} {properties} {body!r}" for key, properties, body in line.queues.drain("dead")]
-    assert letters
     return letters + [f"{one.key} {one.properties} {one.raw.decode()}" for one in line.collector.all]
 
 

@@ -5,20 +5,20 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import aio_pika
 from aio_pika.exceptions import DeliveryError
 
-from tests.support.results_side import Collector, Producer, Queues, Result, numbers
+from tests.support.results_side import WORK_QUEUES, Collector, Producer, Queues, Result, numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import NotInTimeError, wait_until
 
 _TOGETHER = 200
 _AGAIN = 0.2  # seconds
-WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts")
+_EMPTY_WITHIN = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,8 @@ class Campaign:
         return sorted(datetime.fromisoformat(one["at"]).timestamp() for one in self.gateway.sends(self.text))
 
     def reckoning(self, queues: Queues) -> Reckoning:
-        """Add up. For a moment at which nothing is under way any more."""
+        """Add up, when the queues are empty: what is delivered again is settled a moment after its result."""
+        self._wait_empty(queues)
         results = self._results()
         contents: dict[str, set[bytes]] = {}
         for one in results:
@@ -193,6 +194,11 @@ class Campaign:
             dead=queues.count("dead"),
             waiting=sum(queues.count(name) for name in WORK_QUEUES),
         )
+
+    @staticmethod
+    def _wait_empty(queues: Queues) -> None:
+        with suppress(NotInTimeError):  # then the sum says how many are left
+            wait_until(lambda: not any(map(queues.count, WORK_QUEUES)), "empty queues", _EMPTY_WITHIN)
 
     def _drawn(self) -> dict[str, str]:
         """Return the id that the gateway gave out last, by number."""

@@ -13,10 +13,9 @@ import pika.exceptions
 from tests.support.chaos_gateway import LocalGateway
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_steps import Moment
-from tests.support.results_side import open_channel
+from tests.support.results_side import WORK_QUEUES, open_channel
 from tests.support.worker_process import wait_until, worker_environment
 
-WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "account")
 PLAIN = "919876543210"
 _AWAY = (pika.exceptions.AMQPError, OSError)
 

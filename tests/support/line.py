@@ -4,9 +4,11 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.support.results_side import Collector, Producer, Queues
+from tests.support.results_side import WORK_QUEUES, Collector, Producer, Queues
 from tests.support.simulator_process import SimulatorProcess
-from tests.support.worker_process import WorkerProcess, Workshop
+from tests.support.worker_process import WorkerProcess, Workshop, wait_until
+
+IN_HAND = re.compile(r"^iton_worker_jobs_in_flight\{.*?\} (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,25 @@ def line_on(stack: ExitStack, workshop: Workshop, gateway: SimulatorProcess) -> 
     stack.callback(producer.close)
     collector = stack.enter_context(Collector(workshop.amqp_url, workshop.prefix))
     return Line(workshop, producer, collector, Queues(producer), gateway)
+
+
+def wait_settled(line: Line, within: float = 20.0) -> None:
+    """Wait until no job waits for a worker or is in the hands of one that runs.
+
+    A job's result is published before its dead letter, its log line and its counters are: for tests that
+    look at those, or for their absence.
+    """
+    wait_until(lambda: _nothing_waits(line) and _nothing_is_in_hand(line), "every job is settled", within)
+
+
+def _nothing_waits(line: Line) -> bool:
+    return not any(map(line.queues.count, WORK_QUEUES))
+
+
+def _nothing_is_in_hand(line: Line) -> bool:
+    running = (one for one in line.workshop.workers if one.exit_code is None)
+    metrics = (one.get("/metrics")[1] for one in running)
+    return all(IN_HAND.findall(text) and not any(map(float, IN_HAND.findall(text))) for text in metrics)
 
 
 def metric(line: Line, name: str, labels: str = "") -> float:

@@ -17,6 +17,7 @@ from tests.support.worker_process import wait_until
 Letter = tuple[str, pika.BasicProperties, bytes]
 """What was taken from a queue: routing key, properties, body."""
 KINDS = ("send", "delivery", "account")
+WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "account")
 _STEP = 0.02
 
 
@@ -213,6 +214,20 @@ class Queues:
             if method is None:
                 return taken
             taken.append((method.routing_key, properties, body))
+
+    def wait_letters(self, name: str, count: int = 1, within: float = 20.0) -> list[Letter]:
+        """Take what comes into ``<prefix>.<name>`` until that are *count* messages or more; return all.
+
+        A result is published before its job's dead letter is: one look right after it may see nothing.
+        """
+        taken: list[Letter] = []
+
+        def enough() -> bool:
+            taken.extend(self.drain(name))
+            return len(taken) >= count
+
+        wait_until(enough, f"{count} messages in {name}", within)
+        return taken
 
     def wait_dead(
         self, matches: Callable[[pika.BasicProperties, bytes], bool], within: float = 20.0

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.line import Line, metric
+from tests.support.line import Line, metric, wait_settled
 from tests.support.results_side import new_job_id, numbers, wait_message
 from tests.support.worker_process import wait_until
 
@@ -132,6 +132,7 @@ class TestDelayed:
         assert {ONE: 1} == line.gateway.times("later")
         assert dict.fromkeys(numbers(150), 1) == line.gateway.times("all later")
         assert 6 == line.gateway.calls("sendSMS")
+        wait_settled(line)
         assert [] == line.queues.drain("dead")
 
     def test_asking(self, line: Line) -> None:
