@@ -92,6 +92,10 @@ image: ## Build the container image iton-worker:VERSION; needs Docker
 bench: setup packages ## Measure the worker against what people would write instead; make bench ARGS=--quick
 	@$(PYTHON) -m bench $(ARGS)
 
+.PHONY: counts
+counts: setup packages ## Trace one job in the running worker: the functions of ours that it runs, in their order
+	@$(BIN)/python -m tests.counts
+
 .PHONY: chart
 chart: setup ## Check the Helm chart with its value sets, and pack it into dist/
 	@for values in helm/ci/*-values.yaml; do \

@@ -1,0 +1,52 @@
+"""One job at a time through the real worker, with all its calls recorded."""
+
+import sys
+import time
+from contextlib import ExitStack
+
+from tests.counts.recorder import ROOT
+from tests.counts.way import Recording, Span, Way, middle
+from tests.support.line import Line, line_on
+from tests.support.results_side import numbers
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.worker_process import Workshop
+
+WARMING = 5
+"""Jobs before those that count: connections are open then, and caches filled."""
+JOBS = 5
+IDLE = 4.0
+"""Seconds without a job, in which what runs by itself is seen."""
+AFTERWARDS = 0.5
+"""Seconds from a job's result to the next job, for what is left to do."""
+
+
+def traced_way(workshop: Workshop, gateway: SimulatorProcess) -> Way:
+    """Return the way of one job: one recipient, a text of its own, no question to the DND list.
+
+    Raises:
+        AssertionError: the worker did not end well.
+    """
+    calls = workshop.folder / "calls.json"
+    command = [sys.executable, "-m", "tests.counts.recorder", str(calls)]
+    with ExitStack() as stack:
+        worker = workshop.start_in(workshop.environment(PYTHONPATH=ROOT), command).wait_ready()
+        line = line_on(stack, workshop, gateway)
+        for number in range(WARMING):
+            _one_job(line, f"warming {number}")
+        idle = _span(IDLE)
+        jobs = [_one_job(line, f"traced {number}") for number in range(JOBS)]
+        assert 0 == worker.terminate(), worker.tail()
+    recording = Recording.read(calls)
+    return middle([recording.way(job, idle) for job in jobs])
+
+
+def _one_job(line: Line, text: str) -> Span:
+    begin = time.monotonic()
+    line.collector.one(line.producer.send(numbers(1), text, category="transactional"))
+    return Span(begin, _span(AFTERWARDS).end)
+
+
+def _span(seconds: float) -> Span:
+    begin = time.monotonic()
+    time.sleep(seconds)
+    return Span(begin, time.monotonic())
