@@ -345,7 +345,7 @@ CHECKS: dict[tuple[str, str], Callable[[Block, Stage], None]] = {
     ("README.md", 'import amqp from "amqplib";'): _node,
     ("README.md", '{"job_id": "order-1841", "part": 1, "parts": 1, "status": "a'): _result,
     ("docs/operations.md", "move() {  # QUEUE EXCHANGE; without an exchange into the que"): _shovel,
-    ("docs/simulator.md", "from worker.iton.simulator import SimulatorOptions, running_"): _python,
+    ("docs/simulator.md", "from worker.simulator import SimulatorOptions, running_"): _python,
     ("docs/tracing.md", "WORKER_TRACING=true"): _settings,
     ("docs/alerts.md", "# alertmanager.yml"): _yaml,
     ("docs/alerts.md", "# prometheus.yml"): _prometheus_config,

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from worker.iton.simulator.server import API_PATH
 from worker.settings import settings_table
+from worker.simulator.server import API_PATH
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "examples" / "compose"

@@ -10,9 +10,9 @@ import pytest
 from worker.domain.errors import AccountError, AccountTrouble, PermanentError, WorkerError
 from worker.iton.client import ItonGateway
 from worker.iton.dialect import Credentials, Dialect
-from worker.iton.simulator import ReplyForm, SimulatorOptions, Spelling, running_simulator
-from worker.iton.simulator.control import Control
 from worker.ports import TextMessage
+from worker.simulator import ReplyForm, SimulatorOptions, Spelling, running_simulator
+from worker.simulator.control import Control
 
 NUMBERS = [str(919876543200 + number) for number in range(1, 8)]
 MESSAGE = TextMessage(text="Ihr Code: 4711 & mehr\r\n+%", unicode=False, sender="ITONXX", params={})

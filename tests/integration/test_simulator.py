@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from scripts.free_ports import free_ports
-from worker.iton.simulator import RunningSimulator, running_simulator
+from worker.simulator import RunningSimulator, running_simulator
 
 PHONE = "919876543210"
 CREDENTIALS = {"username": "demo", "password": "demo"}
@@ -23,7 +23,7 @@ SEND = {**CREDENTIALS, "cmd": "sendSMS", "to": PHONE, "message": "Hello & नम
 PATIENCE = 10.0  # seconds until a condition that must come true counts as failed
 PROGRAM = """
 import sys
-from worker.iton.simulator import SimulatorOptions, serve
+from worker.simulator import SimulatorOptions, serve
 serve(SimulatorOptions(), port=int(sys.argv[1]))
 """
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tests.support.worker_process import PASSWORD, USERNAME
-from worker.iton.simulator import RunningSimulator, SimulatorOptions, running_simulator
+from worker.simulator import RunningSimulator, SimulatorOptions, running_simulator
 
 T = TypeVar("T")
 

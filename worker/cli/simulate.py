@@ -11,7 +11,7 @@ from worker.cli.terminal import EXIT_FAILED, complain, epilog
 from worker.cli.usage import none_of, pairs_of
 
 if TYPE_CHECKING:
-    from worker.iton.simulator import SimulatorOptions
+    from worker.simulator import SimulatorOptions
 
 EPILOG = epilog("""
 Examples:
@@ -41,7 +41,7 @@ def simulate_gateway(
     """
     import os
 
-    from worker.iton.simulator import serve
+    from worker.simulator import serve
 
     if list_options:
         _list()
@@ -62,7 +62,7 @@ def _options(chosen: Iterable[str]) -> "SimulatorOptions":
     from pydantic import ValidationError
 
     from worker.domain.plain_words import in_words
-    from worker.iton.simulator import SimulatorOptions
+    from worker.simulator import SimulatorOptions
 
     variables = {"username": "ITON_USERNAME", "password": "ITON_PASSWORD", "token": "ITON_API_TOKEN"}
     given: dict[str, object] = {
@@ -78,7 +78,7 @@ def _options(chosen: Iterable[str]) -> "SimulatorOptions":
 
 def _chosen(chosen: Iterable[str], secret: Iterable[str]) -> dict[str, object]:
     """Read NAME=VALUE; the value of a list is its items with commas between them."""
-    from worker.iton.simulator import SimulatorOptions
+    from worker.simulator import SimulatorOptions
 
     fields = SimulatorOptions.model_fields
     pairs: dict[str, object] = {}
@@ -96,7 +96,7 @@ def _chosen(chosen: Iterable[str], secret: Iterable[str]) -> dict[str, object]:
 
 def _list() -> None:
     from worker.cli.terminal import say_table
-    from worker.iton.simulator import SimulatorOptions
+    from worker.simulator import SimulatorOptions
 
     rows = [
         (name, _written(field.default), field.description or "")
@@ -110,9 +110,9 @@ def _written(default: object) -> str:
 
 
 def _start_logs(options: "SimulatorOptions") -> None:
-    from worker.iton.simulator import SimulatorOptions
     from worker.logs import configure_logs
     from worker.settings import load_settings
+    from worker.simulator import SimulatorOptions
 
     process = load_settings(credentials=False).process
     # The published default is no secret, and common enough a word.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.iton.simulator.gateway import SimulatedGateway
-from worker.iton.simulator.options import ReplyForm, SimulatorOptions, Spelling
-from worker.iton.simulator.wire import Call, Reply
+from worker.simulator.gateway import SimulatedGateway
+from worker.simulator.options import ReplyForm, SimulatorOptions, Spelling
+from worker.simulator.wire import Call, Reply
 
 PHONE = "919876543210"
 OTHER = "919876543211"

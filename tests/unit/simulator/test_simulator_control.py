@@ -5,8 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from worker.iton.simulator import Control, SimulatorOptions
-from worker.iton.simulator.wire import Call
+from worker.simulator import Control, SimulatorOptions
+from worker.simulator.wire import Call
 
 SEND = Call({"cmd": "sendSMS", "username": "demo", "password": "demo", "to": "919876543210", "message": "Hi"})
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from worker.iton.simulator.faults import Fault, FaultBook, FaultKind
-from worker.iton.simulator.wire import Call, Reply
+from worker.simulator.faults import Fault, FaultBook, FaultKind
+from worker.simulator.wire import Call, Reply
 
 REPLY = Reply(b"Remaining_Credits: 417", "text/html")
 

@@ -1,7 +1,7 @@
 """What the stand-in remembers stays bounded, and what it counts stays right."""
 
-from worker.iton.simulator.sends import Send, SendLog
-from worker.iton.simulator.tally import Tally
+from worker.simulator.sends import Send, SendLog
+from worker.simulator.tally import Tally
 
 
 def _a_send(log: SendLog, seq: int, numbers: int = 1) -> Send:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.iton.simulator.segments import count_segments, garble
+from worker.simulator.segments import count_segments, garble
 
 
 class TestCountSegments:

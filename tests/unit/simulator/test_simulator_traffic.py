@@ -2,8 +2,8 @@
 
 import asyncio
 
-from worker.iton.simulator.traffic import Traffic
-from worker.iton.simulator.wire import Call, Command
+from worker.simulator.traffic import Traffic
+from worker.simulator.wire import Call, Command
 
 CALL = Call({"cmd": "sendSMS", "username": "demo", "password": "hush", "to": "919876543210"}, "ITON hush")
 

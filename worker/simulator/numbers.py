@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.iton.simulator.options import Spelling
+from worker.simulator.options import Spelling
 
 _INDIAN = re.compile(r"(?:\+91|0091|91|0)?([6-9][0-9]{9})")
 _FOREIGN = re.compile(r"(?:\+|00)?((?!91)[1-9][0-9]{10,14})")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from worker.iton.simulator.control import Control
-from worker.iton.simulator.control_routes import PREFIX, ControlRoutes
-from worker.iton.simulator.options import SimulatorOptions
-from worker.iton.simulator.service import CallService
+from worker.simulator.control import Control
+from worker.simulator.control_routes import PREFIX, ControlRoutes
+from worker.simulator.options import SimulatorOptions
+from worker.simulator.service import CallService
 
 API_PATH = "/ItonSMSAPI/smsService/api/"
 _MAX_BODY = 2 << 20  # what Java servers accept of a form unless told otherwise

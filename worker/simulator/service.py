@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from worker.iton.simulator.calls import http_refusal, read_call
-from worker.iton.simulator.control import Control
-from worker.iton.simulator.faults import Fault, FaultKind
-from worker.iton.simulator.gateway import SimulatedGateway
-from worker.iton.simulator.wire import Call, Reply
+from worker.simulator.calls import http_refusal, read_call
+from worker.simulator.control import Control
+from worker.simulator.faults import Fault, FaultKind
+from worker.simulator.gateway import SimulatedGateway
+from worker.simulator.wire import Call, Reply
 
 _LOOK_FOR_THE_CLIENT = 0.25  # seconds; aiohttp does not wake a handler when its client hangs up
 _NOTHING = Reply(b"", "text/plain;charset=UTF-8")

@@ -8,8 +8,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from worker.domain.plain_words import in_words
-from worker.iton.simulator.control import Control
-from worker.iton.simulator.faults import Fault
+from worker.simulator.control import Control
+from worker.simulator.faults import Fault
 
 PREFIX = "/_control"
 _T = TypeVar("_T")

@@ -8,13 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from worker.iton.simulator import renderings, wire
-from worker.iton.simulator.numbers import PENDING, Listed, ends_in, fate, spell
-from worker.iton.simulator.options import ReplyForm, SimulatorOptions
-from worker.iton.simulator.segments import count_segments, garble
-from worker.iton.simulator.sends import Send, SendLog
-from worker.iton.simulator.tally import Tally
-from worker.iton.simulator.wire import Call, Command, RefusedError, Reply
+from worker.simulator import renderings, wire
+from worker.simulator.numbers import PENDING, Listed, ends_in, fate, spell
+from worker.simulator.options import ReplyForm, SimulatorOptions
+from worker.simulator.segments import count_segments, garble
+from worker.simulator.sends import Send, SendLog
+from worker.simulator.tally import Tally
+from worker.simulator.wire import Call, Command, RefusedError, Reply
 
 _NAMED = frozenset({"cmd", "username", "password", "to", "uniCode", "sender", "ids", "phoneNumbers"})
 _MAX_SENDER = 20

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from worker.iton.simulator.wire import Call, Command
+from worker.simulator.wire import Call, Command
 
 _RECENT_CALLS = 1000
 _SECRET = frozenset({"username", "password"})

@@ -9,10 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from worker.iton.simulator import wire
-from worker.iton.simulator.numbers import canonical
-from worker.iton.simulator.options import ContentType, Seconds
-from worker.iton.simulator.wire import Call, Reply
+from worker.simulator import wire
+from worker.simulator.numbers import canonical
+from worker.simulator.options import ContentType, Seconds
+from worker.simulator.wire import Call, Reply
 
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{0,2000}$")]

@@ -8,12 +8,12 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from worker.iton.simulator.faults import Fault, FaultBook
-from worker.iton.simulator.gateway import SimulatedGateway
-from worker.iton.simulator.options import SimulatorOptions
-from worker.iton.simulator.sends import Send
-from worker.iton.simulator.traffic import Traffic
-from worker.iton.simulator.wire import Command
+from worker.simulator.faults import Fault, FaultBook
+from worker.simulator.gateway import SimulatedGateway
+from worker.simulator.options import SimulatorOptions
+from worker.simulator.sends import Send
+from worker.simulator.traffic import Traffic
+from worker.simulator.wire import Command
 
 _HIDDEN = frozenset({"password", "token"})
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from worker.iton.simulator.numbers import ends_in, spell
-from worker.iton.simulator.options import ReplyForm, SimulatorOptions
-from worker.iton.simulator.sends import Send
-from worker.iton.simulator.wire import Reply
+from worker.simulator.numbers import ends_in, spell
+from worker.simulator.options import ReplyForm, SimulatorOptions
+from worker.simulator.sends import Send
+from worker.simulator.wire import Reply
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

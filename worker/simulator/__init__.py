@@ -4,11 +4,11 @@ Written from the gateway's public page alone and independent of the worker's own
 readings of that page meet in the tests. ``docs/simulator.md`` holds its rules and its control endpoint.
 """
 
-from worker.iton.simulator.control import Control
-from worker.iton.simulator.faults import Fault, FaultKind
-from worker.iton.simulator.options import ReplyForm, SimulatorOptions, Spelling
-from worker.iton.simulator.server import RunningSimulator, running_simulator, serve
-from worker.iton.simulator.wire import Command
+from worker.simulator.control import Control
+from worker.simulator.faults import Fault, FaultKind
+from worker.simulator.options import ReplyForm, SimulatorOptions, Spelling
+from worker.simulator.server import RunningSimulator, running_simulator, serve
+from worker.simulator.wire import Command
 
 __all__ = [
     "Command",

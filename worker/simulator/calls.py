@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from worker.iton.simulator.wire import MAX_REQUEST_LINE, Call
+from worker.simulator.wire import MAX_REQUEST_LINE, Call
 
 _METHODS = frozenset({"GET", "POST"})
 _FORM = "application/x-www-form-urlencoded"
