@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from types import TracebackType
+from typing import NamedTuple, Protocol, TypeVar
 
 from worker.domain.entry import MessageIds
 from worker.domain.errors import AccountTrouble
@@ -111,8 +112,7 @@ class Command(StrEnum):
     ACCOUNT = "account"
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """What a call is about: what several refused calls have in common may be all that is refused.
 
     Attributes:
@@ -122,6 +122,10 @@ class Subject:
 
     lasting: tuple[Hashable, ...] = ()
     keys: Sequence[str] = ()
+
+
+NOBODY = Subject()
+"""What concerns no one in particular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,16 @@ class Permit(Protocol):
         ...
 
 
+class Admittance(Protocol):
+    """A block in which one call may be made. Where nothing stands in the way, it is entered at once."""
+
+    def __aenter__(self) -> Awaitable[Permit]: ...
+
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Awaitable[bool | None]: ...
+
+
 class CallGate(Protocol):
     """Decides when the gateway may be called: outages, the rate limit, calls in flight."""
 
@@ -156,9 +170,7 @@ class CallGate(Protocol):
         """Tell whether one more call would start at once, and calls are not counted against a rate limit."""
         ...
 
-    def admit(
-        self, command: Command, *, urgent: bool, about: Subject | None = None
-    ) -> AbstractAsyncContextManager[Permit]:
+    def admit(self, command: Command, *, urgent: bool, about: Subject = NOBODY) -> Admittance:
         """Wait for leave to make one call and make it inside the block.
 
         The block's errors tell how the gateway is (``worker.domain.errors``); they pass through. One that is

@@ -1,17 +1,15 @@
 """The one door to the gateway: every call of every job passes it, and its end tells how the gateway is."""
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from functools import partial
-from math import ceil
+from typing import Any
 
-from worker.admission.call_limit import CallLimit
 from worker.admission.circuit import CircuitPolicy
 from worker.admission.leave import Leave
 from worker.admission.line import Line
 from worker.admission.pause import Pause
-from worker.admission.rate_limiter import RateLimiter
+from worker.admission.room import Bounds, Room
 from worker.admission.standing import Ask, Listeners, Standing
 from worker.domain.errors import (
     AccountError,
@@ -20,29 +18,11 @@ from worker.domain.errors import (
     PermanentError,
     TransientError,
 )
-from worker.ports import Clock, Command, Subject
+from worker.ports import NOBODY, Clock, Command, Subject
 
 _SILENT = 5.0  # seconds without any answer after which calls under way may be lost
 _SLOWER = 4  # times what a slow call takes as a rule, where that is longer
 _LOOK = 1.0  # seconds between two looks, while somebody waits
-_SHARE = 0.2  # of few calls, as far as so many are kept for urgent ones at all
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How many calls may be made.
-
-    Attributes:
-        limit: in flight.
-        limiter: a second.
-        most: in flight, whatever the limit finds.
-        urgent: of these, never taken by bulk work; fewer while there are few.
-    """
-
-    limit: CallLimit
-    limiter: RateLimiter
-    most: int
-    urgent: int
 
 
 class Admission:
@@ -57,9 +37,6 @@ class Admission:
         ask: whether a command works; see `Standing`.
         ledger: the pause while the ledger cannot be written.
         listeners: for log and metrics.
-
-    Attributes:
-        in_flight: calls that have leave.
     """
 
     def __init__(
@@ -72,7 +49,7 @@ class Admission:
         ledger: Pause,
         listeners: Listeners | None = None,
     ) -> None:
-        self._bounds = bounds
+        self._room = Room(bounds)
         self._limit, self._limiter = bounds.limit, bounds.limiter
         self._clock = clock
         self._ledger = ledger
@@ -83,16 +60,18 @@ class Admission:
             listeners=listeners or Listeners(),
             on_closed=self._send_back,
             on_open=self._let_in,
-            on_restored=self._begin_anew,
+            on_restored=self._room.begin_anew,
         )
         self._line: Line[Leave] = Line()
-        self._counted = self._bulk = 0  # of those that have leave: all since the last outage, and bulk ones
-        self._outages = 0
-        self._flying: Counter[Command] = Counter()
-        self._heard: dict[Command, float] = {}  # when a call ended, or the first under way began
+        self._flying = dict.fromkeys(Command, 0)
+        self._heard = dict.fromkeys(Command, 0.0)  # when a call ended, or the first under way began
         self._stopped = False
         self._look: asyncio.Task[None] | None = None
-        self.in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have leave."""
+        return self._room.in_flight
 
     @property
     def limit(self) -> int:
@@ -102,7 +81,7 @@ class Admission:
     @property
     def waiting(self) -> int:
         """How many wait for leave."""
-        return len(self._line)
+        return self._line.length
 
     @property
     def paused_for(self) -> tuple[str, ...]:
@@ -126,23 +105,31 @@ class Admission:
 
     def has_room(self, *, urgent: bool) -> bool:
         """Tell whether one more call would start at once and keep no other from starting."""
-        return not self._limiter.limits and not self._line and self._fits(urgent=urgent)
+        return not self._limiter.limits and not self._line.length and self._room.fits(urgent=urgent)
 
-    def admit(self, command: Command, *, urgent: bool, about: Subject | None = None) -> Leave:
+    def admit(self, command: Command, *, urgent: bool, about: Subject = NOBODY) -> Leave:
         """Return leave to make one call inside the block; see the port."""
-        return Leave(self, command, about or Subject(), urgent=urgent)
+        return Leave(self, command, about, urgent=urgent)
+
+    def take(self, leave: Leave) -> bool:
+        """Grant *leave* if nothing stands in the way, as nearly always; tell whether it is granted."""
+        command, standing = leave.command, self._standing
+        if self._line.length or self._stopped:
+            return False
+        fits = standing.is_closed(command) and self._room.fits(urgent=leave.urgent)
+        if not (fits or standing.tries(command)) or not self._limiter.take():
+            return False
+        self._grant(leave)
+        return True
 
     async def enter(self, leave: Leave) -> None:
-        """Grant *leave*, now or when it is its turn.
+        """Grant *leave* when it is its turn.
 
         Raises:
             GatewayAwayError: the gateway is away, or the worker stops; the job goes back.
         """
         if away := self._away(leave):
             raise away
-        if not self._line and self._goes(leave):
-            self._grant(leave)
-            return
         self._line.enter(leave)
         self._let_in()
         if leave.granted:
@@ -160,30 +147,38 @@ class Admission:
                 self._standing.unused(leave)
             raise
 
-    async def left(self, leave: Leave, error: BaseException | None) -> None:
-        """Take *leave* back, learn from how its call ended, and mark an *error* that is not the job's own."""
-        standing = self._standing
+    def left(self, leave: Leave, error: BaseException | None) -> Coroutine[Any, Any, None] | None:
+        """Take *leave* back and learn from how its call ended.
+
+        Returns:
+            What marks an *error* that is not the job's own, where that must be found out first.
+        """
         if leave.made if error is None else isinstance(error, PermanentError):
-            standing.served(leave)
+            self._standing.served(leave)
             self._give_back(leave)
-            return
+            return None
         self._give_back(leave)
+        if isinstance(error, AccountError):
+            return self._judged(leave, self._standing.refused(leave, error))
+        if not isinstance(error, TransientError | OutcomeUncertainError):
+            self._standing.unused(leave)
+        elif not self._is_one_too_many(leave, error):
+            return self._judged(leave, self._standing.failed(leave, error))
+        return None
+
+    async def _judged(self, leave: Leave, judging: Coroutine[Any, Any, None]) -> None:
         try:
-            if isinstance(error, AccountError):
-                await standing.refused(leave, error)
-            elif not isinstance(error, TransientError | OutcomeUncertainError):
-                standing.unused(leave)
-            elif not self._is_one_too_many(leave, error):
-                await standing.failed(leave, error)
+            await judging
         except asyncio.CancelledError:
-            standing.unused(leave)  # nobody waits for the answer any more; the next in line tries
+            self._standing.unused(leave)  # nobody waits for the answer any more; the next in line tries
             raise
 
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         """Learn from each call how long the gateway took."""
         if outcome == "ok":
-            self._limit.served(command, seconds, full=bool(self._line) or self._counted >= self.limit)
-            self._let_in()
+            self._limit.served(command, seconds, full=self._line.length > 0 or self._room.is_full)
+            if self._line.length:
+                self._let_in()
 
     def ledger_failed(self) -> None:
         """Say that sends stand still until the ledger can be written."""
@@ -222,7 +217,7 @@ class Admission:
 
     def _let_in(self) -> None:
         """Grant leave to as many as may go."""
-        while leave := self._next():
+        while self._line.length and (leave := self._next()):
             if not self._limiter.take():
                 self._limiter.when_there_is_one(self._let_in)
                 return
@@ -232,34 +227,12 @@ class Admission:
     def _next(self) -> Leave | None:
         """Return who goes next. A trial needs no room: what hung in the outage may have all of it."""
         leave = self._line.first(self._standing.passes)
-        if leave and not self._fits(urgent=leave.urgent):
+        if leave and not self._room.fits(urgent=leave.urgent):
             return self._line.first(self._standing.tries)
         return leave
 
-    def _goes(self, leave: Leave) -> bool:
-        """Take what one more call needs, if it may go at once."""
-        command = leave.command
-        fits = self._standing.is_closed(command) and self._fits(urgent=leave.urgent)
-        return (fits or self._standing.tries(command)) and self._limiter.take()
-
-    def _begin_anew(self) -> None:
-        """An outage is over: begin with few calls, and count on no end of those that hung."""
-        self._limit.restart()
-        self._outages += 1
-        self._counted = self._bulk = 0
-
-    def _fits(self, *, urgent: bool) -> bool:
-        limit = self._limit.value
-        if self._counted >= limit:
-            return False
-        share = max(self._bounds.urgent * limit / self._bounds.most, limit * _SHARE)
-        return urgent or self._bulk < max(limit - min(self._bounds.urgent, ceil(share)), 1)
-
     def _grant(self, leave: Leave) -> None:
-        self.in_flight += 1
-        self._counted += 1
-        self._bulk += not leave.urgent
-        leave.granted, leave.outages = True, self._outages
+        self._room.enter(leave)
         self._standing.begins(leave)
         self._flying[leave.command] += 1
         if self._flying[leave.command] == 1:
@@ -268,19 +241,17 @@ class Admission:
             leave.turn.set_result(None)
 
     def _give_back(self, leave: Leave) -> None:
-        self.in_flight -= 1
-        if leave.outages == self._outages:
-            self._counted -= 1
-            self._bulk -= not leave.urgent
-        leave.granted = False
+        self._room.leave(leave)
         self._flying[leave.command] -= 1
         self._heard[leave.command] = self._clock.elapsed()
-        self._standing.ends(leave)
-        self._let_in()
+        if leave.on_trial:
+            self._standing.trial_ends(leave.command)
+        if self._line.length:
+            self._let_in()
 
     async def _while_somebody_waits(self) -> None:
         """Have those who wait not wait for the time limits of calls that a gateway has forgotten."""
-        while self._line:
+        while self._line.length:
             await self._clock.sleep(_LOOK)
             for command in Command:
                 if self._is_silent(command):

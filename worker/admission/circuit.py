@@ -1,7 +1,7 @@
 """Whether a command of the gateway works, and whose trouble it is when it fails. Knows no waiting."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,8 +64,7 @@ class Circuit:
         self.state = CircuitState.CLOSED
         if about.keys:
             self.good = about.keys[0]
-        for one in about.lasting:
-            _remember(self._known, one)
+        _remember(self._known, about.lasting)
         if self._turned_away:
             for one in _own(about):
                 self._turned_away.pop(one, None)
@@ -78,8 +77,7 @@ class Circuit:
         """
         sender_known = all(one in self._known for one in about.lasting[:1])
         again = any(one in self._turned_away for one in _own(about))
-        for one in _own(about):
-            _remember(self._turned_away, one)
+        _remember(self._turned_away, _own(about))
         return self.state is CircuitState.CLOSED and sender_known and not again
 
     def failed(self, about: Subject, *, now: float, retry_after: float | None = None) -> bool:
@@ -148,8 +146,9 @@ def _own(about: Subject) -> tuple[Hashable, ...]:
     return (*about.lasting[1:], *about.keys[:1])
 
 
-def _remember(memory: OrderedDict[Hashable, None], one: Hashable) -> None:
-    memory[one] = None
-    memory.move_to_end(one)
-    if len(memory) > _REMEMBERED:
-        memory.popitem(last=False)
+def _remember(memory: OrderedDict[Hashable, None], several: Iterable[Hashable]) -> None:
+    for one in several:
+        memory[one] = None
+        memory.move_to_end(one)
+        if len(memory) > _REMEMBERED:
+            memory.popitem(last=False)

@@ -1,8 +1,9 @@
 """Leave to make one call."""
 
 import asyncio
+from collections.abc import Awaitable, Coroutine, Generator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol
 
 from worker.ports import Command, Subject
 
@@ -10,17 +11,34 @@ from worker.ports import Command, Subject
 class Grants(Protocol):
     """Who grants leave and takes it back."""
 
+    def take(self, leave: "Leave") -> bool:
+        """Grant *leave* if nothing stands in the way; tell whether it is granted."""
+        ...
+
     async def enter(self, leave: "Leave") -> None:
         """Return when *leave* is granted."""
         ...
 
-    async def left(self, leave: "Leave", error: BaseException | None) -> None:
-        """Take it back; *error*: with which the call ended."""
+    def left(self, leave: "Leave", error: BaseException | None) -> Coroutine[Any, Any, None] | None:
+        """Take it back; *error*: with which the call ended. What is returned finds out whose it is."""
         ...
+
+
+class _Nothing:
+    """What there is to wait for at the end of most calls."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+_NOTHING = _Nothing()
 
 
 class Leave:
     """Owned by the block that it was asked for in, and given back by its end, whatever that is.
+
+    Where nothing stands in the way, the block is entered and left without a coroutine.
 
     Attributes:
         granted: whether it counts among the calls in flight.
@@ -58,11 +76,19 @@ class Leave:
         """Say that no call was made, so that nothing is concluded from the block's end."""
         self.made = False
 
-    async def __aenter__(self) -> Self:
+    def __aenter__(self) -> "Awaitable[Leave]":
+        return self if self._grants.take(self) else self._entered()
+
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Awaitable[None]:
+        return self._grants.left(self, error) or _NOTHING
+
+    def __await__(self) -> "Generator[None, None, Leave]":
+        """Return it as it is: granted leave has nothing to wait for."""
+        return self
+        yield
+
+    async def _entered(self) -> "Leave":
         await self._grants.enter(self)
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._grants.left(self, error)

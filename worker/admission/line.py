@@ -25,33 +25,31 @@ W = TypeVar("W", bound=Waits)
 
 
 class Line(Generic[W]):
-    """One line; those whose command does not pass are passed over and keep their place."""
+    """One line; those whose command does not pass are passed over and keep their place.
+
+    Attributes:
+        length: how many wait.
+    """
 
     def __init__(self) -> None:
         self._numbers = count()
-        self._length = 0
+        self.length = 0
         self._waiting: dict[tuple[bool, Command], dict[W, int]] = {
             (urgent, command): {} for urgent in (True, False) for command in Command
         }
 
-    def __bool__(self) -> bool:
-        return self._length > 0
-
     def __iter__(self) -> Iterator[W]:
         return iter([one for some in self._waiting.values() for one in some])
-
-    def __len__(self) -> int:
-        return self._length
 
     def enter(self, who: W) -> None:
         """Take the last place."""
         self._waiting[who.urgent, who.command][who] = next(self._numbers)
-        self._length += 1
+        self.length += 1
 
     def leave(self, who: W) -> None:
         """Give the place up; without effect on one who has none."""
         if self._waiting[who.urgent, who.command].pop(who, None) is not None:
-            self._length -= 1
+            self.length -= 1
 
     def first(self, passes: Callable[[Command], bool]) -> W | None:
         """Return who goes next of those whose command *passes*."""

@@ -13,7 +13,7 @@ import structlog
 from worker.admission.circuit import Circuit, CircuitPolicy, CircuitState
 from worker.admission.leave import Leave
 from worker.domain.errors import AccountError, AccountTrouble, TransientError, WorkerError
-from worker.ports import Clock, Command, ProbeAnswer, Subject
+from worker.ports import NOBODY, Clock, Command, ProbeAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class Standing:
         self._on_open = on_open
         self._on_restored = on_restored
         self._circuits = {command: Circuit(policy) for command in Command}
-        self._served_began: dict[Command, float] = {}
+        self._served_began = dict.fromkeys(Command, -1.0)
         self._account_answers = False
         self._questions: dict[Command, _Question] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -102,7 +102,8 @@ class Standing:
     def tries(self, command: Command) -> bool:
         """Tell whether a trial may go out now."""
         circuit = self._circuits[command]
-        return circuit.state is CircuitState.TRIAL and circuit.passes(now=self._clock.elapsed())
+        on_trial = circuit.state is CircuitState.TRIAL and self.trouble is None
+        return on_trial and circuit.passes(now=self._clock.elapsed())
 
     def turned_away(self, leave: Leave) -> bool:
         """The gateway had no room for a call; tell whether that says how many it takes."""
@@ -117,10 +118,9 @@ class Standing:
             circuit.begin_trial(now=leave.began)
             self._look_out()
 
-    def ends(self, leave: Leave) -> None:
-        """The call is over, however."""
-        if leave.on_trial:
-            self._circuits[leave.command].trials -= 1
+    def trial_ends(self, command: Command) -> None:
+        """A trial is over, however."""
+        self._circuits[command].trials -= 1
 
     def unused(self, leave: Leave) -> None:
         """No call was made, or nobody knows how it ended."""
@@ -134,8 +134,9 @@ class Standing:
         circuit = self._circuits[command]
         was = circuit.state
         circuit.served(leave.about)
-        self._account_answers |= command is Command.ACCOUNT
-        self._served_began[command] = max(self._served_began.get(command, 0.0), leave.began)
+        self._served_began[command] = max(self._served_began[command], leave.began)
+        if command is Command.ACCOUNT:
+            self._account_answers = True
         if was is not CircuitState.CLOSED:
             self._on_restored()
             self._tell.on_circuit(command, True)  # noqa: FBT003 - as the listener is declared
@@ -143,12 +144,12 @@ class Standing:
 
     async def failed(self, leave: Leave, error: WorkerError) -> None:
         """The gateway did not serve a call; where that is no job's own trouble, *error* does not count."""
-        if self._served_began.get(leave.command, -1.0) > leave.began:
+        if self._served_began[leave.command] > leave.began:
             return  # one that went out later was served: this says nothing of the gateway
         circuit = self._circuits[leave.command]
         retry_after = error.retry_after if isinstance(error, TransientError) else None
         # Silence is about nobody: if it were a text's, all jobs that have it would be called, and lost.
-        about = leave.about if isinstance(error, TransientError) else Subject()
+        about = leave.about if isinstance(error, TransientError) else NOBODY
         enough = circuit.failed(about, now=self._clock.elapsed(), retry_after=retry_after)
         if leave.on_trial and circuit.state is not CircuitState.CLOSED:
             error.counts = False
@@ -199,7 +200,7 @@ class Standing:
         trouble = answer.trouble
         if trouble is AccountTrouble.CREDITS and error.trouble is not trouble:
             trouble = None  # it answers, and has another trouble than this call met
-        others_served = self._served_began.get(command, now) > now
+        others_served = self._served_began[command] > now
         if others_served or (answer.answered and trouble is None):
             if leave.on_trial:
                 self.served(leave)  # the gateway is there, and does not like this one
@@ -273,7 +274,7 @@ class Standing:
             circuit.answers(now=now, blind=not answer.answered)
             if answer.answered and command is Command.ACCOUNT and circuit.state is CircuitState.TRIAL:
                 # It is the question itself.
-                circuit.served(Subject())
+                circuit.served(NOBODY)
                 self._tell.on_circuit(command, True)  # noqa: FBT003 - as the listener is declared
 
     async def _asked(self, command: Command, since: float) -> ProbeAnswer:

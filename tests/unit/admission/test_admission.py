@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.fakes import FakeClock, settled
-from worker.admission.admission import Admission, Bounds
+from worker.admission.admission import Admission
 from worker.admission.call_limit import CallLimit
 from worker.admission.circuit import CircuitPolicy
 from worker.admission.leave import Leave
 from worker.admission.pause import Pause
 from worker.admission.rate_limiter import RateLimiter
+from worker.admission.room import Bounds
 from worker.admission.standing import Listeners
 from worker.domain.errors import (
     AccountError,
@@ -80,6 +81,12 @@ class Door:
             ),
         )
 
+    @property
+    def out(self) -> tuple[int, int, int]:
+        """Calls that have leave; those of them that are counted, and the bulk ones of these."""
+        room = self.admission._room
+        return room.in_flight, room.counted, room.bulk
+
     async def ask(self, command: Command, key: str | None) -> ProbeAnswer:
         """Answer a probe."""
         self.asked.append((command, key))
@@ -141,6 +148,18 @@ class TestLeave:
         await door.fail(PermanentError("text_refused", "x"))
         with pytest.raises(ZeroDivisionError):
             await door.call(ZeroDivisionError())
+        assert (0, 0) == (door.admission.in_flight, door.admission.waiting)
+
+    async def test_where_nothing_stands_in_the_way_there_is_nothing_to_await(self) -> None:
+        """Neither before the call nor after it: nearly every call is one of these."""
+        door = Door()
+        leave = door.admission.admit(Command.SEND, urgent=False, about=job())
+        assert leave is leave.__aenter__()
+        assert 1 == door.admission.in_flight
+        assert leave is await leave
+        end = leave.__aexit__(None, None, None)
+        assert not asyncio.iscoroutine(end)
+        await end
         assert (0, 0) == (door.admission.in_flight, door.admission.waiting)
 
     async def test_a_waiter_that_is_cancelled_takes_none_with_it(self) -> None:
@@ -205,7 +224,7 @@ class TestLeave:
         assert not last.cancelled()
         assert last.exception() is None
         assert (0, 0) == (door.admission.in_flight, door.admission.waiting)
-        assert (0, 0) == (door.admission._bulk, len(list(door.admission._line)))
+        assert (0, 0) == (door.admission._room.bulk, len(list(door.admission._line)))
         door.admission.close()
         await settled()
 
@@ -370,7 +389,11 @@ class TestOutage:
         assert {None} == {task.exception() for task in others}
         assert not any(task.done() for task in swallowed)
         await door.clock.run(asyncio.gather(*swallowed, return_exceptions=True))
-        assert (0, 0, 0) == (door.admission.in_flight, door.admission._counted, door.admission._bulk)
+        assert (0, 0, 0) == (
+            door.admission.in_flight,
+            door.admission._room.counted,
+            door.admission._room.bulk,
+        )
         assert door.admission.passes(Command.SEND)
 
     async def test_where_it_still_hangs_nobody_else_is_sent_after_them(self) -> None:
@@ -383,7 +406,11 @@ class TestOutage:
         await door.clock.advance(10)
         assert {GatewayAwayError} == {type(task.exception()) for task in others}
         await door.clock.run(asyncio.gather(*swallowed, return_exceptions=True))
-        assert (0, 0, 0) == (door.admission.in_flight, door.admission._counted, door.admission._bulk)
+        assert (0, 0, 0) == (
+            door.admission.in_flight,
+            door.admission._room.counted,
+            door.admission._room.bulk,
+        )
 
     async def test_a_gateway_that_is_merely_slow_has_swallowed_nothing(self) -> None:
         """Four times as long as a slow call of its takes as a rule is not too long."""
@@ -453,7 +480,11 @@ class TestOutage:
         assert [True] + 5 * [False] == [task.result() for task in others]
         assert 4 == door.admission.in_flight
         await door.clock.run(asyncio.gather(*hung))
-        assert (0, 0, 0) == (door.admission.in_flight, door.admission._counted, door.admission._bulk)
+        assert (0, 0, 0) == (
+            door.admission.in_flight,
+            door.admission._room.counted,
+            door.admission._room.bulk,
+        )
 
     async def test_one_command_stops_no_other(self) -> None:
         """A lookup that fails for everybody lets sends go on, and says so."""
