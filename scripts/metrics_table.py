@@ -4,7 +4,8 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from worker.metrics.catalogue import CATALOGUE, Spec
+from worker.metrics.catalogue import CATALOGUE
+from worker.metrics.spec import Spec
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 BEGIN = "<!-- metrics: begin (made by python -m scripts.metrics_table) -->\n"

@@ -47,15 +47,15 @@ class Admitting:
             ),
             listeners=Listeners(self._circuit, self._account),
         )
-        self.metrics.calls_in_flight_from(lambda: admission.in_flight)
-        self.metrics.calls_limit_from(lambda: admission.limit)
+        self.metrics.calls.in_flight.set_function(lambda: admission.in_flight)
+        self.metrics.calls.limit.set_function(lambda: admission.limit)
         falls = gateway.min_calls < gateway.max_calls
-        self.metrics.calls_limit_falls_to(gateway.min_calls if falls else 0)
+        self.metrics.calls.floor.set(gateway.min_calls if falls else 0)
         return admission
 
     def _circuit(self, command: Command, closed: bool) -> None:  # noqa: FBT001 - as the listener is declared
         log.warning("circuit.changed", command=command.value, state="closed" if closed else "open")
-        self.metrics.breaker_changed(command.value, is_open=not closed)
+        self.metrics.standing.breaker_open[command].set(not closed)
 
     def _account(self, trouble: AccountTrouble | None) -> None:
         self._noted(*AccountTrouble)(trouble)
@@ -69,6 +69,6 @@ class Admitting:
             else:
                 log.info("intake.resumed", after=" or ".join(causes))
             for known in causes:
-                self.metrics.intake_paused(known, paused=known == cause)
+                self.metrics.standing.paused[known].set(known == cause)
 
         return changed

@@ -68,7 +68,7 @@ class Assembly:
 
     def parts(self) -> Parts:
         """Return what the process runs."""
-        self.metrics.credits_low_below(self.settings.credits.low)
+        self.metrics.credits.low_threshold.set(self.settings.credits.low)
         self._show()
         return Parts(
             consumer=self.consumer,
@@ -122,7 +122,7 @@ class Assembly:
     @cached_property
     def gateway(self) -> ItonGateway:
         """The client of the account."""
-        observers = Observers(on_call=self._called, on_unasked=self.metrics.unasked)
+        observers = Observers(on_call=self._called, on_unasked=self.metrics.calls.count_unasked)
         return gateway_of(self.settings, observers, transport=self.given.transport, clock=self.clock)
 
     @cached_property
@@ -154,7 +154,7 @@ class Assembly:
     @cached_property
     def publisher(self) -> BrokerPublisher:
         """The way out to the broker."""
-        return publisher_of(self.settings, self.clock, on_refused=self.metrics.published)
+        return publisher_of(self.settings, self.clock, on_refused=self.metrics.broker.count)
 
     @cached_property
     def crew(self) -> Crew:
@@ -224,7 +224,8 @@ class Assembly:
         return Readiness(not reasons, reasons)
 
     def _called(self, command: str, outcome: str, seconds: float) -> None:
-        self.metrics.call_ended(command, outcome, seconds)
+        self.metrics.calls.ended[command, outcome].inc()
+        self.metrics.calls.took[command].observe(seconds)
         self.admission.answered(command, outcome, seconds)
 
     @cached_property
@@ -235,7 +236,7 @@ class Assembly:
         try:
             disposition = await self._dispatch(delivery)
         except Exception:
-            self.metrics.crashed()
+            self.metrics.jobs.crashes.inc()
             raise
         self.observer.disposed(disposition)
         return disposition
@@ -244,14 +245,14 @@ class Assembly:
         """Have a scrape ask for what changes all the time."""
         metrics, consumer, publisher = self.metrics, self.consumer, self.publisher
         for lane in Lane:
-            metrics.consumers_up_from(lane.value, partial(consumer.consumes, lane))
-            metrics.jobs_in_flight_from(lane.value, partial(_in_flight, consumer, lane))
-            metrics.prefetch_from(lane.value, partial(consumer.prefetch, lane))
-        metrics.oldest_job_from(lambda: consumer.oldest)
-        metrics.publisher_up_from(lambda: publisher.state.up)
-        metrics.ready_from(lambda: self.readiness().ready)
+            metrics.broker.consumer_up[lane].set_function(partial(consumer.consumes, lane))
+            metrics.jobs.in_flight[lane].set_function(partial(_in_flight, consumer, lane))
+            metrics.jobs.prefetch[lane].set_function(partial(consumer.prefetch, lane))
+        metrics.jobs.oldest.set_function(lambda: consumer.oldest)
+        metrics.broker.publisher_up.set_function(lambda: publisher.state.up)
+        metrics.process.ready.set_function(lambda: self.readiness().ready)
         for name in publisher.depths.names:
-            metrics.queue_messages_from(name, partial(publisher.depths.of, name))
+            metrics.broker.queue_messages[name].set_function(partial(publisher.depths.of, name))
 
     def _ledger_failed(self) -> None:
         self.admission.ledger_failed()
@@ -277,7 +278,7 @@ class Assembly:
 
     def _begin_drain(self) -> None:
         self.last_spans.stop_began()
-        self.metrics.drains()
+        self.metrics.process.draining.set(1)
         self.admission.stop()
 
     async def _stop_probes(self) -> None:

@@ -6,6 +6,8 @@ from itertools import product
 from schemas.channels import RESULT_KIND_OF_JOB, JobKind
 from schemas.failures import FailureCode
 from schemas.outcomes import Outcome
+from worker.domain.messages import Lane
+from worker.ports import Command
 
 OTHER = "other"
 
@@ -15,10 +17,10 @@ _UNSETTLED = ("delayed", "returned")
 _UNASKED_RESULTS = {"low"}  # a result that no job has
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
-COMMANDS = ("sendSMS", "check_DNDnumber", "message_status", "account")
-KEYED_COMMANDS = COMMANDS[:3]
+COMMANDS = tuple(command.value for command in Command)
+KEYED_COMMANDS = tuple(word for word in COMMANDS if word != Command.ACCOUNT)
 CALL_CLASSES = ("ok", "permanent", "transient", "uncertain", "account", "cancelled")
-LANES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "account")
+LANES = tuple(lane.value for lane in Lane)
 QUEUES = (*LANES, "delay", "dead", "results.unrouted")
 RETRIES = ("call", "delay", "requeue")
 PAUSES = ("credentials", "credits", "ledger")

@@ -28,17 +28,18 @@ class MeasuredGateway:
 
     async def send(self, message: TextMessage, recipients: Sequence[str]) -> MessageIds:
         """As the port says."""
-        self.metrics.call_filled(Command.SEND.value, len(recipients))
+        self.metrics.calls.keys[Command.SEND].observe(len(recipients))
         return await self.gateway.send(message, recipients)
 
     async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:
         """As the port says."""
-        self.metrics.call_filled(Command.DND.value, len(recipients))
+        self.metrics.calls.keys[Command.DND].observe(len(recipients))
         answers = await self.gateway.check_dnd(recipients)
         listed = sum(answers.values())
-        self.metrics.dnd_answered(
-            listed=listed, clear=len(answers) - listed, silent=len(recipients) - len(answers)
-        )
+        said = self.metrics.dnd.answers
+        said["listed"].inc(listed)
+        said["clear"].inc(len(answers) - listed)
+        said["silent"].inc(len(recipients) - len(answers))
         return answers
 
     def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -47,7 +48,7 @@ class MeasuredGateway:
 
     async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
         """As the port says."""
-        self.metrics.call_filled(Command.STATUS.value, len(message_ids))
+        self.metrics.calls.keys[Command.STATUS].observe(len(message_ids))
         return await self.gateway.message_status(message_ids)
 
     async def account(self) -> Decimal:
@@ -96,12 +97,12 @@ class MeasuredCopies(Generic[R_contra]):
     async def publish_dead(self, received: R_contra, why: DeadLetter) -> None:
         """As the publisher does."""
         await _measured(self.metrics, "dead", self.copying.publish_dead(received, why))
-        self.metrics.dead_lettered(why.reason)
+        self.metrics.jobs.dead_letters[why.reason].inc()
 
     async def publish_delay(self, received: R_contra, wait: Delay) -> None:
         """As the publisher does."""
         await _measured(self.metrics, "delay", self.copying.publish_delay(received, wait))
-        self.metrics.retried("delay")
+        self.metrics.jobs.retries["delay"].inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,10 @@ class MeasuredLedger:
             self._failed(operation, error)
             raise
         finally:
-            self.metrics.ledger_took(operation, time.perf_counter() - started)
+            self.metrics.ledger.took[operation].observe(time.perf_counter() - started)
 
     def _failed(self, operation: str, error: LedgerUnavailableError) -> None:
-        self.metrics.ledger_failed(operation)
+        self.metrics.ledger.failures[operation].inc()
         self.on_failure(error)
 
 
@@ -160,7 +161,7 @@ async def _measured(metrics: Metrics, exchange: str, publishing: Awaitable[None]
     try:
         await publishing
     except BrokerUnavailableError as error:
-        metrics.published(exchange, "returned" if error.code == "unroutable" else "failed")
+        metrics.broker.count(exchange, "returned" if error.code == "unroutable" else "failed")
         raise
-    metrics.published(exchange, "confirmed")
-    metrics.confirm_took(time.perf_counter() - started)
+    metrics.broker.publishes[exchange, "confirmed"].inc()
+    metrics.broker.confirm_took.observe(time.perf_counter() - started)

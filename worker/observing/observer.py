@@ -21,49 +21,52 @@ class MetricsObserver:
 
     def job_taken(self, delivery: Delivery) -> None:
         """Measure the wait in the queue; a round through a delay queue is none."""
+        jobs = self.metrics.jobs
         if delivery.redelivered:
-            self.metrics.redelivered()
+            jobs.redeliveries.inc()
         if delivery.published_at is not None and not delivery.attempts:
-            self.metrics.job_waited(delivery.lane.value, self._since(delivery.published_at))
+            jobs.waited[delivery.lane].observe(self._since(delivery.published_at))
 
     def job_ended(self, delivery: Delivery, summary: JobSummary, *, seconds: float) -> None:
         """Count the job and its recipients, and measure it."""
-        lane = delivery.lane.value
-        self.metrics.job_settled(summary.kind, summary.result)
+        jobs, lane = self.metrics.jobs, delivery.lane
+        jobs.decided[summary.kind, summary.result].inc()
         if summary.result not in _COMES_BACK:
-            self.metrics.job_took(lane, seconds)
+            jobs.took[lane].observe(seconds)
         if delivery.published_at is not None and summary.result not in _WITHOUT_RESULT:
-            self.metrics.job_lasted(lane, self._since(delivery.published_at))
+            jobs.lasted[lane].observe(self._since(delivery.published_at))
         if summary.calls is not None:
-            self.metrics.send_calls(summary.calls)
+            jobs.send_calls.observe(summary.calls)
         if summary.kind == "send" and summary.result not in _WITHOUT_RESULT:
             for outcome, count in summary.counts.items():
-                self.metrics.recipients_settled(outcome, count)
+                jobs.recipients[outcome].inc(count)
 
     def _since(self, moment: datetime) -> float:
-        return (self.clock.now() - moment).total_seconds()
+        """Return seconds; clocks that differ count as no time."""
+        return max(0.0, (self.clock.now() - moment).total_seconds())
 
     def disposed(self, disposition: Disposition) -> None:
         """Count what is given back; copies are counted once they are confirmed."""
         if isinstance(disposition, Requeue):
-            self.metrics.retried("requeue")
+            self.metrics.jobs.retries["requeue"].inc()
 
     def retried(self, command: Command) -> None:  # noqa: ARG002 - the metric has no label for it
         """Count a repeated call."""
-        self.metrics.retried("call")
+        self.metrics.jobs.retries["call"].inc()
 
     def revised(self) -> None:
         """Count a revision."""
-        self.metrics.revised()
+        self.metrics.jobs.revisions.inc()
 
     def credits_seen(self, remaining: Decimal) -> None:
         """Show the balance."""
-        self.metrics.credits_seen(remaining)
+        self.metrics.credits.remaining.set(float(remaining))
 
     def call_shared(self, command: Command, jobs: int) -> None:
         """Measure the company in a call."""
-        self.metrics.call_shared(command.value, jobs)
+        self.metrics.calls.jobs[command].observe(jobs)
 
     def dnd_cached(self, *, hits: int, misses: int) -> None:
         """Count both."""
-        self.metrics.dnd_cache(hits, misses)
+        self.metrics.dnd.cache["hit"].inc(hits)
+        self.metrics.dnd.cache["miss"].inc(misses)

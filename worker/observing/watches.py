@@ -1,5 +1,6 @@
 """What nobody reports and must be looked at every so often."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,7 +40,7 @@ class LedgerSizeWatch:
             entries = await self.ledger.entries()
         except LedgerUnavailableError:
             entries = None
-        self.metrics.ledger_holds(entries)
+        self.metrics.ledger.entries.set(math.nan if entries is None else entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,5 @@ class LoopWatch:
         """Sleep once, and see how long it took."""
         started = self.clock.elapsed()
         await self.clock.sleep(_LOOP_EVERY)
-        self.metrics.loop_lagged(self.clock.elapsed() - started - _LOOP_EVERY)
+        late = self.clock.elapsed() - started - _LOOP_EVERY
+        self.metrics.process.loop_lag.observe(max(0.0, late))

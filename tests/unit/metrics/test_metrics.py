@@ -1,7 +1,6 @@
 """The metrics as a scraper reads them."""
 
 import math
-from decimal import Decimal
 
 import pytest
 
@@ -26,57 +25,56 @@ class TestMetrics:
 
     def test_jobs_and_recipients_are_counted(self, metrics: Metrics) -> None:
         """Counters rise by what was reported."""
-        metrics.job_settled("send", "partial")
-        metrics.recipients_settled("accepted", 3)
-        metrics.recipients_settled("accepted", 2)
+        metrics.jobs.decided["send", "partial"].inc()
+        metrics.jobs.recipients["accepted"].inc(3)
+        metrics.jobs.recipients["accepted"].inc(2)
         assert _value(metrics, "iton_worker_jobs_total", kind="send", result="partial") == 1
         assert _value(metrics, "iton_worker_recipients_total", outcome="accepted") == 5
 
     def test_a_call_is_in_flight_until_it_ends(self, metrics: Metrics) -> None:
         """The gauge goes up and down."""
         under_way = [1]
-        metrics.calls_in_flight_from(lambda: len(under_way))
+        metrics.calls.in_flight.set_function(lambda: len(under_way))
         assert _value(metrics, "iton_worker_gateway_calls_in_flight") == 1
         under_way.clear()
         assert _value(metrics, "iton_worker_gateway_calls_in_flight") == 0
 
     def test_a_call_is_counted_and_measured(self, metrics: Metrics) -> None:
         """By command and by what came of it."""
-        metrics.call_ended("sendSMS", "uncertain", 0.3)
+        metrics.calls.ended["sendSMS", "uncertain"].inc()
+        metrics.calls.took["sendSMS"].observe(0.3)
         labels = {"command": "sendSMS", "class": "uncertain"}
         assert _value(metrics, "iton_worker_gateway_calls_total", **labels) == 1
         assert _value(metrics, "iton_worker_gateway_call_seconds_sum", command="sendSMS") == 0.3
 
     def test_states_are_zero_or_one(self, metrics: Metrics) -> None:
         """Breaker, pause and consumer are switches."""
-        metrics.breaker_changed("account", is_open=True)
-        metrics.intake_paused("credits", paused=True)
-        metrics.intake_paused("credits", paused=False)
-        metrics.consumers_up_from("send.urgent", lambda: True)
+        metrics.standing.breaker_open["account"].set(True)
+        metrics.standing.paused["credits"].set(True)
+        metrics.standing.paused["credits"].set(False)
+        metrics.broker.consumer_up["send.urgent"].set_function(lambda: True)
         assert _value(metrics, "iton_worker_breaker_open", command="account") == 1
         assert _value(metrics, "iton_worker_intake_paused", reason="credits") == 0
         assert _value(metrics, "iton_worker_consumer_up", lane="send.urgent") == 1
 
     def test_times_are_measured(self, metrics: Metrics) -> None:
-        """A producer whose clock runs ahead makes no negative wait."""
-        metrics.job_took("send", 0.2)
-        metrics.job_waited("send", -5)
-        metrics.ledger_took("swap", 0.001)
-        metrics.confirm_took(0.01)
+        """Jobs, ledger, confirms."""
+        metrics.jobs.took["send"].observe(0.2)
+        metrics.ledger.took["swap"].observe(0.001)
+        metrics.broker.confirm_took.observe(0.01)
         assert _value(metrics, "iton_worker_job_seconds_count", lane="send") == 1
-        assert _value(metrics, "iton_worker_queue_wait_seconds_sum", lane="send") == 0
         assert _value(metrics, "iton_worker_ledger_seconds_count", operation="swap") == 1
         assert _value(metrics, "iton_worker_publisher_confirm_seconds_count") == 1
 
     def test_the_rest_is_counted(self, metrics: Metrics) -> None:
         """Retries, redeliveries, publishes, dead letters, revisions, strangers, credits."""
-        metrics.retried("delay")
-        metrics.redelivered()
-        metrics.published("send", "confirmed")
-        metrics.dead_lettered("not_json")
-        metrics.revised()
-        metrics.unasked("sendSMS", 2)
-        metrics.credits_seen(Decimal("417.5"))
+        metrics.jobs.retries["delay"].inc()
+        metrics.jobs.redeliveries.inc()
+        metrics.broker.count("send", "confirmed")
+        metrics.jobs.dead_letters["not_json"].inc()
+        metrics.jobs.revisions.inc()
+        metrics.calls.count_unasked("sendSMS", 2)
+        metrics.credits.remaining.set(417.5)
         assert _value(metrics, "iton_worker_retries_total", kind="delay") == 1
         assert _value(metrics, "iton_worker_redeliveries_total") == 1
         assert _value(metrics, "iton_worker_publishes_total", exchange="send", result="confirmed") == 1
@@ -87,15 +85,17 @@ class TestMetrics:
 
     def test_the_fill_of_calls_is_measured(self, metrics: Metrics) -> None:
         """How full they are, and for how many jobs they are made."""
-        metrics.call_filled("sendSMS", 100)
-        metrics.call_shared("sendSMS", 7)
+        metrics.calls.keys["sendSMS"].observe(100)
+        metrics.calls.jobs["sendSMS"].observe(7)
         assert _value(metrics, "iton_worker_gateway_call_keys_sum", command="sendSMS") == 100
         assert _value(metrics, "iton_worker_gateway_call_jobs_sum", command="sendSMS") == 7
 
     def test_dnd_answers_and_cache_are_counted(self, metrics: Metrics) -> None:
         """By what was said, and by where the answer was found."""
-        metrics.dnd_answered(listed=1, clear=2, silent=3)
-        metrics.dnd_cache(hits=4, misses=5)
+        for answer, count in {"listed": 1, "clear": 2, "silent": 3}.items():
+            metrics.dnd.answers[answer].inc(count)
+        metrics.dnd.cache["hit"].inc(4)
+        metrics.dnd.cache["miss"].inc(5)
         answers = {
             name: _value(metrics, "iton_worker_dnd_answers_total", answer=name)
             for name in ("listed", "clear", "silent")
@@ -106,8 +106,12 @@ class TestMetrics:
 
     def test_a_strange_label_counts_as_other(self, metrics: Metrics) -> None:
         """Labels are closed sets: nothing that came from outside can become one."""
-        metrics.dead_lettered("919876543210")
-        assert _value(metrics, "iton_worker_dead_letters_total", reason="other") == 1
+        metrics.jobs.dead_letters["919876543210"].inc()
+        metrics.jobs.dead_letters["919876543211"].inc()
+        metrics.jobs.decided["send", "919876543210"].inc()
+        assert _value(metrics, "iton_worker_dead_letters_total", reason="other") == 2
+        assert _value(metrics, "iton_worker_jobs_total", kind="send", result="other") == 1
+        assert not {"919876543210", "919876543211"} & metrics.jobs.dead_letters.keys()
         assert b"919876543210" not in metrics.text()
 
     def test_every_series_of_a_closed_set_is_there_from_the_start(self, metrics: Metrics) -> None:
@@ -131,6 +135,6 @@ class TestMetrics:
 
     def test_two_instances_do_not_share(self, metrics: Metrics) -> None:
         """Each has a registry of its own, with the version that runs."""
-        metrics.redelivered()
+        metrics.jobs.redeliveries.inc()
         assert _value(Metrics(), "iton_worker_redeliveries_total") == 0
         assert b'version="1.2.3"' in metrics.text()

@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.metrics_table import PAGE, with_tables
 from worker.metrics import Metrics
-from worker.metrics.catalogue import CATALOGUE, Spec
+from worker.metrics.catalogue import CATALOGUE
+from worker.metrics.spec import Spec
 
 _ROW = re.compile(r"^\| `(iton_worker_\w+)` \| (\w+) \| (.+?) \| (.*) \|$", re.MULTILINE)
 _PART_OF_A_HISTOGRAM = re.compile(r"_(bucket|sum|count)$")

@@ -90,6 +90,12 @@ class TestObserver:
         scene.observer.job_taken(scene.delivery(age=age, attempts=attempts))
         assert 0 == scene.count("queue_wait_seconds", lane="send")
 
+    def test_a_producer_whose_clock_runs_ahead_makes_no_negative_wait(self, scene: Scene) -> None:
+        """Clocks that differ count as no time."""
+        scene.observer.job_taken(scene.delivery(age=-5))
+        assert 0 == scene.value("queue_wait_seconds_sum", lane="send")
+        assert 1 == scene.count("queue_wait_seconds", lane="send")
+
     def test_a_redelivery_is_counted(self, scene: Scene) -> None:
         """By the broker's flag."""
         scene.observer.job_taken(scene.delivery(redelivered=True))
