@@ -15,6 +15,8 @@ from pathlib import Path
 PROOFS = {
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
+    "postgresql": Path("/usr/share/postgresql-common/pg_wrapper"),
+    "pgbouncer": Path("/usr/sbin/pgbouncer"),
     "amqp-tools": Path("/usr/bin/amqp-publish"),
     "sqlite3": Path("/usr/bin/sqlite3"),
     "libfaketime": Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"),
@@ -27,6 +29,8 @@ PROOFS = {
 SERVICES = {
     "rabbitmq-server": ("rabbitmq-server.service",),
     "redis-server": ("redis-server.service",),
+    "postgresql": ("postgresql.service",),
+    "pgbouncer": ("pgbouncer.service",),
     "prometheus": ("prometheus.service",),
     "docker.io": ("docker.service", "docker.socket", "containerd.service"),
 }

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.ledger_backends import LONG, Backend, memory_backend, redis_backend, sqlite_backend
+from tests.contract.ledger_backends import (
+    LONG,
+    Backend,
+    memory_backend,
+    postgresql_backend,
+    redis_backend,
+    sqlite_backend,
+)
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
+from worker.ledger.postgresql.schema import script
 from worker.ports import Ledger
 
 
@@ -17,13 +26,24 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """One server, with the schema, for all tests that leave it as it is."""
+    with PostgresqlServer() as server:
+        server.command(script())
+        yield server
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     """Each store in turn."""
     if request.param == "memory":
         return memory_backend()
     if request.param == "sqlite":
         return sqlite_backend(tmp_path)
+    if request.param == "postgresql":
+        database: PostgresqlServer = request.getfixturevalue("postgresql_server")
+        return postgresql_backend(database.url)
     server: RedisServer = request.getfixturevalue("redis_server")
     return redis_backend(server.url)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from worker.ledger import MemoryLedger, SqliteLedger
+from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ledger.redis import RedisLedger
 from worker.ports import Ledger, Stored
 
@@ -86,6 +87,17 @@ def redis_backend(url: str) -> Backend:
     prefix = f"test-{uuid.uuid4().hex}"
     return Backend(
         open=lambda retention: RedisLedger(url, retention=retention, prefix=prefix),
+        shared=True,
+        pass_time=asyncio.sleep,
+        short=0.3,
+    )
+
+
+def postgresql_backend(url: str) -> Backend:
+    """A prefix of its own in the database at *url*; time is the server's and really passes."""
+    prefix = f"test-{uuid.uuid4().hex}"
+    return Backend(
+        open=lambda retention: PostgresqlLedger(url, retention=retention, prefix=prefix),
         shared=True,
         pass_time=asyncio.sleep,
         short=0.3,

@@ -363,7 +363,7 @@ class TestRenewal:
     @pytest.fixture
     def renewing(self, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Backend:
         """Provide a store whose entries may be renewed a moment after they were written."""
-        for module in ("memory", "redis"):
+        for module in ("memory", "redis", "postgresql.store"):
             monkeypatch.setattr(f"worker.ledger.{module}.FRESH", 0.01)
         monkeypatch.setattr("worker.ledger.sqlite_file._FRESH", 10)
         return backend

@@ -102,10 +102,8 @@ def publisher_of(
 
 
 def limiter_of(settings: Settings, ledger: AnyLedger, clock: Clock) -> RateLimiter:
-    """Return the rate limit: exact over the fleet where the workers share a Redis."""
+    """Return the rate limit: exact over the fleet where the workers share a Redis or a PostgreSQL."""
     rate = settings.gateway.rate_limit
     if rate and not isinstance(ledger, MemoryLedger | SqliteLedger):
-        from worker.ledger.redis_tokens import RedisTokens  # noqa: PLC0415 - loads a large library
-
-        return RateLimiter(rate, clock, shared=RedisTokens(ledger, rate, prefix=settings.broker.prefix))
+        return RateLimiter(rate, clock, shared=ledger.bucket(rate))
     return RateLimiter(rate, clock)

@@ -16,7 +16,7 @@ from worker.ledger.failures import FRESH, closed
 from worker.ledger.redis_address import read_address
 from worker.ledger.redis_commands import RedisCommands, Script
 from worker.ledger.redis_failures import clustered, failure_of, foreign_entry
-from worker.ports import Stored, Swap
+from worker.ports import Stored, Swap, TokenSource
 
 log = structlog.get_logger(__name__)
 
@@ -181,6 +181,12 @@ class RedisLedger:
             # The server was started anew or flushed its scripts: send the text, which it then keeps.
             reply = await self._sent("EVAL", script.text, 1, key, *arguments)
         return self._checked(reply)
+
+    def bucket(self, rate: float) -> TokenSource:
+        """Return the bucket of *rate* tokens a second that all workers of the deployment share."""
+        from worker.ledger.redis_tokens import RedisTokens  # noqa: PLC0415 - it imports this module
+
+        return RedisTokens(self, rate, prefix=self._prefix)
 
     async def _run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 -- each command has its own reply
         return self._checked(await self._sent(*command))

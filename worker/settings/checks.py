@@ -42,10 +42,12 @@ LEDGER_KINDS = {
     "memory": "memory, for one process and until its end",
     "redis": "a Redis, for any number of workers",
     "rediss": "a Redis over TLS, for any number of workers",
+    "postgresql": "a PostgreSQL, for any number of workers",
     "unix": "a Redis behind a socket, for workers of one machine",
 }
 """The schemes of LEDGER_URL, and what each means."""
-SHARED_LEDGERS = frozenset({"redis", "rediss"})
+_POSTGRESQL = "postgresql://"
+SHARED_LEDGERS = frozenset({"redis", "rediss", "postgresql"})
 """Those that pods of a cluster can share."""
 
 
@@ -76,9 +78,12 @@ def broker_url(value: SecretStr) -> SecretStr:
 
 
 def ledger_url(value: SecretStr) -> SecretStr:
-    """Accept ``sqlite:///PATH``, ``redis://HOST:PORT/DB``, ``rediss://``, ``unix://`` and ``memory://``."""
-    schemes = tuple(LEDGER_KINDS)
-    parts = _split_url(value.get_secret_value(), schemes, "sqlite:///PATH, redis://HOST:PORT/DB or memory://")
+    """Accept ``sqlite:///PATH``, ``redis://HOST:PORT/DB``, ``postgresql://HOST/DB`` and their like."""
+    url = value.get_secret_value()
+    if url[: len(_POSTGRESQL)].lower() == _POSTGRESQL:
+        return _postgresql_url(value)
+    form = "sqlite:///PATH, postgresql://HOST/DB, redis://HOST:PORT/DB or memory://"
+    parts = _split_url(url, tuple(LEDGER_KINDS), form)
     match parts.scheme:
         case "sqlite" if parts.netloc or parts.path in {"", "/", "/:memory:"}:
             raise ValueError(
@@ -93,6 +98,25 @@ def ledger_url(value: SecretStr) -> SecretStr:
             raise ValueError("names no host; write redis://HOST:PORT/DB")
         case _:
             return value
+
+
+def _postgresql_url(value: SecretStr) -> SecretStr:
+    """See that there is a database, and nothing that nobody sees; several hosts are well."""
+    form = "postgresql://USER:PASSWORD@HOST/DB"
+    url = value.get_secret_value()
+    if hidden := invisible_in(url):
+        kinds = "a line break, a control character or bytes that are no UTF-8"
+        raise ValueError(f"holds {hidden} ({kinds}); write {form}")
+    place, _, _ = url[len(_POSTGRESQL) :].partition("?")
+    user, _, rest = place.rpartition("@")
+    if {"/", "@", "#"} & set(user):
+        raise ValueError(f"is no valid URL; write {form}, with / @ # : and % in a password percent-encoded")
+    hosts, _, database = rest.partition("/")
+    if not database or "/" in database:
+        raise ValueError(f"names no database; write {form}")
+    if not hosts and "host=" not in url:
+        raise ValueError(f"names no host; write {form}")
+    return value
 
 
 def gateway_url(value: str) -> str:

@@ -114,7 +114,8 @@ class LedgerSettings(Section):
     url: Annotated[SecretStr, AfterValidator(checks.ledger_url)] = Field(
         SecretStr("sqlite:///iton-ledger.db"),
         validation_alias="LEDGER_URL",
-        description="sqlite:///PATH for one machine, redis://HOST:PORT/DB for a fleet, memory:// for trials",
+        description="sqlite:///PATH for one machine; for a fleet postgresql://HOST/DB, or "
+        "redis://HOST:PORT/DB (a failover may lose its last writes); memory:// for trials",
     )
     retention: int = Field(
         259_200,
@@ -126,7 +127,8 @@ class LedgerSettings(Section):
     shared: bool = Field(
         default=False,
         validation_alias="WORKER_SHARED_LEDGER",
-        description="true: refuse to start with a ledger that other pods cannot use: anything but a Redis",
+        description="true: refuse to start with a ledger that other pods cannot use: anything but a "
+        "PostgreSQL or a Redis",
     )
 
     @property
@@ -139,8 +141,8 @@ class LedgerSettings(Section):
         if self.shared and urlsplit(self.url.get_secret_value()).scheme not in checks.SHARED_LEDGERS:
             raise ValueError(
                 f"LEDGER_URL means {self.kind}, but WORKER_SHARED_LEDGER is true: with a ledger for each pod "
-                "texts go out twice; set LEDGER_URL to redis://HOST:PORT/DB or rediss:// (in Kubernetes a "
-                "key of the credentials' Secret), or WORKER_SHARED_LEDGER to false"
+                "texts go out twice; set LEDGER_URL to redis://HOST:PORT/DB or postgresql://HOST/DB (in "
+                "Kubernetes a key of the credentials' Secret), or WORKER_SHARED_LEDGER to false"
             )
         return self
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.ledger_backends import SteppedClock
 from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
+from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ledger.redis import RedisLedger
 
 PASSWORD = "s3cret-p4ss"
@@ -60,6 +61,27 @@ class TestAcceptedUrls:
         assert repr(ledger) == f"RedisLedger({place!r})"
         await ledger.close()
 
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            ("postgresql://ledger/iton", "ledger:5432/iton"),
+            (f"POSTGRESQL://worker:{PASSWORD}@ledger:6432/iton", "ledger:6432/iton"),
+            (
+                f"postgresql://w:{PASSWORD}%2F%40@one,two:7000/iton?sslmode=verify-full",
+                "one:5432,two:7000/iton",
+            ),
+            ("postgresql://[::1]:5433/iton", "::1:5433/iton"),
+            ("postgresql:///iton?host=/run/postgresql", "/run/postgresql:5432/iton"),
+            ("postgresql://%2Frun%2Fpostgresql/a%20b", "/run/postgresql:5432/a b"),
+        ],
+    )
+    async def test_postgresql_addresses_are_shown_without_the_password(self, url: str, place: str) -> None:
+        """TCP, TLS and sockets, one host or several."""
+        ledger = opened(url)
+        assert isinstance(ledger, PostgresqlLedger)
+        assert repr(ledger) == f"PostgresqlLedger({place!r})"
+        await ledger.close()
+
 
 class TestRefusedUrls:
     """Slips end in a sentence that says what is accepted, not in another store."""
@@ -86,6 +108,20 @@ class TestRefusedUrls:
             (f"redis://:{PASSWORD}@ledger/?db=one", "cannot be read"),
             (f"redis://:{PASSWORD}@[ledger/0", "cannot be read"),
             (f"unix://:{PASSWORD}@", "names no socket"),
+            (f"postgresql://u:{PASSWORD}@/iton", "names no host"),
+            (f"postgresql://u:{PASSWORD}@one,,two/iton", "names no host"),
+            (f"postgresql://u:{PASSWORD}@ledger", "names no database"),
+            (f"postgresql://u:{PASSWORD}@ledger/", "names no database"),
+            (f"postgresql://u:{PASSWORD}@ledger:port/iton", "names no host"),
+            (f"postgresql://u:{PASSWORD}@ledger:70000/iton", "port that is none"),
+            (f"postgresql://u:{PASSWORD}@x@ledger/iton", "percent-encoded"),
+            (f"postgresql://u:{PASSWORD}/x@ledger/iton", "percent-encoded"),
+            (f"postgresql://u:{PASSWORD}%@ledger/iton", "percent-encoded"),
+            (f"postgresql://u:{PASSWORD}@ledger/iton?ssl_mode=require", "ssl_mode"),
+            (f"postgresql://u:{PASSWORD}@ledger/iton?sslmode=verify", "verify-full"),
+            (f"postgresql://u:{PASSWORD}@ledger/iton?target_session_attrs=any", "read-write"),
+            (f"postgresql://u:{PASSWORD}@ledger/iton?sslmode=require&sslmode=disable", "twice"),
+            (f"postgresql://u:{PASSWORD}@ledger/iton?host=elsewhere", "directory of a socket"),
         ],
     )
     def test_a_wrong_url_is_refused_without_quoting_it(self, url: str, words: str) -> None:
@@ -100,7 +136,9 @@ class TestRefusedUrls:
 class TestWeight:
     """What is loaded for whom."""
 
-    def test_without_a_redis_its_client_library_is_not_loaded(self) -> None:
-        """It takes 10 MB in each process."""
-        code = "import sys, worker.bootstrap.process; sys.exit('redis' in sys.modules)"
+    def test_without_a_server_its_client_library_is_not_loaded(self) -> None:
+        """That of Redis takes 10 MB in each process, that of PostgreSQL 13."""
+        code = (
+            "import sys, worker.bootstrap.process; sys.exit(bool({'redis', 'psycopg'} & sys.modules.keys()))"
+        )
         assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode

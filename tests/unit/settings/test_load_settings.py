@@ -230,6 +230,9 @@ class TestWrongSettings:
             ("ITON_ALLOWED_PARAMS", "password", "fills itself"),
             ("LEDGER_URL", "postgres://db/", "sqlite:///PATH"),
             ("LEDGER_URL", "sqlite://ledger.db", "three slashes"),
+            ("LEDGER_URL", "postgresql://u:pw@/db", "names no host"),
+            ("LEDGER_URL", "postgresql://u:pw@host", "names no database"),
+            ("LEDGER_URL", "postgresql://u:p/w@host/db", "percent-encoded"),
             ("LEDGER_URL", "redis://", "names no host"),
             ("LEDGER_URL", "redis://:pw@bad host/0", "cannot be one"),
             ("LEDGER_URL", "sqlite:///:memory:", "names no file"),
@@ -293,8 +296,15 @@ class TestWrongSettings:
         assert "set LEDGER_URL to redis://HOST:PORT/DB" in line
         assert "s3cret" not in line
 
-    @pytest.mark.parametrize("url", ["redis://redis/0", "REDISS://:s3cret@redis:6380/0"])
-    def test_a_redis_can_be_shared(self, environment: pytest.MonkeyPatch, url: str) -> None:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://redis/0",
+            "REDISS://:s3cret@redis:6380/0",
+            "postgresql://worker:s3cret@one:5432,two/db?sslmode=verify-full",
+        ],
+    )
+    def test_a_server_can_be_shared(self, environment: pytest.MonkeyPatch, url: str) -> None:
         """With TLS or without; what it is can be told without its URL."""
         environment.setenv("WORKER_SHARED_LEDGER", "true")
         environment.setenv("LEDGER_URL", url)
