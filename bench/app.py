@@ -33,6 +33,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--loads", help=f"comma list of {', '.join(every_load())}")
     parser.add_argument("--systems", help="comma list of names; --list shows them")
+    parser.add_argument(
+        "--other",
+        type=lambda path: Path(path).resolve(strict=True),
+        help="another checkout with a .venv, whose worker is measured beside this one's",
+    )
     parser.add_argument("--rounds", type=int, help="rounds of each load (5; with --quick 2)")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="share of the jobs; to try the benchmark itself"
@@ -47,13 +52,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _plan(asked: argparse.Namespace) -> Plan:
-    systems = all_systems()
-    loads = every_load()
+    everyone = all_systems(asked.other)
+    systems, loads = everyone, every_load()
     if asked.quick:
-        systems = {name: systems[name] for name in QUICK["systems"]}
+        systems = {name: everyone[name] for name in QUICK["systems"] if name in everyone}
         loads = QUICK["loads"]
     if asked.systems:
-        systems = {name: all_systems()[name] for name in asked.systems.split(",")}
+        systems = {name: everyone[name] for name in asked.systems.split(",")}
     if asked.loads:
         loads = tuple(asked.loads.split(","))
     return Plan(systems, loads, asked.rounds or (2 if asked.quick else 5), asked.scale)
@@ -61,7 +66,7 @@ def _plan(asked: argparse.Namespace) -> Plan:
 
 def _measure(plan: Plan, until: float) -> list[Record]:
     records: list[Record] = []
-    with stage() as scene:
+    with stage(plan.systems.values()) as scene:
         records.append(describe(scene.stub_limit()))
         steps = list(plan.steps())
         for number, step in enumerate(steps, 1):
@@ -98,7 +103,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)
     asked = _arguments()
     if asked.list:
-        print("\n".join(f"{name:15} {system.title}" for name, system in all_systems().items()))
+        print("\n".join(f"{name:15} {system.title}" for name, system in all_systems(asked.other).items()))
         return 0
     try:
         records = (

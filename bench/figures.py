@@ -15,7 +15,7 @@ class Run:
     Attributes:
         rate: jobs a second, from a tenth of the results to the last.
         calls: calls to the gateway a job.
-        cpu: seconds of CPU of the system a thousand jobs; ``broker_cpu`` the broker's.
+        cpu: milliseconds of CPU of the system a job; ``broker_cpu`` the broker's.
         stub: share of one core that the stub took, 0 to 1; ``stub_rate`` the calls it answered a second.
         others: cores that programs outside the benchmark took meanwhile.
         memory: megabytes at the end.
@@ -37,23 +37,37 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class PacedRun:
-    """Milliseconds from the moment a job was due to its result, by routing key and category."""
+    """Jobs that came at a rate.
+
+    Attributes:
+        times: milliseconds from the moment a job was due to its result, by category.
+        cpu: milliseconds of CPU of the system a result, those of the bulk job included.
+        others: as in `Run`.
+    """
 
     system: str
     load: str
     times: dict[str, dict[str, float]]
+    cpu: float
     others: float
     faults: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryRun:
-    """Megabytes: before the first job, at the most; and over time, from the job's publication."""
+    """One job of very many recipients.
+
+    Attributes:
+        idle: megabytes before it; ``busy`` the most during it; ``curve`` them over time from its publication.
+        seconds: that it took.
+        cpu: seconds of CPU that it took.
+    """
 
     system: str
     idle: float
     busy: float
     seconds: float
+    cpu: float
     curve: list[tuple[float, float]]
     faults: list[str] = field(default_factory=list)
 

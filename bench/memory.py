@@ -4,6 +4,7 @@ import time
 
 from bench.figures import MemoryRun
 from bench.jobs import run_name, send_job
+from bench.latency import MS, Latency
 from bench.loads import MEMORY_RECIPIENTS
 from bench.processes import Tree
 from bench.scene import Scene
@@ -12,7 +13,7 @@ from bench.throughput import GRACE, LOOK, answer_faults, put
 from scripts.children import Child
 
 SETTLE = 3.0  # seconds between the first consumer and the look at the idle process
-LATENCY = 0.02
+LATENCY = Latency(20 * MS)
 
 
 def weigh(
@@ -29,9 +30,10 @@ def weigh(
         scene.wait_for_consumers(system.jobs, child)
         time.sleep(SETTLE)
         tree = Tree(child.pid)
-        idle = tree.memory()
+        idle, before = tree.memory(), tree.cpu()
         put(scene, system, "send", [job])
         curve = _watch(scene, system, tree, results, limit)
+        cpu = tree.cpu() - before
         time.sleep(GRACE)
     finally:
         child.kill()
@@ -39,7 +41,7 @@ def weigh(
     faults = [f"{ready} messages left in {name}" for name, ready in left.items()]
     faults += answer_faults(scene.side.drain(system.results), [job["job_id"]], results)
     busy = max(megabytes for _, megabytes in curve)
-    return MemoryRun(system.name, idle, busy, curve[-1][0], curve, faults)
+    return MemoryRun(system.name, idle, busy, curve[-1][0], cpu, curve, faults)
 
 
 def idle_memory(scene: Scene, system: System) -> MemoryRun:
@@ -52,7 +54,7 @@ def idle_memory(scene: Scene, system: System) -> MemoryRun:
         idle = Tree(child.pid).memory()
     finally:
         child.kill()
-    return MemoryRun(system.name, idle, 0, 0, [])
+    return MemoryRun(system.name, idle, 0, 0, 0, [])
 
 
 def _wait_until_idle(scene: Scene, system: System, child: Child) -> None:

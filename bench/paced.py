@@ -16,7 +16,7 @@ from bench.line import Line
 from bench.loads import Paced
 from bench.processes import Tree, machine_cpu
 from bench.scene import Scene
-from bench.systems import PREFIX, System, Tuning
+from bench.systems import System, Tuning
 from bench.throughput import GRACE, put
 
 WARM_UP = 2.0  # seconds that are not counted, at the same rate
@@ -72,13 +72,16 @@ def pace(scene: Scene, system: System, load: Paced, *, scale: float = 1.0) -> Pa
         scene.wait_for_consumers(system.jobs, child)
         tree = Tree(child.pid)
 
-        def others() -> float:
-            return machine_cpu() - sum(one.cpu() for one in (tree, scene.broker, scene.stub))
+        def used() -> tuple[float, float]:
+            """By the system, and by what is not the benchmark's."""
+            own = tree.cpu()
+            return own, machine_cpu() - own - scene.broker.cpu() - scene.stub.cpu()
 
-        before, began = others(), time.perf_counter()
+        before, began = used(), time.perf_counter()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             clockwork, since = runner.run(_work(scene, system, load, scale))
-        disturbed = (others() - before) / (time.perf_counter() - began)
+        own, others = (now - then for now, then in zip(used(), before, strict=True))
+        disturbed = others / (time.perf_counter() - began)
         time.sleep(GRACE)
     finally:
         child.kill()
@@ -88,7 +91,9 @@ def pace(scene: Scene, system: System, load: Paced, *, scale: float = 1.0) -> Pa
         faults.append(f"{missing} jobs unanswered")
     if load.bulk and clockwork.bulk != -(-load.bulk // 100):
         faults.append(f"{clockwork.bulk} results of the bulk job")
-    return PacedRun(system.name, load.name, clockwork.times(since), disturbed, faults)
+    results = len(clockwork.done) + clockwork.bulk
+    cpu = own / max(results, 1) * 1000
+    return PacedRun(system.name, load.name, clockwork.times(since), cpu, disturbed, faults)
 
 
 async def _work(scene: Scene, system: System, load: Paced, scale: float) -> tuple[Clockwork, float]:
@@ -120,7 +125,7 @@ class Lane:
         """Return the urgent lane where there is bulk to pass, else the usual one."""
         results = -(-load.bulk // 100)
         if system.is_ours:
-            return cls(f"{PREFIX}.jobs", "send.urgent" if load.bulk else "send", load.rate, results)
+            return cls(f"{system.prefix}.jobs", "send.urgent" if load.bulk else "send", load.rate, results)
         return cls("", "bench.peer.urgent" if load.bulk else system.jobs, load.rate, results)
 
 

@@ -11,10 +11,10 @@ from bench.scene import Scene
 from bench.systems import System
 from bench.throughput import measure
 
-OURS = ("ours", "coalesced")
-QUICK = {"systems": ("ours", "tuned", "httpx"), "loads": ("unique", "status")}
+OURS = ("ours", "coalesced", "other", "other-coalesced")
+QUICK = {"systems": ("ours", "other", "tuned", "httpx"), "loads": ("unique", "status")}
 EVERYONE = ("unique", "status")  # the other loads are for the worker and the best peer
-WEIGHED = ("ours", "coalesced", "tuned")
+WEIGHED = ("ours", "coalesced", "other", "tuned")
 Measured = Run | PacedRun | MemoryRun
 
 

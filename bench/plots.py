@@ -7,13 +7,16 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from bench.figures import MemoryRun, PacedRun, Record, Run, middle, of
-from bench.loads import LOADS, MS, PACED
-from bench.systems import System, all_systems
+from bench.latency import MS
+from bench.loads import LOADS, PACED
+from bench.systems import ROOT, System, all_systems
 
 OURS, PEER = "#d1495b", "#8d99ae"
 KINDS = {
     "ours": "#d1495b",
     "coalesced": "#edae49",
+    "other": "#9a5a63",
+    "other-coalesced": "#b59a5a",
     "untold": "#c9a0a0",
     "tuned": "#30638e",
     "httpx": "#8d99ae",
@@ -31,7 +34,7 @@ def draw(records: list[Record], folder: Path) -> None:
         {"svg.hashsalt": "bench", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     )
     folder.mkdir(parents=True, exist_ok=True)
-    systems = all_systems()
+    systems = all_systems(ROOT)
     for load in LOADS:
         if of(records, Run, load=load.name):
             _bars(records, load.name, load.title, systems, folder)
@@ -51,7 +54,7 @@ def _bars(records: list[Record], load: str, title: str, systems: dict[str, Syste
     """Draw jobs a second, and CPU beside it."""
     there = [one for one in systems.values() if of(records, Run, load=load, system=one.name)]
     _, (left, right) = plt.subplots(1, 2, figsize=(9, 0.8 + 0.35 * len(there)), sharey=True)
-    for axes, field, label in ((left, "rate", "jobs/s"), (right, "cpu", "CPU seconds / 1,000 jobs")):
+    for axes, field, label in ((left, "rate", "jobs/s"), (right, "cpu", "CPU ms a job")):
         found = [middle(of(records, Run, load=load, system=one.name), field) or 0 for one in there]
         _bar(axes, [one.title for one in there], found, ["ours" if one.is_ours else "" for one in there])
         axes.set_xlabel(label)
@@ -68,7 +71,7 @@ def _bar(axes: Axes, labels: list[str], values: list[float], kinds: list[str]) -
 
 def _by_latency(records: list[Record], systems: dict[str, System], folder: Path) -> None:
     """Draw jobs a second over the gateway's latency."""
-    latency = {load.name: load.latency / MS for load in LOADS}
+    latency = {load.name: load.latency.first / MS for load in LOADS}
     if not all(of(records, Run, load=name) for names in LATENCIES.values() for name in names):
         return
     _, both = plt.subplots(1, 2, figsize=(9, 3.2))

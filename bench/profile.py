@@ -133,13 +133,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m bench profile", description=__doc__)
     parser.add_argument("--load", default="unique", choices=[load.name for load in LOADS])
     parser.add_argument("--system", default="ours")
+    parser.add_argument("--other", type=Path, help="the checkout of the systems other and other-coalesced")
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--top", type=int, default=15)
     asked = parser.parse_args()
     load = next(load for load in LOADS if load.name == asked.load)
-    with stage() as scene:
-        raw, used, done = _record(scene, all_systems()[asked.system], load, asked.jobs, asked.seconds)
+    system = all_systems(asked.other)[asked.system]
+    with stage([system]) as scene:
+        raw, used, done = _record(scene, system, load, asked.jobs, asked.seconds)
     found = read(raw, used, done)
     print(
         f"{asked.system}, {load.name}: {done:.0f} jobs in {asked.seconds} s; CPU a job: event loop "

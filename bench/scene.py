@@ -5,20 +5,21 @@ import shutil
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from bench.broker_side import METER, BrokerSide
 from bench.figures import Record
+from bench.latency import Latency
 from bench.processes import Tree
 from bench.stub_probe import calls_a_second
 from bench.systems import (
     CELERY,
     DRAMATIQ,
     PLAIN,
-    PREFIX,
     QUORUM,
     ROOT,
     TASKIQ,
@@ -44,12 +45,12 @@ class Scene:
     side: BrokerSide
     broker: Tree
     stub: Tree
-    queues: list[str]
+    queues: dict[str, list[str]]
     folder: Path
 
-    def set_stub(self, latency: float, connections: int = 0) -> None:
+    def set_stub(self, latency: Latency, connections: int = 0) -> None:
         """Set the gateway, and its counts to nothing."""
-        self._ask(f"set?latency={latency}&limit={connections}")
+        self._ask(f"set?{latency.query}&limit={connections}")
 
     def stub_state(self) -> Record:
         """Return what the gateway has counted."""
@@ -57,11 +58,11 @@ class Scene:
 
     def clean(self) -> None:
         """Empty every queue."""
-        self.side.purge([*self.queues, *PEER_QUEUES, *RESULT_QUEUES])
+        self.side.purge([*chain.from_iterable(self.queues.values()), *PEER_QUEUES, *RESULT_QUEUES])
 
     def queues_of(self, system: System) -> list[str]:
         """Return where jobs of *system* may be left over."""
-        return self.queues if system.is_ours else [system.jobs, "bench.peer.urgent"]
+        return self.queues[system.prefix] if system.is_ours else [system.jobs, "bench.peer.urgent"]
 
     def wait_for_consumers(self, queue: str, child: Child, seconds: float = 20) -> None:
         """Wait until somebody takes jobs from *queue*.
@@ -81,13 +82,13 @@ class Scene:
 
     def stub_limit(self) -> float:
         """Return how many calls a second the gateway's stand-in could answer."""
-        self.set_stub(0)
+        self.set_stub(Latency(0))
         return calls_a_second(self.stub_port)
 
 
 @contextmanager
-def stage() -> Iterator[Scene]:
-    """Start broker and gateway; stop them and remove what they wrote."""
+def stage(systems: Iterable[System]) -> Iterator[Scene]:
+    """Start broker and gateway for *systems*; stop them and remove what they wrote."""
     shutil.rmtree(FOLDER / "run", ignore_errors=True)
     folder = FOLDER / "run"
     folder.mkdir(parents=True)
@@ -96,8 +97,10 @@ def stage() -> Iterator[Scene]:
     with private_broker(folder / "broker", options) as broker, _stub(folder) as (stub, port):
         where = Addresses(broker.url, f"http://127.0.0.1:{port}/api/")
         with closing(BrokerSide(broker.url)) as side:
-            queues = worker_queues(where)
-            exchanges = [f"{PREFIX}.results.{kind}" for kind in ("send", "delivery", "account")]
+            workers = {system.prefix: system for system in systems if system.is_ours}
+            queues = {prefix: worker_queues(where, system) for prefix, system in workers.items()}
+            kinds = ("send", "delivery", "account")
+            exchanges = [f"{prefix}.results.{kind}" for prefix in workers for kind in kinds]
             side.declare(METER, PLAIN, QUORUM, "bench.peer.urgent", bound_to=exchanges)
             yield Scene(where, port, side, Tree(_pid_on(broker.port)), Tree(stub.pid), queues, folder)
 

@@ -1,19 +1,23 @@
 """A stand-in for the gateway that answers as fast as one core can: no framework, one parse a request.
 
 ``python -m bench.stub PORT`` serves 127.0.0.1:PORT. ``/-/set?latency=0.02&limit=10`` sets the seconds that a
-reply takes and how many connections get one (0: all; the rest are answered 429), and starts the counts anew;
-``/-/state`` returns them as JSON. Only for GET with keep-alive, as all who are measured speak it.
+reply takes (`Latency.query` has the forms) and how many connections get one (0: all; the rest are answered
+429), and starts the counts anew; ``/-/state`` returns them as JSON. Only for GET with keep-alive, as all who
+are measured speak it.
 """
 
 import asyncio
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import uvloop
+
+from bench.latency import Latency
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 TOO_MANY = (
@@ -31,14 +35,14 @@ class Traffic:
     """What the stub does and what it has seen since it was last set.
 
     Attributes:
-        latency: seconds.
+        times: seconds that the next replies take.
         limit: connections that are served; 0: all.
         messages: recipients of sendSMS calls, repeats included.
         seen: the distinct ones.
         busiest: the most calls that were under way at once.
     """
 
-    latency: float = 0.02
+    times: Iterator[float] = field(default_factory=Latency(0.02).times)
     limit: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     messages: int = 0
@@ -49,9 +53,9 @@ class Traffic:
     served: set["Connection"] = field(default_factory=set)
     ids: "count[int]" = field(default_factory=lambda: count(0x532073F7E4B05199D2C3D812))
 
-    def set(self, latency: float, limit: int) -> None:
+    def set(self, latency: Latency, limit: int) -> None:
         """Begin anew with these."""
-        self.latency, self.limit = latency, limit
+        self.times, self.limit = latency.times(), limit
         self.calls.clear()
         self.seen.clear()
         self.messages = self.refused = self.busiest = 0
@@ -133,15 +137,15 @@ class Connection(asyncio.Protocol):
         asked = dict(parse_qsl(query.decode()))
         if path == b"/-/set":
             self._traffic.served.discard(self)
-            self._traffic.set(float(asked.get("latency", 0)), int(asked.get("limit", 0)))
+            self._traffic.set(Latency.read(asked), int(asked.get("limit", 0)))
         return json.dumps(self._traffic.state()).encode()
 
     def _later(self, body: bytes) -> None:
         traffic = self._traffic
         traffic.under_way += 1
         traffic.busiest = max(traffic.busiest, traffic.under_way)
-        if traffic.latency:
-            self._loop.call_later(traffic.latency, self._reply, body)
+        if latency := next(traffic.times):
+            self._loop.call_later(latency, self._reply, body)
         else:
             self._reply(body)
 

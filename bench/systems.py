@@ -3,16 +3,19 @@
 import json
 import os
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from bench.jobs import Job, to_bytes
 from scripts.children import Child
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKER = ROOT / ".venv" / "bin"
+PROGRAMS = Path(".venv", "bin")  # of a checkout
 PEERS = ROOT / ".local" / "bench-venv" / "bin"
-PREFIX = "ours"
+OUR_TITLE, OTHER_TITLE = "iton-worker", "iton-worker, the other checkout"
+COALESCED = {"ours": "coalesced", "other": "other-coalesced"}
 QUORUM = "bench.peer.quorum"
 PLAIN, TASKIQ, CELERY, DRAMATIQ = "bench.peer.jobs", "bench.taskiq", "bench.celery", "bench.dramatiq"
 # A setting of the worker that joins sends of the same text, by the newest name that it may have.
@@ -46,6 +49,7 @@ class System:
         speed: rough share of the load's jobs that it gets, so that a run lasts seconds.
         most: the most jobs in flight that still help it (httpx gets slower with more); 0: any.
         publisher: module that publishes jobs in its own format; empty: plain JSON.
+        prefix: of what a worker declares; empty: a peer.
         jobs: its queue of jobs.
         results: the queue that its results end in.
         env: more environment.
@@ -57,14 +61,15 @@ class System:
     speed: float = 1.0
     most: int = 0
     publisher: str = ""
+    prefix: str = ""
     jobs: str = PLAIN
     results: str = "bench.meter"
     env: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is the worker."""
-        return not self.jobs.startswith("bench.")
+        """Whether it is the worker, of this checkout or another."""
+        return bool(self.prefix)
 
     def start(self, where: Addresses, tuning: Tuning, folder: Path) -> Child:
         """Start it in *folder*, where its log and its ledger go."""
@@ -88,7 +93,7 @@ class System:
     def _own_env(self, where: Addresses, tuning: Tuning) -> dict[str, str]:
         if self.is_ours:
             told = {} if self.name == "untold" else tuning.told
-            return worker_env(where) | told
+            return worker_env(where, self.prefix) | told
         most = self.most or tuning.prefetch
         return {
             "BENCH_AMQP": where.amqp,
@@ -98,11 +103,11 @@ class System:
         }
 
 
-def worker_env(where: Addresses) -> dict[str, str]:
+def worker_env(where: Addresses, prefix: str) -> dict[str, str]:
     """Return what nobody can leave out; the rest are the defaults, a SQLite ledger included."""
     return {
         "AMQP_URL": where.amqp,
-        "AMQP_PREFIX": PREFIX,
+        "AMQP_PREFIX": prefix,
         "ITON_BASE_URL": where.gateway,
         "ITON_USERNAME": "bench",
         "ITON_PASSWORD": "bench",
@@ -110,39 +115,32 @@ def worker_env(where: Addresses) -> dict[str, str]:
     }
 
 
-def worker_queues(where: Addresses) -> list[str]:
-    """Declare the worker's topology and return its queues, but the one that holds unrouted results."""
-    env = os.environ | worker_env(where)
-    command: list[str | Path] = [WORKER / "iton-worker", "topology"]
+def worker_queues(where: Addresses, system: System) -> list[str]:
+    """Declare a worker's topology and return its queues, but the one that holds unrouted results."""
+    env = os.environ | worker_env(where, system.prefix)
+    command = [system.command[0], "topology"]
     subprocess.run([*command, "--declare"], env=env, check=True, capture_output=True, timeout=60)
     said = subprocess.run([*command, "--json"], env=env, check=True, capture_output=True, timeout=60)
     names = [queue["name"] for queue in json.loads(said.stdout)["queues"]]
     return [name for name in names if not name.endswith(".unrouted")]
 
 
-def joining_setting() -> str:
-    """Return the name of the worker's setting that joins sends of the same text; empty where it has none."""
+@cache
+def joining_setting(checkout: Path) -> str:
+    """Return the name of a worker's setting that joins sends of the same text; empty where it has none."""
     code = "from worker.settings import settings_table; print(*(row.variable for row in settings_table()))"
-    command: list[str | Path] = [WORKER / "python", "-c", code]
-    known = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    command: list[str | Path] = [checkout / PROGRAMS / "python", "-c", code]
+    known = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True, timeout=60)
     return next((name for name in JOINING if name in known.stdout.split()), "")
 
 
-def all_systems() -> dict[str, System]:
-    """Return everyone, by name; the worker first."""
-    run = (str(WORKER / "iton-worker"), "run")
-    ours = {"jobs": f"{PREFIX}.send"}
+def all_systems(other: Path | None = None) -> dict[str, System]:
+    """Return everyone, by name; the worker first, then that of the checkout *other*, with its ``.venv``."""
     python = str(PEERS / "python")
     tuned = (python, "-m", "bench.peers.aio_pika_peer", "aiohttp")
-    joining = joining_setting()
-    systems = [System("ours", "iton-worker", run, **ours)]  # type: ignore[arg-type]
-    if joining:
-        coalesced = System(
-            "coalesced", "iton-worker, sends coalesced", run, env={joining: "true"}, **ours  # type: ignore[arg-type]
-        )  # fmt: skip
-        systems.append(coalesced)
+    systems = [*_workers("ours", OUR_TITLE, ROOT), *(_workers("other", OTHER_TITLE, other) if other else ())]
     systems += [
-        System("untold", "iton-worker, not told of the limit", run, **ours),  # type: ignore[arg-type]
+        replace(systems[0], name="untold", title=f"{OUR_TITLE}, not told of the limit"),
         System("tuned", "aio-pika + aiohttp, tuned", tuned),
         System(
             "tuned-quorum", "the same on a quorum queue", tuned, jobs=QUORUM, env={"BENCH_JOBS": QUORUM}
@@ -176,6 +174,16 @@ def all_systems() -> dict[str, System]:
 
 
 HTTPX_MOST = 16
+
+
+def _workers(prefix: str, title: str, checkout: Path) -> Iterator[System]:
+    """Return the worker of a checkout as it is, and with joined sends where it has that."""
+    command = (str(checkout / PROGRAMS / "iton-worker"), "run")
+    plain = System(prefix, title, command, prefix=prefix, jobs=f"{prefix}.send")
+    yield plain
+    if joining := joining_setting(checkout):
+        name = COALESCED[prefix]
+        yield replace(plain, name=name, title=f"{title}, sends coalesced", env={joining: "true"})
 
 
 def _taskiq(name: str, client: str, *, speed: float, most: int = 0) -> System:

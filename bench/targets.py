@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.figures import MemoryRun, PacedRun, Record, Run, middle, of
-from bench.loads import BEST_PEER, HTTPX_FLOOR, LOADS, MEMORY_FLOOR, PACED
+from bench.loads import (
+    BEST_PEER,
+    CPU_FLOOR,
+    HTTPX_FLOOR,
+    LOADS,
+    MEMORY_FLOOR,
+    PACED,
+    SKEWED,
+    SKEWED_AIM,
+    SKEWED_FLOOR,
+)
 
 HTTPX_PEERS = ("httpx", "faststream", "taskiq")
 
@@ -47,12 +57,32 @@ def verdicts(records: list[Record]) -> Iterator[Verdict]:
     over_httpx = [ratio(records, "unique", "ours", peer) for peer in HTTPX_PEERS]
     if found := [one for one in over_httpx if one]:
         yield Verdict("unique texts, against the best peer with httpx", "x", *HTTPX_FLOOR, min(found))
+    yield from _cpu(records)
+    yield from _skewed(records)
     for paced in PACED:
         yield from _paced(records, paced.name)
     for state, (floor, aim) in MEMORY_FLOOR.items():
         reached = middle(of(records, MemoryRun, system="ours"), state)
         if reached:
             yield Verdict(f"memory, {state}", " MB", floor, aim, reached, is_limit=True)
+
+
+def _cpu(records: list[Record]) -> Iterator[Verdict]:
+    for load, (floor, aim) in CPU_FLOOR.items():
+        if reached := middle(of(records, Run, load=load, system="ours"), "cpu"):
+            yield Verdict(f"CPU a job, {_title(load)} (ours)", " ms", floor, aim, reached, is_limit=True)
+
+
+def _skewed(records: list[Record]) -> Iterator[Verdict]:
+    constant = middle(of(records, Run, load="unique", system="ours"), "rate") or 0
+    aim = max(SKEWED_FLOOR, constant * SKEWED_AIM)
+    for load in SKEWED:
+        if reached := middle(of(records, Run, load=load, system="ours"), "rate"):
+            yield Verdict(f"{_title(load)} (ours)", " jobs/s", SKEWED_FLOOR, aim, reached)
+
+
+def _title(name: str) -> str:
+    return next(load.title for load in LOADS if load.name == name)
 
 
 def _paced(records: list[Record], name: str) -> Iterator[Verdict]:

@@ -10,7 +10,7 @@ from bench.jobs import Job, make_jobs, to_bytes
 from bench.loads import Load
 from bench.processes import Tree, machine_cpu
 from bench.scene import Scene
-from bench.systems import PREFIX, System, Tuning
+from bench.systems import System, Tuning
 from scripts.children import Child
 
 LOOK = 0.05  # seconds between two looks at the queue of results
@@ -46,7 +46,7 @@ def measure(scene: Scene, system: System, load: Load, *, scale: float = 1.0, lim
     finally:
         child.kill()
     faults = _faults(scene, system, load, jobs)
-    return _run(samples, memory, calls, Subject(system.name, load.name, count, load.results, faults))
+    return _run(samples, memory, calls, Subject(system.name, load, count, faults))
 
 
 def put(scene: Scene, system: System, key: str, jobs: list[Job]) -> None:
@@ -54,7 +54,7 @@ def put(scene: Scene, system: System, key: str, jobs: list[Job]) -> None:
     if system.publisher:
         system.publish(scene.where, jobs)
     elif system.is_ours:
-        scene.side.publish(f"{PREFIX}.jobs", key, map(to_bytes, jobs))
+        scene.side.publish(f"{system.prefix}.jobs", key, map(to_bytes, jobs))
     else:
         scene.side.publish("", system.jobs, map(to_bytes, jobs))
 
@@ -105,23 +105,22 @@ class Subject:
     """What a run was about."""
 
     system: str
-    load: str
+    load: Load
     jobs: int
-    results: int
     faults: list[str]
 
 
 def _run(samples: list[Sample], memory: float, state: dict[str, object], about: Subject) -> Run:
     last = samples[-1]
-    end = next((one for one in samples if one.results >= last.results), last)
+    end = next((one for one in samples if one.results >= last.results * about.load.last), last)
     first = next((one for one in samples if one.results >= last.results * WARM_UP), end)
-    jobs = (end.results - first.results) / about.results
+    jobs = (end.results - first.results) / about.load.results
     seconds = end.at - first.at
     made = {name: count for name, count in dict(state["calls"]).items() if name != "account"}  # type: ignore[call-overload]
     calls = sum(made.values()) / about.jobs
     with contextlib.suppress(ZeroDivisionError):
         return Run(
-            about.system, about.load,
+            about.system, about.load.name,
             rate=jobs / seconds,
             calls=calls,
             cpu=(end.own - first.own) / jobs * 1000,
@@ -132,4 +131,4 @@ def _run(samples: list[Sample], memory: float, state: dict[str, object], about: 
             memory=memory,
             faults=about.faults,
         )  # fmt: skip
-    return Run(about.system, about.load, 0, 0, 0, 0, 0, 0, 0, memory, [*about.faults, "too few results"])
+    return Run(about.system, about.load.name, 0, 0, 0, 0, 0, 0, 0, memory, [*about.faults, "too few results"])
