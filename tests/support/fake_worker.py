@@ -1,7 +1,9 @@
 """A worker's handlers over stand-ins: what a test of the send path starts from."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -9,25 +11,29 @@ from typing import Any
 from tests.support.fakes import FakeClock, FakeGate, FakeGateway, FakeLedger, FakeObserver, FakePublisher
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
-from worker.domain.messages import Delivery, Lane, PartMessage, ResultMessage
+from worker.domain.messages import Delivery, Disposition, Lane, PartMessage, ResultMessage
+from worker.domain.progress import Progress
 from worker.domain.recipients import NumberingPlan
-from worker.handlers.acceptance import Acceptance
 from worker.handlers.account import AccountHandler
-from worker.handlers.completion import Completion
 from worker.handlers.dispatch import Dispatch
-from worker.handlers.joint_sends import JointSends
-from worker.handlers.large_jobs import LargeJobs
-from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import Lookups
-from worker.handlers.parts import PartHandler
-from worker.handlers.renewal import Renewal
-from worker.handlers.send import SendHandler
-from worker.handlers.send_tools import SendTools
+from worker.handlers.send.acceptance import Acceptance
+from worker.handlers.send.calls import Calls
+from worker.handlers.send.completion import Completion
+from worker.handlers.send.entries import EntryStore
+from worker.handlers.send.handler import SendHandler
+from worker.handlers.send.large_jobs import LargeJobs
+from worker.handlers.send.parts import PartHandler, PartSender
+from worker.handlers.send.planning import Planning
+from worker.handlers.send.ports import SendPorts
+from worker.handlers.send.renewal import Renewal
+from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
 from worker.ports import Command, Publisher
 from worker.resilience.keyed_lock import KeyedLock
 from worker.resilience.number_memory import NumberMemory
 from worker.resilience.retry import RetryAttempts
+from worker.stopping import stop
 
 LEASE = 35.0
 MARGIN = 5.0
@@ -95,16 +101,22 @@ class FakeWorker:
     room: int = 100_000
     patience: float = 30.0
     tracing: Tracing = field(default_factory=Tracing)
-    joint: JointSends | None = field(init=False, default=None)
+    shared: SharedCalls | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.coalesce:
-            self.joint = JointSends(self.world.gateway, self.gate, self.observer, self.book)
+            self.shared = SharedCalls(self.calls)
 
     @property
-    def book(self) -> LedgerBook:
+    def calls(self) -> Calls:
+        """Makes calls."""
+        on_call = partial(self.observer.call_shared, Command.SEND)
+        return Calls(self.world.gateway, self.gate, self.entries, on_call)
+
+    @property
+    def entries(self) -> EntryStore:
         """Reads and writes entries."""
-        return LedgerBook(self.world.ledger, self.world.token)
+        return EntryStore(self.world.ledger, self.world.token)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -112,24 +124,25 @@ class FakeWorker:
         return RetryPolicy(self.delays, 86_400)
 
     @property
-    def tools(self) -> SendTools:
+    def ports(self) -> SendPorts:
         """The collaborators of a send."""
-        return SendTools(
-            book=self.book,
+        return SendPorts(
+            entries=self.entries,
             gateway=self.world.gateway,
             gate=self.gate,
             retry=self.tracing.sending(self.retry(Command.SEND)),
+            publisher=self.publisher,
             clock=self.world.clock,
             observer=self.observer,
             lease=LEASE,
             margin=MARGIN,
-            joint=self.joint,
         )
 
     @property
     def completion(self) -> Completion:
         """Completes parts."""
-        return Completion(self.tools, self.publisher, self.policy, self.resends)
+        make = self.shared.make if self.shared else Calls(self.world.gateway, self.gate, self.entries).alone
+        return Completion(self.ports, make, self.policy, self.resends)
 
     @property
     def lookups(self) -> Lookups:
@@ -158,10 +171,16 @@ class FakeWorker:
     def dispatch(self) -> Dispatch:
         """The entrance for deliveries, with locks of its own."""
         locks, completion = KeyedLock(), self.completion
-        large = LargeJobs(completion, locks, self.share_above, room=self.room, patience=self.patience)
-        send = SendHandler(self.acceptance, self.numbering, self.lookups, completion, large, locks)
-        parts = PartHandler(completion, locks)
-        world = self.world
+        world, entries = self.world, self.entries
+        sender = PartSender(completion, entries, world.clock, locks)
+        large = LargeJobs(
+            completion, sender, self.ports, self.share_above, room=self.room, patience=self.patience
+        )
+        planning = Planning(self.numbering, self.lookups, world.gateway, world.clock)
+        send = SendHandler(
+            self.acceptance, planning, completion, large, entries, self.gate, world.clock, locks
+        )
+        parts = PartHandler(sender)
         status = StatusHandler(self.lookups, self.publisher, self.policy, world.clock, MAX_BODY)
         account = AccountHandler(
             self.lookups, self.publisher, self.policy, world.clock, self.observer, MAX_BODY
@@ -179,7 +198,7 @@ class FakeWorker:
             gate=self.gate,
             observer=self.tracing.observer(self.observer),
             clock=world.clock,
-            renewal=Renewal(self.acceptance, self.book),
+            renewal=Renewal(self.acceptance, self.entries),
         )
 
 
@@ -187,6 +206,20 @@ def delivery(lane: Lane, job: object, **properties: Any) -> Delivery:  # noqa: A
     """A message from the queue of *lane*; *job* is its body, as JSON unless it is bytes."""
     body = job if isinstance(job, bytes) else json.dumps(job).encode()
     return Delivery(lane=lane, body=body, **{"routing_key": lane.value, **properties})
+
+
+def progress_of(task: "asyncio.Task[Disposition]") -> Progress:
+    """How far the delivery has got that *task* dispatches."""
+    coroutine: Any = task.get_coro()
+    return coroutine.cr_frame.f_locals["delivery"].progress if coroutine.cr_frame else Progress()
+
+
+def stopping(*tasks: "asyncio.Task[Disposition]", within: float = 2.0) -> "asyncio.Task[None]":
+    """Begin to end what *tasks* dispatch, as the consumer does at the end of a drain."""
+    works: dict[Any, Progress] = {task: progress_of(task) for task in tasks}
+    for progress in works.values():
+        progress.stopped = True
+    return asyncio.ensure_future(stop(works, within))
 
 
 def send_job(*recipients: str, **fields: object) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-_PART = "worker.handlers.part_run"
-_RECORD = "worker.handlers.part_record"
+_PART = "worker.handlers.send.part_work"
+_RECORD = "worker.handlers.send.record"
 _ADMISSION = "worker.admission.admission"
 _STANDING = "worker.admission.standing"
 
@@ -30,17 +30,19 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "the claim is written after the call",
-        _PART,
-        "            await self.record.write(claim)\n",
-        "            self.record.wrote(Held(self.held.key, self.held.token, claim))\n",
+        "worker.handlers.send.calls",
+        "        written = await self.entries.write_many("
+        "[(member.version, claim) for member, claim in claims])\n",
+        '        changed = __import__("dataclasses").replace\n'
+        "        written = [changed(member.version, entry=claim) for member, claim in claims]\n",
         ("no_double",),
         "kills",
     ),
     Mutation(
         "acknowledged before the result is confirmed",
-        "worker.handlers.completion",
-        "        await self._publish(message, alone=run.record.late or run.record.unrecorded is not None)\n",
-        '        __import__("asyncio").ensure_future(self._publish(message, alone=run.record.late))\n',
+        "worker.handlers.send.completion",
+        "            await self.ports.publisher.publish_result(message)\n",
+        "            asyncio.ensure_future(self.ports.publisher.publish_result(message))\n",
         ("nothing_lost",),
         "broker",
     ),
@@ -63,8 +65,8 @@ MUTATIONS = (
     Mutation(
         "a reply is let go when the ledger forgot",
         _RECORD,
-        "            return await self._tried(lambda: book.load(key)) or Held(key, None, known)\n",
-        "            if (found := await self._tried(lambda: book.load(key))) is not None:\n"
+        "            return await self._tried(lambda: entries.load(key)) or Version(key, None, known)\n",
+        "            if (found := await self._tried(lambda: entries.load(key))) is not None:\n"
         "                return found\n            self.unrecorded = None\n            raise LostRaceError\n",
         ("no_double", "every_id_published", "nothing_lost", "nothing_unhandled"),
         "ledger",
@@ -121,7 +123,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the last part of a large job is not handed out",
-        "worker.handlers.large_jobs",
+        "worker.handlers.send.large_jobs",
         "        await parallel.each(publish, numbers, limit=_AT_ONCE)\n",
         "        await parallel.each(publish, list(numbers)[:-1], limit=_AT_ONCE)\n",
         ("nothing_lost",),
@@ -129,9 +131,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a number that the DND endpoint does not name is sent to",
-        "worker.handlers.send",
-        "if dnd.get(name) is False)",
-        "if dnd.get(name) is not True)",
+        "worker.handlers.send.planning",
+        "if dnd.get(name) is False]",
+        "if dnd.get(name) is not True]",
         ("nobody_listed",),
         "calm",
     ),
@@ -161,9 +163,9 @@ MUTATIONS = (
     ),
     Mutation(
         "other content under a known id is taken for a repeat",
-        "worker.handlers.send",
-        "    if held.entry.fingerprint != brief.fingerprint:\n",
-        "    if held.entry.fingerprint is None:\n",
+        "worker.handlers.send.handler",
+        "    if found.entry.fingerprint != head.fingerprint:\n",
+        "    if found.entry.fingerprint is None:\n",
         ("nothing_lost",),
         "calm",
     ),

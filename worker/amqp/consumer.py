@@ -23,6 +23,7 @@ from worker.amqp.topology import Topology
 from worker.domain.errors import UnavailableError, WorkerError
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Lane, Requeue
 from worker.resilience.weights import Weights
+from worker.stopping import stop
 
 log = structlog.get_logger(__name__)
 
@@ -246,10 +247,8 @@ class Consumer:
         return returned
 
     async def _abandon(self, tasks: Mapping[asyncio.Task[None], Received], within: float) -> None:
-        for task in tasks:
-            task.cancel()
         if tasks:
-            await asyncio.wait(set(tasks), timeout=within)
+            await stop({task: received.delivery.progress for task, received in tasks.items()}, within)
         # A task that was cancelled before its first step could not do it itself.
         for received in tasks.values():
             received.give_back()

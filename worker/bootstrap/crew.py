@@ -1,6 +1,6 @@
 """The handlers and their collaborators."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
@@ -13,17 +13,20 @@ from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
-from worker.handlers.completion import Completion
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch
-from worker.handlers.joint_sends import JointSends
-from worker.handlers.large_jobs import LargeJobs
-from worker.handlers.ledger_book import LedgerBook
 from worker.handlers.lookups import BATCH, Ask, Lookups
-from worker.handlers.parts import PartHandler
-from worker.handlers.renewal import Renewal
-from worker.handlers.send import SendHandler
-from worker.handlers.send_tools import SendTools
+from worker.handlers.send.calls import Calls
+from worker.handlers.send.completion import Completion
+from worker.handlers.send.entries import EntryStore
+from worker.handlers.send.handler import SendHandler
+from worker.handlers.send.large_jobs import LargeJobs
+from worker.handlers.send.part_work import PartWork
+from worker.handlers.send.parts import PartHandler, PartSender
+from worker.handlers.send.planning import Planning
+from worker.handlers.send.ports import SendPorts
+from worker.handlers.send.renewal import Renewal
+from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
 from worker.resilience.batcher import Batcher
@@ -59,11 +62,20 @@ class Crew:
 
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
-        locks, completion = KeyedLock(), self._completion()
-        large = LargeJobs(completion, locks, self.settings.sending.share_above)
-        numbering = numbering_of(self.settings)
-        send = SendHandler(acceptance_of(self.settings), numbering, self._lookups, completion, large, locks)
-        parts = PartHandler(completion, locks)
+        locks, ports = KeyedLock(), self._ports()
+        completion = Completion(ports, self._make(ports), self._policy(), self.settings.retry.resend_attempts)
+        sender = PartSender(completion, ports.entries, self.clock, locks)
+        send = SendHandler(
+            acceptance_of(self.settings),
+            Planning(numbering_of(self.settings), self._lookups, self.gateway, self.clock),
+            completion,
+            LargeJobs(completion, sender, ports, self.settings.sending.share_above),
+            ports.entries,
+            self.gate,
+            self.clock,
+            locks,
+        )
+        parts = PartHandler(sender)
         return Dispatch(
             handlers={
                 Lane.SEND: send,
@@ -77,7 +89,7 @@ class Crew:
             gate=self.gate,
             observer=self.observer,
             clock=self.clock,
-            renewal=Renewal(acceptance_of(self.settings), self._book),
+            renewal=Renewal(acceptance_of(self.settings), self._entries),
             aside=self._aside(),
         )
 
@@ -98,30 +110,29 @@ class Crew:
             draw_id=partial(_drawn, self.random),
         )
 
-    def _completion(self) -> Completion:
-        tools = SendTools(
-            book=self._book,
+    def _ports(self) -> SendPorts:
+        return SendPorts(
+            entries=self._entries,
             gateway=self.gateway,
             gate=self.gate,
             retry=self.tracing.sending(self._retry(Command.SEND)),
+            publisher=self.publisher,
             clock=self.clock,
             observer=self.observer,
             lease=self.settings.gateway.timeout + LEASE_MARGIN,
             margin=LEASE_MARGIN,
-            joint=self._joint,
         )
-        return Completion(tools, self.publisher, self._policy(), self.settings.retry.resend_attempts)
 
-    @cached_property
-    def _joint(self) -> JointSends | None:
-        """The one place in which jobs meet that send the same."""
+    def _make(self, ports: SendPorts) -> Callable[[PartWork], Awaitable[None]]:
+        """Return what makes calls: for each job alone, or for those together that send the same."""
         if not self.settings.gateway.coalesce_sends:
-            return None
-        return JointSends(self.gateway, self.gate, self.observer, self._book)
+            return Calls(self.gateway, self.gate, ports.entries).alone
+        on_call = partial(self.observer.call_shared, Command.SEND)
+        return SharedCalls(Calls(self.gateway, self.gate, ports.entries, on_call)).make
 
     @cached_property
-    def _book(self) -> LedgerBook:
-        return LedgerBook(self.ledger, _tokens(self.random))
+    def _entries(self) -> EntryStore:
+        return EntryStore(self.ledger, _tokens(self.random))
 
     @cached_property
     def _lookups(self) -> Lookups:

@@ -1,7 +1,7 @@
 """What the settings allow a job to ask for."""
 
 from worker.domain.recipients import NumberingPlan
-from worker.handlers.acceptance import Acceptance
+from worker.handlers.send.acceptance import Acceptance
 from worker.settings import Settings
 
 

@@ -15,7 +15,7 @@ from schemas.rejection import rejection
 from worker.domain.errors import WorkerError
 from worker.domain.messages import Delivery, Lane
 from worker.domain.recipients import NumberingPlan, distinct
-from worker.handlers.acceptance import Acceptance
+from worker.handlers.send.acceptance import Acceptance
 
 MOST_FAULTS = 20
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from worker.domain.progress import Progress
 from worker.domain.replay import Replay
 
 
@@ -20,9 +21,23 @@ class Lane(StrEnum):
     ACCOUNT = "account"
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether its jobs go before others."""
+        return self in _URGENT
+
+    @property
+    def holds_parts(self) -> bool:
+        """Whether parts of large jobs come through it."""
+        return self in _PARTS
+
+    @property
     def parts_lane(self) -> "Lane":
         """Where the parts of a large job from this lane go."""
         return Lane.SEND_URGENT_PARTS if self is Lane.SEND_URGENT else Lane.SEND_PARTS
+
+
+_URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS})
+_PARTS = frozenset({Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS})
 
 
 def never() -> bool:
@@ -46,6 +61,7 @@ class Delivery:
         replay: set on a dead letter that an operator gave another chance.
         is_lost: tells whether the broker has it again and hands it out once more: what has not begun is then
             another delivery's to do, and what has ends without copies.
+        progress: how far the work on it has got.
     """
 
     lane: Lane
@@ -61,6 +77,7 @@ class Delivery:
     redelivered: bool = False
     replay: Replay | None = None
     is_lost: Callable[[], bool] = field(default=never, compare=False, repr=False)
+    progress: Progress = field(default_factory=Progress, compare=False, repr=False)
 
 
 ResultExchange = Literal["send", "delivery", "account"]

@@ -12,7 +12,7 @@ from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Don
 from worker.domain.trace import TRACEPARENT
 from worker.handlers.handled import Handled
 from worker.handlers.publication import rejected_message
-from worker.handlers.renewal import Renewal
+from worker.handlers.send.renewal import Renewal
 from worker.ports import CallGate, Clock, Observer, Publisher
 
 log = structlog.get_logger(__name__)
@@ -60,26 +60,34 @@ class Dispatch:
             TRACEPARENT.set(delivery.traceparent)
         self.observer.job_taken(delivery)
         started = self.clock.elapsed()
-        handled = await self._handled(delivery)
+        kind = KIND_OF_LANE[delivery.lane]
+        try:
+            handled = await self.handlers[delivery.lane].handle(delivery)
+        except JobRejectedError as error:
+            handled = await self._rejected(kind, error, delivery)
+        except UnavailableError as error:
+            handled = self._returned(kind, error)
+        if kind is JobKind.SEND and isinstance(handled.disposition, Delay | Requeue):
+            await self.renewal(delivery)
         seconds = self.clock.elapsed() - started
         self.observer.job_ended(delivery, handled.summary, seconds=seconds)
         _tell(handled, seconds)
         return handled.disposition
 
-    async def _handled(self, delivery: Delivery) -> Handled:
-        kind = KIND_OF_LANE[delivery.lane]
+    async def _rejected(self, kind: JobKind, error: JobRejectedError, delivery: Delivery) -> Handled:
         try:
-            handled = await self._tried(kind, delivery)
-        except LedgerUnavailableError as error:
+            await self.publisher.publish_result(rejected_message(kind, error, delivery))
+        except UnavailableError as unconfirmed:
+            return self._returned(kind, unconfirmed)
+        code = error.errors[0].type if error.errors else FailureCode.INVALID_JOB.value
+        return Handled(DeadLetter(code, error.detail), JobSummary(kind.value, "rejected", error.job_id))
+
+    def _returned(self, kind: JobKind, error: UnavailableError) -> Handled:
+        if isinstance(error, LedgerUnavailableError):
             self.gate.ledger_failed()
-            return _back(kind, error)
-        except GatewayAwayError as error:
-            handled = self._aside(kind, error)
-        except UnavailableError as error:
-            handled = _back(kind, error)
-        if kind is JobKind.SEND and isinstance(handled.disposition, Delay | Requeue):
-            await self.renewal(delivery)
-        return handled
+        if isinstance(error, GatewayAwayError):
+            return self._aside(kind, error)
+        return _back(kind, error)
 
     def _aside(self, kind: JobKind, error: GatewayAwayError) -> Handled:
         """Give a job back; one that only lacks a lookup makes way for those behind it that need none."""
@@ -88,14 +96,6 @@ class Dispatch:
         log.debug("job.returned", kind=kind.value, reason=error.code, detail=error.detail)
         delay = Delay(self.aside, error.code, counts=False)
         return Handled(delay, JobSummary(kind.value, "delayed"))
-
-    async def _tried(self, kind: JobKind, delivery: Delivery) -> Handled:
-        try:
-            return await self.handlers[delivery.lane].handle(delivery)
-        except JobRejectedError as error:
-            await self.publisher.publish_result(rejected_message(kind, error, delivery))
-            code = error.errors[0].type if error.errors else FailureCode.INVALID_JOB.value
-            return Handled(DeadLetter(code, error.detail), JobSummary(kind.value, "rejected", error.job_id))
 
 
 def _back(kind: JobKind, error: UnavailableError) -> Handled:

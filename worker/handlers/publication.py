@@ -19,7 +19,7 @@ from schemas import (
 )
 from worker.domain.entry import Entry, Settled
 from worker.domain.messages import Delivery, ResultMessage
-from worker.handlers.brief import Brief
+from worker.handlers.send.head import JobHead
 from worker.ports import MessageReport
 
 _REJECTED = {
@@ -59,16 +59,16 @@ def rejected_message(kind: JobKind, error: JobRejectedError, delivery: Delivery)
 
 
 def send_message(
-    brief: Brief, entry: Entry, number: int, parts: int, delivery: Delivery
+    head: JobHead, entry: Entry, number: int, parts: int, delivery: Delivery
 ) -> tuple[writing.WrittenSend, ResultMessage]:
     """The result of part *number*, which is complete; the same for every repetition of its job."""
-    head: writing.Row = {"job_id": brief.job_id, "part": number, "parts": parts}
+    first: writing.Row = {"job_id": head.job_id, "part": number, "parts": parts}
     if entry.revision > 1:
-        head["revision"] = entry.revision
-    tail = {"encoding": brief.encoding, "segments": brief.segments, "metadata": brief.metadata}
-    result = writing.send_result(head, _rows(entry.part.outcomes()), tail)
-    written, message_id = (result.status.value, result.body), result_message_id(brief.job_id, number)
-    return result, _addressed(ResultKind.SEND, written, message_id, brief.job_id, delivery)
+        first["revision"] = entry.revision
+    tail = {"encoding": head.encoding, "segments": head.segments, "metadata": head.metadata}
+    result = writing.send_result(first, _rows(entry.part.outcomes()), tail)
+    written, message_id = (result.status.value, result.body), result_message_id(head.job_id, number)
+    return result, _addressed(ResultKind.SEND, written, message_id, head.job_id, delivery)
 
 
 def delivery_message(

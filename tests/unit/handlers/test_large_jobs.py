@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.support.fake_worker import LEASE, FakeWorker, World, delivery, numbers, part_delivery, send_job
+from tests.support.fake_worker import (
+    LEASE,
+    FakeWorker,
+    World,
+    delivery,
+    numbers,
+    part_delivery,
+    send_job,
+    stopping,
+)
 from tests.support.fakes import Failing, settled
 from worker.domain.errors import (
     GatewayAwayError,
@@ -398,11 +407,11 @@ class TestCancelled:
         task = asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, large())))
         world.ledger.before = slow_record
         await settled()
-        task.cancel()
+        stop = stopping(task)
         await settled()
         assert not task.done()
         records.set()
-        await asyncio.wait({task})
+        await stop
         assert task.cancelled()
         replies.set()
         world.ledger.before = world.gateway.before_send = None

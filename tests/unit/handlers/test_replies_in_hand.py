@@ -2,7 +2,7 @@
 """A worker that holds a reply never lets go of it, whatever the ledger says or lacks.
 
 All ways out of the region between "the gateway answered" and "recorded and published", by reading
-`part_run`, `part_record`, `joint_sends`, `seats` and `completion`. `Mishaps` does those that the ledger is
+`part_work`, `record`, `calls`, `shared_calls` and `completion`. `Mishaps` does those that the ledger is
 behind, `TestStops` those of a cancellation:
 
 | the way out | what happens there | test |
@@ -31,7 +31,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job
+from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job, stopping
 from tests.support.fakes import settled
 from worker.domain.entry import Entry, release
 from worker.domain.entry_codec import decode, encode
@@ -269,7 +269,7 @@ class TestStops:
         way.world.gateway.latency = 5.0
         tasks = await way.started()
         await settled()
-        asyncio.get_running_loop().call_soon(lambda: [task.cancel() for task in tasks])
+        asyncio.get_running_loop().call_soon(lambda: stopping(*tasks))
         way.world.clock.leap(5.0)
         for _, _, wake in way.world.clock._sleepers:
             if not wake.done():

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from schemas import FailureCode, JobError, JobRejectedError
 from worker.domain.entry import Entry, Part, Split
@@ -17,7 +17,7 @@ from worker.ports import TextMessage
 _FORM = 1  # of parts; a release that changes what a part holds counts it up, and the one before it waits
 
 
-class Brief(BaseModel):
+class JobHead(BaseModel):
     """A send job without its recipients.
 
     Attributes:
@@ -57,10 +57,11 @@ class PartOrder(BaseModel):
         plan: the part as the ledger's plan has it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
 
     v: int = 1
-    brief: Brief
+    # As the release calls it whose parts may still be on their way.
+    head: JobHead = Field(alias="brief")
     number: int
     parts: int
     generation: int = 0
@@ -68,11 +69,11 @@ class PartOrder(BaseModel):
     plan: list[Any]
 
     @classmethod
-    def of(cls, brief: Brief, job: Entry, split: Split, number: int) -> Self:
+    def of(cls, head: JobHead, job: Entry, split: Split, number: int) -> Self:
         """Describe part *number* of the *split* in the entry of *job*."""
         return cls(
             v=_FORM,
-            brief=brief,
+            head=head,
             number=number,
             parts=len(split.parts),
             generation=job.generation,
@@ -83,12 +84,12 @@ class PartOrder(BaseModel):
     @property
     def entry(self) -> Entry:
         """The part's entry in the ledger, as it begins."""
-        return Entry(self.brief.fingerprint, self.part, self.revision)
+        return Entry(self.head.fingerprint, self.part, self.revision)
 
     @property
     def key(self) -> str:
         """Of the part's entry in the ledger, as `part_key` makes it."""
-        return _key(self.brief, self.generation, self.number, self.plan)
+        return _key(self.head, self.generation, self.number, self.plan)
 
     @property
     def part(self) -> Part:
@@ -97,21 +98,21 @@ class PartOrder(BaseModel):
 
     def to_json(self) -> bytes:
         """The body of the part's message."""
-        return self.model_dump_json(exclude_defaults=True).encode()
+        return self.model_dump_json(exclude_defaults=True, by_alias=True).encode()
 
 
-def part_key(brief: Brief, generation: int, number: int, part: Part) -> str:
+def part_key(head: JobHead, generation: int, number: int, part: Part) -> str:
     """Name the entry of a part of the job's plan; no job id has a slash.
 
     It names what the part holds: entries of parts outlive their job's, and the same id may by then stand
     for other content, or for another cut of it.
     """
-    return _key(brief, generation, number, part_to_row(part))
+    return _key(head, generation, number, part_to_row(part))
 
 
-def _key(brief: Brief, generation: int, number: int, row: list[Any]) -> str:
-    cut = json.dumps([brief.fingerprint, generation, row], default=list)
-    return f"{brief.job_id}/{number}/{sha256(cut.encode()).hexdigest()[:16]}"
+def _key(head: JobHead, generation: int, number: int, row: list[Any]) -> str:
+    cut = json.dumps([head.fingerprint, generation, row], default=list)
+    return f"{head.job_id}/{number}/{sha256(cut.encode()).hexdigest()[:16]}"
 
 
 def _is_newer(raw: object) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from schemas import FailureCode, JobError, JobKind, JobRejectedError, SendJob, read_job
 from worker.domain import text
 from worker.domain.messages import Delivery
-from worker.handlers.brief import Brief
+from worker.handlers.send.head import JobHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Acceptance:
     max_segments: int
     allowed_params: frozenset[str]
 
-    def send_job(self, delivery: Delivery) -> tuple[SendJob, Brief]:
+    def send_job(self, delivery: Delivery) -> tuple[SendJob, JobHead]:
         """Read and check a send job.
 
         Raises:
@@ -36,7 +36,7 @@ class Acceptance:
         if errors := [*self._params_errors(job), *self._text_errors(job, size), *_track_errors(job)]:
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
         # Made of what is validated: to check it again would cost as much as the job itself did.
-        return job, Brief.model_construct(
+        return job, JobHead.model_construct(
             job_id=read.job_id,
             fingerprint=read.fingerprint,
             text=job.text,
@@ -71,11 +71,11 @@ class Acceptance:
         return []
 
 
-def conflict(brief: Brief) -> JobRejectedError:
+def conflict(head: JobHead) -> JobRejectedError:
     """The rejection of other content under an id that is taken."""
     words = "another job with this `job_id` was taken before: give each job an id of its own"
     error = _error(FailureCode.JOB_ID_CONFLICT, words, "job_id")
-    return JobRejectedError([error], job_id=brief.job_id, metadata=brief.metadata)
+    return JobRejectedError([error], job_id=head.job_id, metadata=head.metadata)
 
 
 def _track_errors(job: SendJob) -> list[JobError]:

@@ -15,8 +15,8 @@ import structlog
 from worker.domain.entry import Call, CallState, Entry, Part
 from worker.domain.errors import EntryUnusableError, LedgerUnavailableError
 from worker.domain.merging import merged, with_ids
-from worker.handlers.ledger_book import EntryUnreadableError, Held, LostRaceError
-from worker.handlers.send_tools import SendTools
+from worker.handlers.send.entries import EntryUnreadableError, LostRaceError, Version
+from worker.handlers.send.ports import SendPorts
 
 log = structlog.get_logger(__name__)
 
@@ -36,30 +36,32 @@ class PartRecord:
     """Writes what becomes of a part.
 
     Args:
-        tools: the collaborators.
-        held: the entry, with its plan.
+        ports: the collaborators.
+        version: the entry, with its plan.
         unwritten: the plan is in memory only; the first write stores it.
 
     Attributes:
-        held: the entry as last written or read.
+        version: the entry as last written or read.
         unwritten: as above.
         unrecorded: what is known after a call and not in the ledger yet; None while that is nothing.
         late: a reply came after another worker had taken its call over. That worker may have published
             and acknowledged by now, so nobody but this one is left to publish the ids.
+        is_patient: it waits for a ledger that is away.
     """
 
-    def __init__(self, tools: SendTools, held: Held, *, unwritten: bool) -> None:
-        self._tools = tools
-        self.held = held
+    def __init__(self, ports: SendPorts, version: Version, *, unwritten: bool) -> None:
+        self._ports = ports
+        self.version = version
         self.unwritten = unwritten
         self.unrecorded: Entry | None = None
         self.late = False
+        self.is_patient = False
         self._settling = False
 
     @property
     def must_stay(self) -> bool:
         """Whether this worker holds what a store that forgets could not tell anybody else."""
-        return self.unrecorded is not None or self.late or with_ids(self.held.entry) > 0
+        return self.unrecorded is not None or self.late or with_ids(self.version.entry) > 0
 
     async def write(self, entry: Entry) -> None:
         """Replace the entry as last seen.
@@ -68,15 +70,15 @@ class PartRecord:
             LostRaceError: somebody else has changed it.
             LedgerUnavailableError: the store is away.
         """
-        self.wrote(await self._tools.book.write(self.held, entry))
+        self.wrote(await self._ports.entries.write(self.version, entry))
 
-    def wrote(self, held: Held) -> None:
-        """The entry is in the ledger as *held*."""
-        self.held, self.unwritten, self.unrecorded = held, False, None
+    def wrote(self, version: Version) -> None:
+        """The entry is in the ledger as *version*."""
+        self.version, self.unwritten, self.unrecorded = version, False, None
 
     def knows(self, index: int, change: Change) -> Entry:
         """Own what is known of call *index* from here on; return what the entry shall say."""
-        known = change(self.held.entry, index)
+        known = change(self.version.entry, index)
         if known.part.calls[index].state is CallState.DONE:
             self.unrecorded = known
         return known
@@ -92,11 +94,11 @@ class PartRecord:
             UnrecordedError: it cannot be recorded, ever.
             LostRaceError: the same of a call that did not go out; the entry is not this part's any more.
         """
-        begun = self.held.entry.part.calls[index]
+        begun = self.version.entry.part.calls[index]
         known = self.knows(index, change)
         self._settling = True
         try:
-            if not await self._stands(self.held, known):
+            if not await self._stands(self.version, known):
                 await self._agree(known, lambda found: self._ended(found, begun, change, known))
         finally:
             self._settling = False
@@ -110,7 +112,7 @@ class PartRecord:
             LedgerUnavailableError, UnavailableError: it cannot be read, and nothing would be lost with it.
             UnrecordedError: as `settle`.
         """
-        known = self.unrecorded or self.held.entry
+        known = self.unrecorded or self.version.entry
         await self._agree(known, lambda found: merged(found, known))
 
     async def stay(self) -> None:
@@ -125,8 +127,12 @@ class PartRecord:
             try:
                 return await step()
             except LedgerUnavailableError:
-                self._tools.gate.ledger_failed()
-                await self._tools.clock.sleep(pause)
+                self._ports.gate.ledger_failed()
+                self.is_patient = True
+                try:
+                    await self._ports.clock.sleep(pause)
+                finally:
+                    self.is_patient = False
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _tried(self, step: Callable[[], Awaitable[T]]) -> T:
@@ -146,16 +152,16 @@ class PartRecord:
             if await self._stands(found, entry):
                 return self._tell(known, lacks=lacks)
 
-    async def _look(self, known: Entry) -> Held:
+    async def _look(self, known: Entry) -> Version:
         """Read the entry. Where there is none, or one that nobody can read, *known* itself is returned."""
-        key, book = self.held.key, self._tools.book
+        key, entries = self.version.key, self._ports.entries
         try:
-            return await self._tried(lambda: book.load(key)) or Held(key, None, known)
+            return await self._tried(lambda: entries.load(key)) or Version(key, None, known)
         except EntryUnreadableError as error:
             if not self.must_stay:
                 raise
             if not error.is_newer:
-                return Held(key, error.token, known)
+                return Version(key, error.token, known)
             # It may say of this part what nobody here can read.
             raise self._given_up(error.detail, replace(known, revision=known.revision + 1)) from None
         except EntryUnusableError as error:
@@ -163,11 +169,11 @@ class PartRecord:
                 raise
             raise self._given_up(error.detail, known) from None
 
-    async def _stands(self, held: Held, entry: Entry) -> bool:
+    async def _stands(self, version: Version, entry: Entry) -> bool:
         """Write, or learn that somebody else was first."""
-        book = self._tools.book
+        entries = self._ports.entries
         try:
-            self.wrote(await self._tried(lambda: book.write(held, entry)))
+            self.wrote(await self._tried(lambda: entries.write(version, entry)))
         except LostRaceError:
             return False
         except EntryUnusableError as error:
@@ -192,7 +198,7 @@ class PartRecord:
 
     def _tell(self, known: Entry, *, lacks: bool) -> None:
         if lacks or not self.late:
-            log.warning("entry.restored", job=self.held.key)
+            log.warning("entry.restored", job=self.version.key)
             return
-        log.warning("reply.late", job=self.held.key, recipients=with_ids(known))
-        self._tools.observer.revised()
+        log.warning("reply.late", job=self.version.key, recipients=with_ids(known))
+        self._ports.observer.revised()

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from schemas import JobRejectedError
 from worker.domain.entry import Split
 from worker.domain.errors import UnavailableError
-from worker.domain.messages import Delivery, Lane
-from worker.handlers.acceptance import Acceptance
-from worker.handlers.brief import Brief, part_key, read_part
-from worker.handlers.ledger_book import LedgerBook
-
-_PARTS = frozenset({Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS})
+from worker.domain.messages import Delivery
+from worker.handlers.send.acceptance import Acceptance
+from worker.handlers.send.entries import EntryStore
+from worker.handlers.send.head import JobHead, part_key, read_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +22,28 @@ class Renewal:
     """
 
     acceptance: Acceptance
-    book: LedgerBook
+    entries: EntryStore
 
     async def __call__(self, delivery: Delivery) -> None:
         """Renew what the ledger has of the job of *delivery*. Without a ledger, nothing can be renewed."""
         with suppress(UnavailableError, JobRejectedError):
-            if delivery.lane in _PARTS:
+            if delivery.lane.holds_parts:
                 order, _ = read_part(delivery.body)
-                await self._renewed(order.brief, (order.key,))
+                await self._renewed(order.head, (order.key,))
             else:
-                _, brief = self.acceptance.send_job(delivery)
-                await self._renewed(brief, ())
+                _, head = self.acceptance.send_job(delivery)
+                await self._renewed(head, ())
 
-    async def _renewed(self, brief: Brief, keys: Sequence[str]) -> None:
-        *_, job_is_due = await self.book.renew((*keys, brief.job_id))
+    async def _renewed(self, head: JobHead, keys: Sequence[str]) -> None:
+        *_, job_is_due = await self.entries.renew((*keys, head.job_id))
         # A large job's own entry is renewed for all of its parts, once a minute at the most: those that are
         # done must be known for as long as one of them is not.
         if job_is_due:
-            await self.book.renew(await self._parts(brief))
+            await self.entries.renew(await self._parts(head))
 
-    async def _parts(self, brief: Brief) -> Sequence[str]:
-        held = await self.book.load(brief.job_id)
-        if held is None or not isinstance(held.entry.plan, Split):
+    async def _parts(self, head: JobHead) -> Sequence[str]:
+        found = await self.entries.load(head.job_id)
+        if found is None or not isinstance(found.entry.plan, Split):
             return ()
-        parts = enumerate(held.entry.plan.parts, start=1)
-        return [part_key(brief, held.entry.generation, number, part) for number, part in parts]
+        parts = enumerate(found.entry.plan.parts, start=1)
+        return [part_key(head, found.entry.generation, number, part) for number, part in parts]

@@ -29,7 +29,7 @@ class EntryUnreadableError(EntryUnusableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Version:
     """An entry as this worker last wrote or read it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerBook:
+class EntryStore:
     """Reads and writes entries.
 
     Attributes:
@@ -52,7 +52,7 @@ class LedgerBook:
     ledger: Ledger
     draw_token: Callable[[], str]
 
-    async def load(self, key: str) -> Held | None:
+    async def load(self, key: str) -> Version | None:
         """Return the entry, or None.
 
         Raises:
@@ -63,53 +63,54 @@ class LedgerBook:
         if stored is None:
             return None
         try:
-            return Held(key, stored.token, decode(stored.state))
+            return Version(key, stored.token, decode(stored.state))
         except UnreadableEntryError as error:
             raise EntryUnreadableError(error, stored.token) from None
 
-    async def reload(self, key: str) -> Held:
+    async def reload(self, key: str) -> Version:
         """Return an entry that was there a moment ago."""
-        held = await self.load(key)
-        if held is None:
+        version = await self.load(key)
+        if version is None:
             raise UnavailableError("ledger_entry_lost", "an entry in use is gone from the ledger")
-        return held
+        return version
 
     async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
         """Have entries live for a whole retention from now on; tell which were due for it."""
         return await self.ledger.renew(keys) if keys else ()
 
-    async def replayed(self, held: Held, replay: Replay) -> Held:
+    async def replayed(self, version: Version, replay: Replay) -> Version:
         """Make ready again what *replay* asks for, whoever else is at the entry."""
         # The key of a part's entry has a slash; no job id has one.
-        while (entry := reopened(held.entry, replay, of_part="/" in held.key)) != held.entry:
-            if held.token is None or held.entry.plan is None:
+        while (entry := reopened(version.entry, replay, of_part="/" in version.key)) != version.entry:
+            if version.token is None or version.entry.plan is None:
                 # It is stored with the plan: nobody who is planning at this moment must lose a race over it.
-                return replace(held, entry=entry)
+                return replace(version, entry=entry)
             try:
-                return await self.write(held, entry)
+                return await self.write(version, entry)
             except LostRaceError:
-                held = await self.reload(held.key)
-        return held
+                version = await self.reload(version.key)
+        return version
 
-    async def write(self, held: Held, entry: Entry) -> Held:
-        """Replace what *held* names by *entry*.
+    async def write(self, version: Version, entry: Entry) -> Version:
+        """Replace what *version* names by *entry*.
 
         Raises:
             LostRaceError: it is no longer what is stored.
         """
         new = Stored(self.draw_token(), encode(entry))
-        if not await self.ledger.swap(held.key, expected=held.token, new=new):
+        if not await self.ledger.swap(version.key, expected=version.token, new=new):
             raise LostRaceError
-        return Held(held.key, new.token, entry)
+        return Version(version.key, new.token, entry)
 
-    async def write_many(self, changes: Sequence[tuple[Held, Entry]]) -> list[Held | Exception]:
+    async def write_many(self, changes: Sequence[tuple[Version, Entry]]) -> list[Version | Exception]:
         """Do what `write` does, for the price of few; return of each what that would return or raise."""
         swaps = [
-            Swap(held.key, held.token, Stored(self.draw_token(), encode(entry))) for held, entry in changes
+            Swap(version.key, version.token, Stored(self.draw_token(), encode(entry)))
+            for version, entry in changes
         ]
         answers = await self.ledger.swap_many(swaps)
         return [
-            Held(swap.key, swap.new.token, entry) if answer is True else _why(answer)
+            Version(swap.key, swap.new.token, entry) if answer is True else _why(answer)
             for swap, (_, entry), answer in zip(swaps, changes, answers, strict=True)
         ]
 

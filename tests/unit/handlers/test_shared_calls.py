@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job
+from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job, stopping
 from tests.support.fakes import START, Failing, settled
 from worker.domain.errors import (
     AccountError,
@@ -388,7 +388,7 @@ class TestCancelled:
         async def cancel(name: str) -> None:
             stored = await world.ledger._inner.load("job-0")
             if name == "swap" and stored and b'"calling"' in stored.state:
-                tasks[0].cancel()
+                stopping(tasks[0])
 
         world.ledger.after = cancel
         tasks += started(dispatch, job(0), job(1))

@@ -1,39 +1,42 @@
 """What every send needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.domain.verdict import Wishes
-from worker.handlers.joint_sends import JointSends
-from worker.handlers.ledger_book import LedgerBook
-from worker.ports import CallGate, Clock, Gateway, Observer, Retry, TextMessage
+from worker.handlers.send.entries import EntryStore
+from worker.ports import CallGate, Clock, Gateway, Observer, Publisher, Retry, Subject, TextMessage
 
 
 @dataclass(frozen=True, slots=True)
-class SendOrder:
+class CallOrder:
     """What a call needs to know of its job."""
 
     message: TextMessage
     wishes: Wishes
     urgent: bool
 
+    def about(self, numbers: Sequence[str] = ()) -> Subject:
+        """What refusals of several such calls may have in common; *numbers* of a call that is one job's."""
+        return Subject((("sender", self.message.sender), self.message.text), numbers)
+
 
 @dataclass(frozen=True, slots=True)
-class SendTools:
+class SendPorts:
     """The collaborators of every send.
 
     Attributes:
         lease: seconds after its start in which a call must have been settled by its caller.
         margin: of these, what a call that takes as long as it may leaves for the ledger: one whose claim is
             older than that is not made.
-        joint: makes calls for several jobs together; None: each job's calls are its own.
     """
 
-    book: LedgerBook
+    entries: EntryStore
     gateway: Gateway
     gate: CallGate
     retry: Retry
+    publisher: Publisher
     clock: Clock
     observer: Observer
     lease: float
     margin: float
-    joint: JointSends | None = None

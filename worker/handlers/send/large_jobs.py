@@ -11,13 +11,14 @@ from worker.domain.entry import Entry, Split
 from worker.domain.errors import DeliveryLostError
 from worker.domain.messages import Delivery, Done, JobSummary, PartMessage
 from worker.handlers import parallel
-from worker.handlers.brief import Brief, PartOrder, part_key
-from worker.handlers.completion import Completion, Ended, Planned
 from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
-from worker.handlers.ledger_book import EntryUnreadableError, Held, LostRaceError
-from worker.handlers.part_record import PartRecord
-from worker.ports import Locks
+from worker.handlers.send.completion import Completion, Ended, Planned
+from worker.handlers.send.entries import EntryUnreadableError, LostRaceError, Version
+from worker.handlers.send.head import JobHead, PartOrder, part_key
+from worker.handlers.send.parts import PartSender
+from worker.handlers.send.ports import SendPorts
+from worker.handlers.send.record import PartRecord
 
 _AT_ONCE = 50  # parts of one job; part messages that await their confirms together
 _ROOM = 100_000  # recipients of all large jobs of a kind, bulk or urgent, that this worker sends by itself
@@ -33,14 +34,14 @@ class SplitJob:
         known: whether the plan was there before: then somebody may have been at its parts.
     """
 
-    brief: Brief
+    head: JobHead
     entry: Entry
     split: Split
     known: bool
 
     def order(self, number: int) -> PartOrder:
         """Part *number* as it travels."""
-        return PartOrder.of(self.brief, self.entry, self.split, number)
+        return PartOrder.of(self.head, self.entry, self.split, number)
 
 
 class LargeJobs:
@@ -60,14 +61,16 @@ class LargeJobs:
     def __init__(
         self,
         completion: Completion,
-        locks: Locks,
+        sender: PartSender,
+        ports: SendPorts,
         share_above: int,
         *,
         room: int = _ROOM,
         patience: float = _PATIENCE,
     ) -> None:
         self._completion = completion
-        self._locks = locks
+        self._sender = sender
+        self._ports = ports
         self._share_above = share_above
         self._patience = patience
         # An urgent job never waits behind bulk work.
@@ -103,7 +106,7 @@ class LargeJobs:
         if summary is None:
             await self._hand_out(job, delivery, numbers)
             counts = {"recipients": sum(len(part.order) for part in job.split.parts), "parts": len(numbers)}
-            summary = JobSummary("send", "split", job.brief.job_id, counts)
+            summary = JobSummary("send", "split", job.head.job_id, counts)
         unsent = [one for part in job.split.parts for one in part.settled]
         return Handled(self._completion.given_up(unsent, delivery) or Done(), summary)
 
@@ -118,10 +121,12 @@ class LargeJobs:
             await parallel.each_to_its_end(send, numbers, limit=_AT_ONCE)
         except BaseException as error:
             hurry = isinstance(error, asyncio.CancelledError)
-            await completed(self._stay(job, [one.record for one in ended.values()]), hurry=hurry)
+            await completed(
+                self._stay(job, [one.record for one in ended.values() if one.record]), hurry=hurry
+            )
             raise
-        summaries = [one.summary for one in ended.values() if one.summary is not None]
-        left = [number for number in numbers if ended[number].summary is None]
+        summaries = [one.handled.summary for one in ended.values() if one.handled is not None]
+        left = [number for number in numbers if ended[number].handled is None]
         if not summaries:
             return None
         await self._hand_out(job, delivery, left)
@@ -137,22 +142,18 @@ class LargeJobs:
 
     async def _plan_stays(self, job: SplitJob) -> None:
         """Another plan would name other parts, to which the same numbers were not sent yet."""
-        book, key = self._completion.tools.book, job.brief.job_id
+        entries, key = self._ports.entries, job.head.job_id
         with suppress(LostRaceError, EntryUnreadableError):
-            found = await book.load(key)
-            if found is None or found.entry == Entry(job.brief.fingerprint):
-                await book.write(found or Held(key, None, job.entry), job.entry)
+            found = await entries.load(key)
+            if found is None or found.entry == Entry(job.head.fingerprint):
+                await entries.write(found or Version(key, None, job.entry), job.entry)
 
     async def _one(self, job: SplitJob, number: int, delivery: Delivery) -> Ended:
         part = job.split.parts[number - 1]
-        key = part_key(job.brief, job.entry.generation, number, part)
-        async with self._locks.holding(key):
-            held = Held(key, None, Entry(job.brief.fingerprint, part, job.entry.revision))
-            if job.known:
-                # What it lacks may be no more than its result, which must not wait for the gateway.
-                held = await self._completion.tools.book.load(key) or held
-            planned = Planned(job.brief, held, number, len(job.split.parts), unwritten=held.token is None)
-            return await self._completion.complete_at_once(planned, delivery)
+        key = part_key(job.head, job.entry.generation, number, part)
+        version = Version(key, None, Entry(job.head.fingerprint, part, job.entry.revision))
+        planned = Planned(job.head, version, number, len(job.split.parts), shares_round=True)
+        return await self._sender.send(planned, delivery, known=job.known)
 
     async def _hand_out(self, job: SplitJob, delivery: Delivery, numbers: Sequence[int]) -> None:
         """Publish parts. A repeat publishes them again: the parts' own entries tell what is done."""
@@ -160,7 +161,7 @@ class LargeJobs:
         async def publish(number: int) -> None:
             if delivery.is_lost():
                 raise DeliveryLostError
-            await self._completion.publisher.publish_part(_part_message(job.order(number), delivery))
+            await self._ports.publisher.publish_part(_part_message(job.order(number), delivery))
 
         await parallel.each(publish, numbers, limit=_AT_ONCE)
 
@@ -180,8 +181,8 @@ def _part_message(order: PartOrder, delivery: Delivery) -> PartMessage:
     return PartMessage(
         lane=delivery.lane.parts_lane,
         body=order.to_json(),
-        message_id=result_message_id(order.brief.job_id, order.number),
-        correlation_id=delivery.correlation_id or order.brief.job_id,
+        message_id=result_message_id(order.head.job_id, order.number),
+        correlation_id=delivery.correlation_id or order.head.job_id,
         routing_key=delivery.routing_key,
         reply_to=delivery.reply_to,
         traceparent=delivery.traceparent,

@@ -1,0 +1,1 @@
+"""Send jobs: from the delivery to every recipient's published outcome."""

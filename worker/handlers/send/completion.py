@@ -1,0 +1,188 @@
+"""From a planned part to its published result: claim, call, record, publish."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from schemas import FailureCode, Outcome
+from worker.domain import verdict
+from worker.domain.disposition import RetryPolicy
+from worker.domain.entry import Entry, Settled
+from worker.domain.errors import (
+    AccountError,
+    BrokerUnavailableError,
+    OutcomeUncertainError,
+    TransientError,
+    UnavailableError,
+    WorkerError,
+)
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, ResultMessage
+from worker.domain.verdict import Wishes
+from worker.handlers.finishing import completed
+from worker.handlers.handled import Handled
+from worker.handlers.publication import send_message
+from worker.handlers.send.entries import Version
+from worker.handlers.send.head import JobHead
+from worker.handlers.send.part_work import PartWork
+from worker.handlers.send.ports import CallOrder, SendPorts
+from worker.handlers.send.record import PartRecord, UnrecordedError
+
+log = structlog.get_logger(__name__)
+
+# What ends a round of attempts, and not the job.
+_ROUND_OVER = (TransientError, OutcomeUncertainError, AccountError)
+# Seconds between attempts to publish what nobody else will, growing: each may place a copy.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A part that may be worked on.
+
+    Attributes:
+        unwritten: the plan is not in the ledger yet; the first step stores it.
+        shares_round: a round of its delivery is not this part's alone: it ends without one that is not done.
+    """
+
+    head: JobHead
+    version: Version
+    number: int = 1
+    parts: int = 1
+    unwritten: bool = True
+    shares_round: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How far a part got in one round.
+
+    Attributes:
+        handled: None where one round was not enough for a part that shares it.
+        record: its entry; None where it has none any more.
+    """
+
+    handled: Handled | None
+    record: PartRecord | None
+
+    @property
+    def whole(self) -> Handled:
+        """What to do with the delivery of a part that does not share its round."""
+        if self.handled is None:
+            raise TypeError("a round that is not shared ends with another one, or the part is given up")
+        return self.handled
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Completes parts and publishes what became of them.
+
+    Attributes:
+        make: makes the call that a part is at, alone or with those of other jobs.
+        most_resends: calls at the most for a job that prefers a double to a doubt.
+    """
+
+    ports: SendPorts
+    make: Callable[[PartWork], Awaitable[None]]
+    policy: RetryPolicy
+    most_resends: int
+
+    async def complete(self, part: Planned, delivery: Delivery) -> Handled:
+        """Send, record, publish; return what to do with the delivery."""
+        return (await self.ended(part, delivery)).whole
+
+    async def ended(self, part: Planned, delivery: Delivery) -> Ended:
+        """The same; whatever ends it, a reply that is not recorded is published from memory."""
+        work = self._work(part, delivery)
+        try:
+            try:
+                return Ended(await self._completed(work, part, delivery), work.record)
+            except UnavailableError:
+                await work.record.stay()
+                raise
+        except BaseException as error:
+            if (known := work.record.unrecorded) is None:
+                raise
+            cause = error
+        log.error("reply.unrecorded", job=work.version.key, reason=_why(cause))
+        from_memory = self._published(work.record, part, delivery, verdict.as_far_as_known(known), None)
+        hurry = isinstance(cause, asyncio.CancelledError)
+        return Ended(await completed(from_memory, hurry=hurry), work.record)
+
+    def _work(self, part: Planned, delivery: Delivery) -> PartWork:
+        head = part.head
+        wishes = Wishes(head.expires_at, self.most_resends if head.resend else 1)
+        order = CallOrder(head.message, wishes, delivery.lane.is_urgent)
+        return PartWork(self.ports, order, part.version, delivery.progress, unwritten=part.unwritten)
+
+    async def _completed(self, work: PartWork, part: Planned, delivery: Delivery) -> Handled | None:
+        disposition: Disposition | None = Done() if part.shares_round else None
+        try:
+            await work.complete(self.make)
+        except _ROUND_OVER as error:
+            if part.shares_round:
+                await work.record.stay()
+                return None
+            disposition = self.after(error, delivery)
+            if isinstance(disposition, Delay):
+                await work.record.stay()
+                return Handled(disposition, JobSummary("send", "delayed", part.head.job_id))
+            await work.give_up(error)
+        return await self._published(work.record, part, delivery, work.version.entry, disposition)
+
+    async def _published(
+        self,
+        record: PartRecord,
+        part: Planned,
+        delivery: Delivery,
+        entry: Entry,
+        disposition: Disposition | None,
+    ) -> Handled:
+        """Publish what became of a part."""
+        outcomes = entry.part.outcomes()
+        disposition = disposition or self.given_up(outcomes, delivery) or Done()
+        result, message = send_message(part.head, entry, part.number, part.parts, delivery)
+        if record.late or record.unrecorded is not None:
+            await self._publish_alone(message)
+        else:
+            await self.ports.publisher.publish_result(message)
+        if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):
+            # A replay of this one may reach somebody twice: it must look different from one that is safe.
+            disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
+        counts = {outcome.value: count for outcome, count in result.counts.items()}
+        calls = sum([call.attempts for call in entry.part.calls])
+        return Handled(disposition, JobSummary("send", result.status.value, part.head.job_id, counts, calls))
+
+    async def _publish_alone(self, message: ResultMessage) -> None:
+        """Publish, until it works: no delivery is left that would bring another worker to do it."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self.ports.publisher.publish_result(message)
+            except BrokerUnavailableError:
+                await self.ports.clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def given_up(self, outcomes: Iterable[Settled], delivery: Delivery) -> DeadLetter | None:
+        """Tell whether this is the delivery with which the job was given up, come again.
+
+        Its worker may have died before the dead letter was there. A job that is merely published once more
+        has its rounds ahead of it, and only gets its results again.
+        """
+        last = next((one for one in outcomes if one.code == FailureCode.RETRIES_EXHAUSTED), None)
+        if last is None or self.policy.next_round(delivery, "", now=self.ports.clock.now()):
+            return None
+        return DeadLetter(FailureCode.RETRIES_EXHAUSTED, last.detail or "")
+
+    def after(self, error: WorkerError, delivery: Delivery) -> Delay | DeadLetter:
+        """Give the job another round, or give it up."""
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        now = self.ports.clock.now()
+        again = self.policy.next_round(delivery, error.code, now=now, at_least=asked or 0.0)
+        return again or DeadLetter(FailureCode.RETRIES_EXHAUSTED, error.detail)
+
+
+def _why(error: BaseException) -> str:
+    return str(error) if isinstance(error, UnrecordedError) else type(error).__name__

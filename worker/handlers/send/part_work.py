@@ -1,0 +1,283 @@
+"""Taking one part from its plan to an outcome for every recipient."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from worker.domain import verdict
+from worker.domain.entry import Call, CallState, Entry, MessageIds, Part, begin, release
+from worker.domain.errors import (
+    LedgerUnavailableError,
+    OutcomeUncertainError,
+    PermanentError,
+    UnavailableError,
+    WorkerError,
+)
+from worker.domain.progress import Progress, Step
+from worker.handlers.finishing import LAST_STEP, finished
+from worker.handlers.send.entries import LostRaceError, Version
+from worker.handlers.send.ports import CallOrder, SendPorts
+from worker.handlers.send.record import PartRecord
+
+log = structlog.get_logger(__name__)
+
+_MOST_RACES = 20  # in a row; each was won by another worker, of which there are not so many at one part
+_POLL = 0.5  # seconds; how often a worker looks whether another one's call has ended
+
+
+class PartWork:
+    """One worker's work on one part; another may be at it at the same time.
+
+    Every step starts from the entry as it was last seen and ends with a swap, so that whoever loses a
+    race learns it before acting on what is no longer true.
+
+    Args:
+        ports: the collaborators.
+        order: what is sent.
+        version: the entry, with its plan.
+        unwritten: the plan is in memory only; the first swap stores it.
+        progress: of the delivery that this is for.
+
+    Attributes:
+        order: as above.
+        index: of the call that it is at.
+        record: the entry in this worker's hands.
+        failure: with which the last call ended for this part; None where it went well.
+    """
+
+    def __init__(
+        self, ports: SendPorts, order: CallOrder, version: Version, progress: Progress, *, unwritten: bool
+    ) -> None:
+        self._ports = ports
+        self._progress = progress
+        self._claim: Call | None = None  # not followed by a call yet
+        self._claimed_at = 0.0
+        self._cut = False  # its job was cancelled
+        self._races = 0  # that were lost in a row
+        self._stale = 0  # claims in a row that had grown too old
+        self.order = order
+        self.index = 0
+        self.failure: Exception | None = None
+        self._at = Step.WAITING
+        self.record = PartRecord(ports, version, unwritten=unwritten)
+
+    @property
+    def version(self) -> Version:
+        """The entry as last written or read."""
+        return self.record.version
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """To whom the call goes that it is at."""
+        return self._call.recipients
+
+    @property
+    def at(self) -> Step:
+        """The step that it is in."""
+        return Step.WAITING if self.record.is_patient else self._at
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no call may begin any more."""
+        return self._progress.stopped or self._cut
+
+    async def complete(self, make: "Callable[[PartWork], Awaitable[None]]") -> None:
+        """Return when every recipient has an outcome and the ledger knows it.
+
+        Args:
+            make: makes the call that the part is at; how it ended is in `failure`.
+
+        Raises:
+            TransientError, OutcomeUncertainError: the attempts of this round are used up.
+            UnavailableError: the ledger or the gateway is away, or the worker stops; the job must wait.
+            LostRaceError: the part was new to this worker, and what another has written is no plan for it.
+            UnrecordedError: what is known of the part cannot be recorded.
+        """
+        self._progress.begins(self)
+        try:
+            while self._is_open():
+                await self._unless_raced(self._step(make))
+        finally:
+            self._progress.ends(self)
+
+    async def give_up(self, error: WorkerError) -> None:
+        """Settle every call that is not done, after the last round ended with *error*."""
+        while (index := self.version.entry.part.next_call()) is not None:
+            if self.version.entry.part.calls[index].state is CallState.CALLING:
+                await self._unless_raced(self._outlast(index))
+            else:
+                last = verdict.after_last_round(self.version.entry, index, error)
+                await self._unless_raced(self.record.write(last))
+
+    def _is_open(self) -> bool:
+        index = self.version.entry.part.next_call()
+        self.index = len(self.version.entry.part.calls) if index is None else index
+        return index is not None or self.record.unwritten
+
+    @property
+    def _call(self) -> Call:
+        return self.version.entry.part.calls[self.index]
+
+    @property
+    def _state(self) -> CallState:
+        calls = self.version.entry.part.calls
+        return calls[self.index].state if self.index < len(calls) else CallState.DONE
+
+    def _is_done(self) -> bool:
+        return self._state is CallState.DONE
+
+    async def _step(self, make: "Callable[[PartWork], Awaitable[None]]") -> None:
+        if self.index >= len(self.version.entry.part.calls):
+            await self.record.write(self.version.entry)
+        elif self._state is CallState.CALLING:
+            await self._outlast(self.index)
+        else:
+            await self._ports.retry(lambda: self._attempt(make))
+
+    async def _unless_raced(self, step: Awaitable[None]) -> None:
+        try:
+            await step
+        except LostRaceError:
+            self._races += 1
+            if self._races > _MOST_RACES:
+                # Nobody loses so many by chance: the store forgets what it is given, or gives it away.
+                raise UnavailableError("entry_contended", "the job's entry changes all the time") from None
+            await self.record.catch_up()
+        except LedgerUnavailableError:
+            if not self.record.must_stay:
+                raise
+            await self.record.catch_up()
+        else:
+            self._races = 0
+
+    async def _attempt(self, make: "Callable[[PartWork], Awaitable[None]]") -> None:
+        """Make one call and record what is known of it. An error that leaves may be retried."""
+        if self._state is not CallState.READY:
+            return  # the attempt that failed was the last one needed: a late reply had every id
+        if self.stopped:
+            raise UnavailableError("worker_stopping", "the worker stops and gives the job back")
+        self._claim = self.failure = None
+        try:
+            await make(self)
+            if self.failure is not None:
+                raise self.failure
+        except LedgerUnavailableError:
+            await finished(self._unclaimed())
+            raise
+        except asyncio.CancelledError:
+            await self._cut_off()
+            raise
+        except PermanentError as error:
+            log.debug("call.refused", job=self.version.key, code=error.code)
+        except OutcomeUncertainError as error:
+            log.warning("reply.lost", job=self.version.key, code=error.code, detail=error.for_log)
+            if not self._is_done():
+                raise  # the job prefers a repeat
+        finally:
+            self._at = Step.WAITING
+
+    async def _cut_off(self) -> None:
+        """Leave nothing half written behind, in the little time that a stop leaves."""
+        self._cut = True
+        with suppress(WorkerError, LostRaceError, TimeoutError):
+            async with asyncio.timeout(LAST_STEP):
+                if self.record.unrecorded is not None:
+                    await self.record.catch_up()
+                await self._unclaimed()
+
+    def claiming(self) -> Entry | None:
+        """What the entry says once the call goes out, or why it does not; None: there is nothing to say."""
+        if self.stopped or self._state is not CallState.READY:
+            return None
+        self._at = Step.WRITING
+        clock, now = self._ports.clock, self._ports.clock.now()
+        if self.order.wishes.expired(now):
+            return verdict.after_expiry(self.version.entry, self.index)
+        self._claimed_at = clock.elapsed()
+        begun = begin(self.version.entry, self.index, started=now.timestamp())
+        self._claim = begun.part.calls[self.index]
+        return begun
+
+    def wrote(self, version: Version) -> bool:
+        """Learn that the entry is written, as *version*; tell whether that was a claim."""
+        self.record.wrote(version)
+        return self._claim is not None
+
+    def departs(self) -> bool:
+        """Tell whether the claim holds for as long as the call may take; if so, a call has followed it.
+
+        Where the claim is older, this worker was stopped on the way, or the ledger is too slow to send by.
+        """
+        clock = self._ports.clock
+        if clock.elapsed() - self._claimed_at > self._ports.margin:
+            self._too_late()
+            return False
+        if (
+            self.stopped
+            or self.order.wishes.expired(clock.now())
+            or self._call.state is not CallState.CALLING
+        ):
+            return False
+        self._claim, self._stale, self._at = None, 0, Step.CALLING
+        return True
+
+    def _too_late(self) -> None:
+        self._stale += 1
+        if self._stale > 1:
+            # Once is a worker that stood still; twice is the ledger.
+            self._ports.gate.ledger_failed()
+
+    async def back_out(self) -> None:
+        """Make the call ready again: nothing was sent."""
+        self._at = Step.WRITING
+        await self.record.settle(self.index, partial(release, went_out=False))
+        self._claim = None
+
+    async def _unclaimed(self) -> None:
+        """Take back a claim that no call followed, so that nobody takes its reply for lost."""
+        claim, entries, patiently = self._claim, self._ports.entries, self.record.patiently
+        while claim is not None:
+            found = await patiently(partial(entries.load, self.version.key))
+            plan = found.entry.plan if found else None
+            index = plan.still_at(claim) if isinstance(plan, Part) else None
+            if found is None or index is None:
+                return
+            with suppress(LostRaceError):
+                await patiently(partial(entries.write, found, release(found.entry, index, went_out=False)))
+
+    def answered(self, message_ids: MessageIds) -> Entry:
+        """Own the reply; return what the entry says with it, if nobody else has changed it."""
+        self._at = Step.WRITING
+        return self.record.knows(self.index, partial(verdict.after_reply, message_ids=message_ids))
+
+    async def ended(self, outcome: MessageIds | WorkerError) -> None:
+        """Record what the gateway answered, or the error with which the call ended."""
+        self._at = Step.WRITING
+        if isinstance(outcome, WorkerError):
+            change = partial(verdict.after_error, error=outcome, repeatable=self._repeatable())
+            await self.record.settle(self.index, change)
+        else:
+            await self.record.settle(self.index, partial(verdict.after_reply, message_ids=outcome))
+
+    async def _outlast(self, index: int) -> None:
+        """Wait for the end of another worker's call; take it over when its time is up."""
+        seen, clock, lease = self.version, self._ports.clock, self._ports.lease
+        # By the wall clock that started it, but never for longer than a whole lease by our own clock. A call
+        # that is then repeated is given that in any case: where the clocks disagree, it may be under way.
+        self.index, again = index, self._repeatable()
+        age = 0.0 if again else clock.now().timestamp() - self._call.started
+        until = clock.elapsed() + min(max(lease - age, 0.0), lease)
+        while (left := until - clock.elapsed()) > 0:
+            await clock.sleep(min(_POLL, left))
+            await self.record.catch_up()
+            if self.version.token != seen.token:
+                return
+        again = self._repeatable()
+        log.warning("call.taken_over", job=seen.key, repeated=again)
+        await self.record.write(verdict.after_lease(self.version.entry, index, repeatable=again))
+
+    def _repeatable(self) -> bool:
+        return self.order.wishes.repeatable(self._call, self._ports.clock.now())

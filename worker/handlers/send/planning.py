@@ -1,0 +1,74 @@
+"""Who of a job's recipients is sent to, in which calls."""
+
+import asyncio
+from dataclasses import dataclass
+
+from schemas import FailureCode, Outcome, SendJob
+from worker.domain import plan
+from worker.domain.entry import Part, Settled, Split
+from worker.domain.errors import WorkerError
+from worker.domain.recipients import Distinct, NumberingPlan, distinct
+from worker.handlers.lookups import Lookups
+from worker.handlers.send.head import JobHead
+from worker.ports import Clock, Gateway
+
+_MANY = 1_000  # recipients; normalising more would hold up the event loop for milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """Makes the plan of a job: each recipient once, settled or in a call."""
+
+    numbering: NumberingPlan
+    lookups: Lookups
+    gateway: Gateway
+    clock: Clock
+
+    async def planned(self, job: SendJob, head: JobHead, *, urgent: bool) -> Part | Split:
+        """Decide who is sent to.
+
+        Raises:
+            WorkerError: the DND endpoint gave no answer.
+        """
+        recipients = await self._distinct(job)
+        settled, allowed = plan.invalid_ones(recipients), recipients.valid
+        if head.expires_at is not None and self.clock.now() >= head.expires_at:
+            words = "the job's time had passed before it was taken"
+            settled += _all(allowed, Outcome.EXPIRED, FailureCode.EXPIRED, words)
+            allowed = ()
+        elif _is_filtered(job) and allowed:
+            dnd = await self.lookups.dnd(allowed, urgent=urgent)
+            settled += plan.listed_ones(allowed, dnd)
+            allowed = tuple([name for name in allowed if dnd.get(name) is False])
+        return self._cut(recipients, settled, allowed, head)
+
+    async def unsent(self, job: SendJob, head: JobHead, error: WorkerError) -> Part | Split:
+        """Settle everybody: the lookup's last round ended with *error*."""
+        recipients = await self._distinct(job)
+        words = f"the DND endpoint gave no answer: {error.detail}"
+        failed = _all(recipients.valid, Outcome.FAILED, FailureCode.RETRIES_EXHAUSTED, words)
+        return self._cut(recipients, plan.invalid_ones(recipients) + failed, (), head)
+
+    async def _distinct(self, job: SendJob) -> Distinct:
+        if len(job.recipients) <= _MANY:
+            return distinct(job.recipients, self.numbering)
+        return await asyncio.to_thread(distinct, job.recipients, self.numbering)
+
+    def _cut(
+        self, recipients: Distinct, settled: tuple[Settled, ...], allowed: tuple[str, ...], head: JobHead
+    ) -> Part | Split:
+        calls = self.gateway.pack(head.message, allowed)
+        if len(recipients.order) <= plan.PART_SIZE:
+            return plan.whole(recipients.order, settled, calls)
+        return plan.split(settled, calls)
+
+
+def _is_filtered(job: SendJob) -> bool:
+    """Tell whether the DND list applies: by the job's word, else by its category."""
+    return job.dnd == "filter" if job.dnd else job.category == "promotional"
+
+
+def _all(
+    recipients: tuple[str, ...], outcome: Outcome, code: FailureCode, detail: str
+) -> tuple[Settled, ...]:
+    return tuple(Settled(name, outcome, code=code, detail=detail) for name in recipients)
