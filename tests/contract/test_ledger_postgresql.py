@@ -48,7 +48,7 @@ def impatient(url: str) -> PostgresqlLedger:
 
 def sessions(server: PostgresqlServer) -> int:
     """How many connections workers have."""
-    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'iton-worker'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'iton-worker%'"
     return int(server.command(count))
 
 
@@ -61,7 +61,9 @@ async def answered(server: PostgresqlServer, question: str) -> object:
             await asyncio.sleep(0.01)
 
 
-CUT = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'iton-worker'"
+CUT = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'iton-worker%'"
+)
 
 
 class TestServerTrouble:

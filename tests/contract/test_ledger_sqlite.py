@@ -15,6 +15,7 @@ import pytest
 from tests.contract.ledger_backends import LONG, SteppedClock, entry, rows, until
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger import SqliteLedger
+from worker.ledger.sqlite_users import is_open_elsewhere
 from worker.ports import Swap
 
 ROOT = Path(__file__).parents[2]
@@ -333,3 +334,21 @@ class TestRetention:
         for number in range(7):
             await ledger.swap(f"job-{number}", expected=None, new=entry())
         assert await ledger.entries() == 7
+
+
+class TestUsers:
+    """Whether a file may be moved."""
+
+    async def test_a_file_that_another_process_has_open_is_known(self, path: Path) -> None:
+        """Until that is over."""
+        assert not is_open_elsewhere(path)
+        words = [*WRITER, str(path), "other"]
+        writer = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=ROOT)  # noqa: ASYNC220 -- as above
+        try:
+            assert writer.stdout is not None
+            await asyncio.to_thread(writer.stdout.readline)
+            assert await SqliteLedger(path, retention=LONG, clock=SteppedClock()).used_elsewhere()
+        finally:
+            writer.kill()
+            writer.communicate()
+        assert not is_open_elsewhere(path)

@@ -268,3 +268,20 @@ class TestCheck:
         assert finding["ok"] is False
         assert "refuses user or password" in finding["detail"]
         assert "wr0ng-pw" not in str(finding)
+
+
+class TestLedgerMove:
+    """Not while somebody works."""
+
+    @pytest.mark.usefixtures("prefix")
+    def test_a_consumer_stops_it(
+        self, amqp_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Whoever he is; when he is gone it goes on."""
+        words = ["ledger", "move", "--to", f"sqlite:///{tmp_path / 'new.db'}"]
+        with pika_channel(amqp_url) as channel:
+            channel.basic_consume(f"{prefix}.send", lambda *_: None)
+            assert 1 == main(words)
+            assert f"a worker consumes {prefix}.send" in capsys.readouterr().err
+        assert 0 == main(words)
+        assert "0 entries are in the new ledger" in capsys.readouterr().out

@@ -69,15 +69,19 @@ def gateway_of(
 
 def ledger_of(settings: Settings, clock: Clock = _SYSTEM) -> AnyLedger:
     """Return the ledger that the settings name."""
+    return ledger_at(settings.ledger.url.get_secret_value(), settings, clock=clock)
+
+
+def ledger_at(
+    url: str, settings: Settings, *, label: str = "LEDGER_URL", clock: Clock = _SYSTEM
+) -> AnyLedger:
+    """Return the ledger at *url*, which *label* gave, for the deployment of the settings."""
     try:
         return open_ledger(
-            settings.ledger.url.get_secret_value(),
-            retention=settings.ledger.retention,
-            clock=clock,
-            prefix=settings.broker.prefix,
+            url, retention=settings.ledger.retention, clock=clock, prefix=settings.broker.prefix
         )
     except ValueError as error:
-        raise SettingsError(f"LEDGER_URL cannot be used: {error}") from None
+        raise SettingsError(f"{label} cannot be used: {error}") from None
 
 
 def _rules(settings: Settings) -> tuple[Rule, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from worker.cli import check, dead, results, run, schema, simulate, submit, topology
+from worker.cli import check, dead, ledger, results, run, schema, simulate, submit, topology
 from worker.cli.terminal import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -49,6 +49,7 @@ for _name, _command, _epilog in (
 ):
     app.command(_name, cls=Command, epilog=_epilog)(_command)
 app.add_typer(dead.app, name="dead")
+app.add_typer(ledger.app, name="ledger")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the form of a typer callback

@@ -1,7 +1,8 @@
 """The ledger of a fleet: one Redis or Valkey server for all workers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -58,6 +59,7 @@ end
 redis.call('SET', KEYS[1], entry, 'PX', ARGV[1])
 return 1
 """)
+_SPECIAL = re.compile(rb"[*?\[\]^\\-]")  # of a pattern
 _CHECK_RETENTION = 60_000
 
 
@@ -157,6 +159,24 @@ class RedisLedger:
     async def entries(self) -> int | None:
         """Return None: Redis counts only all keys of a database together."""
         return None
+
+    async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:
+        """Yield all entries that live, some at a time, in no order, perhaps one twice."""
+        pattern, cursor = _SPECIAL.sub(rb"\\\g<0>", self._name("")) + b"*", b"0"
+        while True:
+            cursor, names = await self._run("SCAN", cursor, "MATCH", pattern, "COUNT", 100)
+            entries = [await self._run("GET", name) for name in names]
+            yield [
+                (name[len(self._name("")) :].decode(), self._read(entry))
+                for name, entry in zip(names, entries, strict=True)
+                if entry is not None
+            ]
+            if int(cursor) == 0:
+                return
+
+    async def used_elsewhere(self) -> bool:
+        """Return False: Redis knows clients, but not what they are."""
+        return False
 
     async def check(self) -> None:
         """Prove that the server takes writes and keeps all keys; warn once of settings that lose some."""

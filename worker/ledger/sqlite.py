@@ -1,13 +1,16 @@
 """The default ledger: one SQLite file, for all processes of one machine."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger.failures import again, closed
+from worker.ledger.sqlite_file import LedgerFile
 from worker.ledger.sqlite_thread import LedgerThread
+from worker.ledger.sqlite_users import is_open_elsewhere
 from worker.ports import Clock, Stored, Swap
 
 
@@ -82,6 +85,17 @@ class SqliteLedger:
     async def entries(self) -> int | None:
         """Return about how many entries there are: never too few."""
         return cast("int", await self._open.read(lambda file, _now: file.extent()))
+
+    async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:
+        """Yield all entries that live, some at a time, in the order of their keys."""
+        after = ""
+        while page := await self._open.read(partial(LedgerFile.page, after=after)):
+            yield page
+            after = page[-1][0]
+
+    async def used_elsewhere(self) -> bool:
+        """Tell whether another process has the file open. Before the first use of this ledger."""
+        return is_open_elsewhere(self._path)
 
     async def check(self) -> None:
         """Prove that the file can take a batch of entries."""

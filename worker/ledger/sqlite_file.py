@@ -16,6 +16,7 @@ from worker.ledger.sqlite_swaps import swap_all
 from worker.ports import Stored, Swap
 
 _LOAD = "SELECT token, state FROM entries WHERE key = ? AND expires_at > ?"
+_PAGE = "SELECT key, token, state FROM entries WHERE key > ? AND expires_at > ? ORDER BY key LIMIT 100"
 _EXPIRED = "SELECT id FROM entries WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
 _EXTENT = (
     "SELECT ifnull((SELECT id FROM entries ORDER BY id DESC LIMIT 1)"
@@ -61,6 +62,11 @@ class LedgerFile:
         """Return the entry, or None."""
         row = self._connection.execute(_LOAD, (key, now)).fetchone()
         return Stored(*row) if row else None
+
+    def page(self, now: int, *, after: str) -> list[tuple[str, Stored]]:
+        """Return some entries, those with the first keys behind *after*."""
+        rows = self._connection.execute(_PAGE, (after, now))
+        return [(key, Stored(token, state)) for key, token, state in rows]
 
     def read(self, works: Sequence[Work], now: int) -> list[Any]:
         """Do *works*, none of which writes, and make sure that they saw the file which is in use."""

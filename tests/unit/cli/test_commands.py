@@ -11,7 +11,7 @@ from worker.cli.app import main
 from worker.settings import settings_table
 
 _COST = "gsm7 in 1 segment; 2 credits at the most"
-COMMANDS = ["run", "submit", "results", "topology", "check", "simulate-gateway", "schema", "dead"]
+COMMANDS = ["run", "submit", "results", "topology", "check", "simulate-gateway", "schema", "dead", "ledger"]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,9 @@ class TestHelp:
         assert [command for command in COMMANDS if command not in shown] == []
         assert "Exit codes: 0" in shown
 
-    @pytest.mark.parametrize("command", [*([one] for one in COMMANDS), ["dead", "list"], ["dead", "show"]])
+    @pytest.mark.parametrize(
+        "command", [*([one] for one in COMMANDS), ["dead", "list"], ["dead", "show"], ["ledger", "move"]]
+    )
     def test_of_each_command_has_examples(
         self, command: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -110,7 +110,7 @@ class Connection:
 
 
 async def _connect(options: Mapping[str, str]) -> AsyncConnection[Any]:
-    parameters = {"application_name": "iton-worker", "connect_timeout": "10", **_KEEPALIVE, **options}
+    parameters = {"connect_timeout": "10", **_KEEPALIVE, **options}
     return await AsyncConnection.connect(
         make_conninfo("", **parameters),
         autocommit=True,

@@ -79,6 +79,11 @@ class Lanes:
             lane.add_done_callback(self._end)
         return answer
 
+    @property
+    def connected(self) -> int:
+        """How many connections there are that wait for work."""
+        return len(self._idle)
+
     async def close(self) -> None:
         """Wait for the answers that are due, then disconnect."""
         while self._running:

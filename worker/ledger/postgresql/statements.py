@@ -29,11 +29,25 @@ SELECT CASE WHEN c.reltuples >= 100000 THEN c.reltuples::bigint
 FROM pg_class AS c WHERE c.oid = 'iton_worker.entries'::regclass
 """
 _BYTES = "SELECT pg_total_relation_size('iton_worker.entries')"
+_PAGE = (
+    "SELECT key, token, state FROM iton_worker.entries"
+    " WHERE prefix = %(prefix)s AND key > %(after)s AND expires_at > clock_timestamp() ORDER BY key LIMIT 100"
+)
+# Of a role that may not look at the others' sessions, only its own have a name.
+_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %(name)s"
+)
 _VERSION = "SELECT version, usable_by FROM iton_worker.version"
+_LONGEST_NAME = 63
 _LOOK = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'),"
     " current_setting('synchronous_commit')"
 )
+
+
+def application_name(prefix: str) -> str:
+    """Return what a session of the deployment is called; PostgreSQL keeps 63 bytes of ASCII."""
+    return f"iton-worker {prefix}"[:_LONGEST_NAME]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,19 @@ class Statements:
     async def size(self, connection: Connection, asked: Sequence[None]) -> list[int]:
         """Return the bytes that they take, indexes too."""
         ((count,),) = await connection.rows(_BYTES, {})
+        return [int(count)] * len(asked)
+
+    async def page(self, connection: Connection, after: Sequence[str]) -> list[list[tuple[str, Stored]]]:
+        """Return some entries, those with the first keys behind *after*."""
+        return [await self._page(connection, each) for each in after]
+
+    async def _page(self, connection: Connection, after: str) -> list[tuple[str, Stored]]:
+        rows = await connection.rows(_PAGE, {"prefix": self.prefix, "after": after})
+        return [(key, Stored(token, bytes(state))) for key, token, state in rows]
+
+    async def sessions(self, connection: Connection, asked: Sequence[None]) -> list[int]:
+        """Return how many sessions of the deployment there are, this one too."""
+        ((count,),) = await connection.rows(_SESSIONS, {"name": application_name(self.prefix)})
         return [int(count)] * len(asked)
 
     async def version(self, connection: Connection, asked: Sequence[None]) -> list[tuple[int, int]]:

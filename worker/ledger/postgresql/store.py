@@ -1,7 +1,7 @@
 """The ledger of a fleet that survives a failover: a PostgreSQL with a synchronous standby."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -13,8 +13,8 @@ from worker.ledger.failures import FRESH, closed
 from worker.ledger.postgresql.address import read_address
 from worker.ledger.postgresql.failures import missing_schema, newer_schema
 from worker.ledger.postgresql.lanes import Lanes, Work
-from worker.ledger.postgresql.schema import VERSION, alone, script
-from worker.ledger.postgresql.statements import Settings, Statements
+from worker.ledger.postgresql.schema import VERSION, alone, rights, script
+from worker.ledger.postgresql.statements import Settings, Statements, application_name
 from worker.ledger.postgresql.tokens import PostgresqlTokens
 from worker.ports import Stored, Swap, TokenSource
 
@@ -52,7 +52,12 @@ class PostgresqlLedger:
     ) -> None:
         address = read_address(url)
         self._place = address.place
-        self._lanes = Lanes(dict(address.options), address.place, count=connections, timeout=timeout)
+        self._lanes = Lanes(
+            {**address.options, "application_name": application_name(prefix)},
+            address.place,
+            count=connections,
+            timeout=timeout,
+        )
         self._do = Statements(prefix, timedelta(seconds=max(retention, 0.001)), timedelta(seconds=FRESH))
         self._sweep_every = sweep_every
         self._sweeping: asyncio.Task[None] | None = None
@@ -114,6 +119,19 @@ class PostgresqlLedger:
         count: int = await self.ask(self._do.size, None)
         return count
 
+    async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:
+        """Yield all entries of the deployment that live, some at a time, in the order of their keys."""
+        after = ""
+        while page := await self.ask(self._do.page, after):
+            yield page
+            after = page[-1][0]
+
+    async def used_elsewhere(self) -> bool:
+        """Tell whether other sessions of the deployment are connected, as far as this role may see that."""
+        await self._fit()
+        count: int = await self.ask(self._do.sessions, None)
+        return count > self._lanes.connected
+
     async def check(self) -> None:
         """Prove that the server takes writes. The first time, and after trouble, see that the schema fits.
 
@@ -129,20 +147,24 @@ class PostgresqlLedger:
             self._checked = False
             raise
 
-    async def init(self) -> bool:
+    async def init(self, *, role: str | None = None) -> bool:
         """Make the schema, or bring it up to this release; tell whether there was something to do.
+
+        With *role*, that role may use it afterwards.
 
         LedgerUnavailableError, as of everything else, also where this role may not make it.
         """
-        if await self._version() >= VERSION:
+        granting = rights(role) if role else ""
+        there = await self._version() >= VERSION
+        if there and not granting:
             return False
         try:
-            await self.ask(self._do.create, alone() + script())
+            await self.ask(self._do.create, alone() + (granting if there else script() + granting))
         except LedgerUnavailableError as error:
             if error.code == "ledger_not_permitted":
                 raise missing_schema(self._place) from None
             raise
-        return True
+        return not there
 
     async def sweep(self) -> int:
         """Delete what has expired, a bite at a time; return how many it was."""

@@ -1,0 +1,43 @@
+"""Which ledger a command means that takes two of them."""
+
+import os
+from urllib.parse import urlsplit
+
+from worker.bootstrap.adapters import ledger_at
+from worker.client.ledger_moving import Store
+from worker.ledger import MemoryLedger
+from worker.settings import Settings, SettingsError
+
+_OF_VARIABLE = "env:"
+
+
+def store_at(given: str, option: str, settings: Settings) -> Store:
+    """Return the store that *given* names, the value of *option*: a URL, or ``env:`` and a variable's name.
+
+    ``env:LEDGER_URL`` is the setting, wherever it comes from.
+
+    Raises:
+        SettingsError: it names none, or is a URL with a password, which all users of the machine could read.
+    """
+    name = given.removeprefix(_OF_VARIABLE)
+    if name == given:
+        if "@" in given and ":" in urlsplit(given).netloc.rpartition("@")[0]:
+            raise SettingsError(
+                f"{option} has a password, which every user of the machine can read on a command line; put "
+                f"the URL into a variable and write {option} env:NAME"
+            )
+        return _open(given, option, settings)
+    if name == "LEDGER_URL":
+        return _open(settings.ledger.url.get_secret_value(), option, settings)
+    if name not in os.environ:
+        raise SettingsError(f"{option} names the variable {name}, which is not set; export it, with the URL")
+    return _open(os.environ[name], option, settings)
+
+
+def _open(url: str, option: str, settings: Settings) -> Store:
+    ledger = ledger_at(url, settings, label=option)
+    if isinstance(ledger, MemoryLedger):
+        raise SettingsError(
+            f"{option} is memory://, which holds nothing of another process; name another ledger"
+        )
+    return ledger
