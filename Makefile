@@ -50,6 +50,7 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@$(BIN)/python -m scripts.settings_table check && echo "the README's settings are current"
 	@$(BIN)/python -m scripts.chart check && echo "the chart's files are current"
 	@$(BIN)/python -m scripts.metrics_table check && echo "the list of metrics is current"
+	@$(BIN)/python -m scripts.crash_table check && echo "the crash table is current"
 
 .PHONY: unit-and-more
 unit-and-more: setup packages
@@ -107,9 +108,10 @@ format: setup ## Let ruff write what it can decide
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 .PHONY: schemas
-schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the tables of settings, values and metrics
+schemas: setup ## Write the JSON Schemas, the AsyncAPI document, the tables of settings, values, metrics and kills
 	@$(BIN)/python -m schemas write && $(BIN)/python -m scripts.settings_table write
 	@$(BIN)/python -m scripts.chart write && $(BIN)/python -m scripts.metrics_table write
+	@$(BIN)/python -m scripts.crash_table write
 
 .PHONY: check-schemas
 check-schemas: setup ## Tell whether they are what the models say

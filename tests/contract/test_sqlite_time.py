@@ -55,6 +55,11 @@ async def swept(ledger: SqliteLedger) -> None:
 class TestJumps:
     """The clock is set, and perhaps back again."""
 
+    @pytest.mark.row(
+        "retention/clock",
+        "the wall clock jumps by ten years, while a worker runs and while none does",
+        "a SQLite ledger forgets nothing",
+    )
     async def test_forward_while_it_runs(self, clock: WallClock, opened: Callable[[], SqliteLedger]) -> None:
         """What was written before is there, is not deleted, and expires when its time is over."""
         ledger = opened()
@@ -68,6 +73,7 @@ class TestJumps:
         assert await ledger.load("job-1") is None
         await ledger.close()
 
+    @pytest.mark.row("retention/clock")
     async def test_forward_between_two_processes(
         self, clock: WallClock, opened: Callable[[], SqliteLedger]
     ) -> None:

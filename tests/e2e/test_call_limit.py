@@ -21,6 +21,11 @@ PREFETCH, IN_FLIGHT, SEND = "iton_worker_prefetch", "iton_worker_jobs_in_flight"
 class TestCallLimit:
     """Ten calls at once, a tenth of a second each."""
 
+    @pytest.mark.row(
+        "gateway/limited",
+        "it takes ten calls at once and refuses the rest, or lets them wait",
+        "the worker finds the number; nothing fails, is put off or dead-lettered for it",
+    )
     @pytest.mark.parametrize("over_limit", ["refuse", "queue"])
     def test_every_job_is_sent_once_and_the_gateway_is_not_hammered(
         self, own_line: Callable[..., Line], over_limit: str

@@ -111,6 +111,12 @@ def cut_off(gate: FaultGate) -> None:
 class TestAhead:
     """The worker that gets a job while another one has its call believes that call long over."""
 
+    @pytest.mark.row(
+        "clock/ahead",
+        "three hours ahead",
+        "it believes the call long over: `uncertain` at once, the ids as revision 2 "
+        "when the reply comes. One call",
+    )
     def test_it_speaks_too_early_and_is_corrected(
         self, scene: Scene, ledger_url: str, gate: FaultGate, skewed: Skewed
     ) -> None:
@@ -139,6 +145,7 @@ class TestAhead:
 class TestBehind:
     """To the worker that gets the job the call of the other one has not begun yet."""
 
+    @pytest.mark.row("clock/behind", "three hours behind", "it waits for the reply: accepted, revision 1")
     def test_it_waits_for_the_reply(
         self, scene: Scene, ledger_url: str, gate: FaultGate, skewed: Skewed
     ) -> None:
@@ -154,6 +161,12 @@ class TestBehind:
         assert (1, ACCEPTED) == (result.revision, result.outcomes)
         assert scene.gateway.ids(job) == {PLAIN: [result.ids[PLAIN]]}
 
+    @pytest.mark.row(
+        "clock/behind-killed",
+        "the same, and the one with the call is killed",
+        "no wait is longer than a whole lease by its own clock that counts on: "
+        "`uncertain` within `ITON_TIMEOUT` + 15 s",
+    )
     def test_it_waits_no_longer_than_a_call_may_take(
         self, scene: Scene, ledger_url: str, skewed: Skewed
     ) -> None:

@@ -56,6 +56,12 @@ def _numbers(count: int) -> list[str]:
 class TestKilledDuring:
     """A step that had begun and not ended."""
 
+    @pytest.mark.row(
+        "during-claim",
+        "while the claim is being written",
+        "nothing or `calling`",
+        "a write is whole or absent: accepted, or as `send/before-call-1`",
+    )
     def test_the_claim(self, scene: Scene, gateway: LocalGateway) -> None:
         """The write is whole or absent: nothing was sent yet, so another worker sends."""
         worker = scene.ready()
@@ -69,6 +75,12 @@ class TestKilledDuring:
         assert {PLAIN: "accepted"} == scene.wait_result(job).outcomes
         assert 1 == len(gateway.ids(job)[PLAIN])
 
+    @pytest.mark.row(
+        "during-call",
+        "while the gateway has the request",
+        "`calling`",
+        "`uncertain` within `ITON_TIMEOUT` + 15 s; one call",
+    )
     def test_the_call(self, scene: Scene, gateway: LocalGateway) -> None:
         """The text went out and its reply is lost: `uncertain`, in time, and no second call."""
         gateway.fault(command="sendSMS", kind="hang", when="after", times=1)
@@ -82,6 +94,12 @@ class TestKilledDuring:
         assert "worker_lost" == result.body["recipients"][0]["error"]["code"]
         assert 1 == len(gateway.ids(job)[PLAIN])
 
+    @pytest.mark.row(
+        "during-record",
+        "while the reply is being recorded",
+        "`calling` or `done`",
+        "as `send/before-swap-2` or `send/before-result-1`",
+    )
     def test_the_record_of_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
         """The ids die with the process that had read them: `uncertain`, and no second call."""
         gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
@@ -95,6 +113,12 @@ class TestKilledDuring:
         assert {PLAIN: "uncertain"} == scene.wait_result(job).outcomes
         assert 1 == len(gateway.ids(job)[PLAIN])
 
+    @pytest.mark.row(
+        "during-confirm",
+        "while the broker has not confirmed the result",
+        "`done`",
+        "accepted; the result once or twice, the same",
+    )
     def test_the_confirm(self, scene: Scene, gateway: LocalGateway, gate: FaultGate) -> None:
         """The result was perhaps published: it is published again, with the same id of the message."""
         gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
@@ -108,6 +132,11 @@ class TestKilledDuring:
         scene.ready()
         assert gateway.ids(job) == {PLAIN: [scene.wait_result(job).ids[PLAIN]]}
 
+    @pytest.mark.row(
+        "during-parts",
+        "SIGKILL with some of eight parts done and up to four under way",
+        "exactly those under way are `uncertain`, the others accepted; one text a number",
+    )
     def test_the_parts_of_a_job(self, scene: Scene, gateway: LocalGateway) -> None:
         """Some are done, some under way, some not begun: only those under way are in doubt."""
         numbers = _numbers(800)
@@ -129,6 +158,12 @@ class TestKilledDuring:
         assert 0 == scene.repeats()
         assert all(gateway.ids(job)[name] == [key] for one in last.values() for name, key in one.ids.items())
 
+    @pytest.mark.row(
+        "during-split",
+        "while the broker has not confirmed the parts",
+        "the plan",
+        "all accepted; each part sent once, however often it was handed out",
+    )
     def test_the_split(self, scene: Scene, gate: FaultGate) -> None:
         """The parts were perhaps handed out: they are handed out again, and each is sent once."""
         numbers = _numbers(250)
@@ -149,6 +184,12 @@ class TestKilledDuring:
 class TestKilledDuringJointCall:
     """The same of a call that three jobs share."""
 
+    @pytest.mark.row(
+        "joint/during-claim",
+        "while the claims are being written",
+        "nothing or `calling`, of each job",
+        "a write is whole or absent (SQLite: all of them together): accepted, or as `joint/before-call-1`",
+    )
     def test_the_claim(self, scene: Scene, gateway: LocalGateway) -> None:
         """The claims are whole or absent, together: nothing was sent yet, so another worker sends."""
         worker = scene.ready(gathers=3, **_JOINT)
@@ -160,6 +201,12 @@ class TestKilledDuringJointCall:
         assert dict.fromkeys(_NAMES, "accepted") == _outcomes(scene, jobs)
         assert dict.fromkeys(_NAMES, 1) == _times(gateway)
 
+    @pytest.mark.row(
+        "joint/during-call",
+        "while the gateway has the request",
+        "each job `calling`",
+        "all `uncertain` within `ITON_TIMEOUT` + 15 s; one call",
+    )
     def test_the_call(self, scene: Scene, gateway: LocalGateway) -> None:
         """The text went out to all and the reply is lost: all `uncertain`, in time, and no second call."""
         gateway.fault(command="sendSMS", kind="hang", when="after", times=1)
@@ -172,6 +219,12 @@ class TestKilledDuringJointCall:
         assert dict.fromkeys(_NAMES, 1) == _times(gateway)
         assert 1 == gateway.calls("sendSMS")
 
+    @pytest.mark.row(
+        "joint/during-record",
+        "while the reply is being recorded",
+        "`calling` or `done`, of each job",
+        "as `joint/before-swap-2` or `joint/before-result-1`",
+    )
     def test_the_record_of_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
         """The ids of all die with the process that had read them: `uncertain`, and no second call."""
         gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
@@ -185,6 +238,12 @@ class TestKilledDuringJointCall:
         assert dict.fromkeys(_NAMES, "uncertain") == _outcomes(scene, jobs)
         assert dict.fromkeys(_NAMES, 1) == _times(gateway)
 
+    @pytest.mark.row(
+        "joint/during-confirm",
+        "while the broker has not confirmed the results",
+        "each job `done`",
+        "all accepted; each result once or twice, the same",
+    )
     def test_the_confirms(self, scene: Scene, gateway: LocalGateway, gate: FaultGate) -> None:
         """The results were perhaps published: each is published again, as the ledger has it."""
         gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)

@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 
 from scripts.find_broker import FoundBroker
-from tests.support.chaos_rows import ROWS, WALKS, Row
+from tests.support.chaos_rows import ON_REDIS, ROWS, WALKS, Row
 from tests.support.chaos_table import Aftermath, Played, play
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.slow
-
-# The ledger is in play at each of these; the other steps are the same code.
-SEND_ROWS = tuple(row for row in ROWS if row.walk in {"send", "joint", "divided"})
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +25,7 @@ def on_redis(amqp: str, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """Play the rows of the small send jobs with the ledger of a fleet."""
     folder = tmp_path_factory.mktemp("redis-table")
     with RedisServer(folder / "redis") as redis:
-        return play(SEND_ROWS, amqp, folder, LEDGER_URL=redis.url)
+        return play(ON_REDIS, amqp, folder, LEDGER_URL=redis.url)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +35,7 @@ def amqp(broker: FoundBroker) -> str:
 
 
 class TestCrashTable:
-    """Rows of the table in docs/guarantees.md."""
+    """Rows of docs/crash-table.md."""
 
     @pytest.mark.timeout(300)
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
@@ -47,7 +44,7 @@ class TestCrashTable:
         _check(row, aftermaths)
 
     @pytest.mark.timeout(300)
-    @pytest.mark.parametrize("row", SEND_ROWS, ids=lambda row: row.id)
+    @pytest.mark.parametrize("row", ON_REDIS, ids=lambda row: row.id)
     def test_killed_with_redis(self, row: Row, on_redis: Played) -> None:
         """The same holds with the ledger in Redis."""
         _check(row, on_redis)

@@ -52,6 +52,12 @@ def frozen_in_call(scene: Scene, **job: Any) -> tuple[ForkedWorker, str]:  # noq
 class TestFrozen:
     """What the frozen one had begun is decided by the other, and corrected by the frozen one."""
 
+    @pytest.mark.row(
+        "freeze/during-call",
+        "with the call under way",
+        "`uncertain`",
+        "the reply that waits in the socket is read; the ids come as revision 2",
+    )
     def test_during_the_call(self, scene: Scene) -> None:
         """The other reports `uncertain`; the reply that was waiting brings the ids as revision 2."""
         frozen, job = frozen_in_call(scene)
@@ -61,6 +67,13 @@ class TestFrozen:
         revised = scene.wait_result(job, lambda one: one.revision == 2)
         assert scene.gateway.ids(job) == {PLAIN: [revised.ids[PLAIN]]}
 
+    @pytest.mark.row(
+        "freeze/after-claim",
+        "between claim and call",
+        "another one reports `uncertain` when the lease is over",
+        "more than 5 s have passed since the claim (what the lease leaves beside a "
+        "call that takes `ITON_TIMEOUT`): it asks the ledger again, and does not call",
+    )
     def test_between_claim_and_call(self, scene: Scene) -> None:
         """The frozen one asks the ledger again before the call, and does not send what the other settled."""
         frozen, job = frozen_at(scene, Moment("swap", 1, "after", SIGSTOP))
@@ -71,6 +84,12 @@ class TestFrozen:
         assert {} == scene.gateway.ids(job)
         assert {1} == {one.revision for one in scene.results(job)}
 
+    @pytest.mark.row(
+        "freeze/before-call",
+        "after that check, before the first byte",
+        "`uncertain`",
+        "it calls, once; the ids come as revision 2. Nobody else called",
+    )
     def test_with_the_call_under_its_hand(self, scene: Scene) -> None:
         """Frozen after the last check it does call: once, and its ids come as revision 2."""
         frozen, job = frozen_at(scene, Moment("call", 1, "before", SIGSTOP))
@@ -80,6 +99,12 @@ class TestFrozen:
         revised = scene.wait_result(job, lambda one: one.revision == 2)
         assert scene.gateway.ids(job) == {PLAIN: [revised.ids[PLAIN]]}
 
+    @pytest.mark.row(
+        "freeze/before-claim",
+        "before the claim",
+        "another one claims at once and sends",
+        "its claim is refused; it publishes what the ledger holds",
+    )
     def test_before_the_claim(self, scene: Scene) -> None:
         """The other sends at once; the frozen one finds its claim refused."""
         frozen, job = frozen_at(scene, Moment("swap", 1, "before", SIGSTOP))
@@ -90,6 +115,12 @@ class TestFrozen:
         assert 1 == len(scene.gateway.ids(job)[PLAIN])
         assert 1 == len({str(one.body) for one in scene.results(job)})
 
+    @pytest.mark.row(
+        "freeze/before-ack",
+        "with the result published",
+        "the result comes again, the same",
+        "its ack is dropped with the dead channel",
+    )
     def test_before_the_ack(self, scene: Scene) -> None:
         """What was published and not acknowledged is published again, the same."""
         frozen, job = frozen_at(scene, Moment("ack", 1, "before", SIGSTOP))
@@ -100,6 +131,7 @@ class TestFrozen:
         assert 1 == len({str(one.body) for one in scene.results(job)})
         assert 1 == len(scene.gateway.ids(job)[PLAIN])
 
+    @pytest.mark.row("freeze/recovers", "idle", "another one works", "it connects again and takes jobs")
     def test_goes_on_afterwards(self, scene: Scene) -> None:
         """The broker has dropped its connection meanwhile: it connects again and takes jobs."""
         worker = scene.ready()
@@ -115,6 +147,12 @@ class TestFrozen:
 class TestFrozenWithResend:
     """A job that prefers a double to a doubt was repeated by the other."""
 
+    @pytest.mark.row(
+        "freeze/resend-overlap",
+        "the same, going on while the other one calls",
+        "",
+        "both ids in one result, no third call",
+    )
     def test_reply_before_the_repetition_ends(self, scene: Scene) -> None:
         """Both ids are published, in one result, and there is no third call."""
         frozen, job = frozen_in_call(scene, on_uncertain="resend")
@@ -128,6 +166,12 @@ class TestFrozenWithResend:
         assert {first, second} == {entry["message_id"], *entry["earlier_message_ids"]}
         assert 2 == len(scene.gateway.ids(job)[PLAIN])
 
+    @pytest.mark.row(
+        "freeze/resend-late",
+        "in the call of a `resend` job",
+        "the other one calls again: accepted",
+        "the late id is published beside the other (`earlier_message_ids`), revision 2",
+    )
     def test_reply_after_the_repetition(self, scene: Scene) -> None:
         """The late id is published beside the other as revision 2."""
         frozen, job = frozen_in_call(scene, on_uncertain="resend")

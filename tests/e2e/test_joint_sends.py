@@ -34,6 +34,7 @@ def outcomes(line: Line, jobs: list[str]) -> dict[str, str]:
 class TestJointSends:
     """Few calls, each job its own result."""
 
+    @pytest.mark.row("joint/many", "nothing", "few calls, one text a number, each job its own id")
     def test_many_jobs_are_few_calls(self, line: Line) -> None:
         """Two go at once; the others share calls. Each text arrives once, each job has its own id."""
         line.gateway.fault(command="sendSMS", latency=0.5)
@@ -45,6 +46,11 @@ class TestJointSends:
         _, text = line.worker.get("/metrics")
         assert f'iton_worker_gateway_call_jobs_sum{{command="sendSMS"}} {len(NAMES)}.0' in text
 
+    @pytest.mark.row(
+        "joint/killed-in-call",
+        "SIGKILL with joint calls under way",
+        "the jobs of those calls are `uncertain`, the others accepted; one text a number",
+    )
     def test_killed_in_the_middle_of_joint_calls(self, line: Line) -> None:
         """Each job of the call is uncertain, none is sent twice; those that had not gone are sent."""
         line.gateway.fault(command="sendSMS", kind="hang", when="after", times=2)
@@ -57,6 +63,9 @@ class TestJointSends:
         assert expected == outcomes(line, jobs)
         assert dict.fromkeys(NAMES, 1) == line.gateway.times(TEXT)
 
+    @pytest.mark.row(
+        "joint/lost", "the reply to a joint call is lost", "its jobs are `uncertain`, the others accepted"
+    )
     def test_a_lost_reply_makes_just_its_jobs_uncertain(self, line: Line) -> None:
         """A connection that is closed under the first call of several."""
         line.gateway.fault(command="sendSMS", kind="drop", when="after", times=1)
@@ -66,6 +75,7 @@ class TestJointSends:
         assert "uncertain" in found.values()
         assert dict.fromkeys(NAMES, 1) == line.gateway.times(TEXT)
 
+    @pytest.mark.row("joint/not-sent", "429 or 503", "sent again, one text a number")
     @pytest.mark.parametrize("status", [429, 503])
     def test_what_was_not_sent_goes_again(self, line: Line, status: int) -> None:
         """Nobody twice."""
@@ -74,6 +84,11 @@ class TestJointSends:
         assert dict.fromkeys(NAMES, "accepted") == outcomes(line, jobs)
         assert dict.fromkeys(NAMES, 1) == line.gateway.times(TEXT)
 
+    @pytest.mark.row(
+        "joint/stopped",
+        "SIGTERM with a call under way",
+        "it is finished; the rest goes back and is sent by the next worker",
+    )
     def test_a_stop_loses_nothing(self, line: Line) -> None:
         """Calls under way are finished and recorded; the rest goes back and is sent by the next worker."""
         line.gateway.fault(command="sendSMS", latency=1.0)

@@ -56,6 +56,9 @@ def sent_once_and_published(scene: Scene, job: str) -> None:
 class TestForgets:
     """It lost every entry."""
 
+    @pytest.mark.row(
+        "forgets/redis", "FLUSHALL", "one text, its id in one result; a repeat of the job is answered alike"
+    )
     @JOINT
     def test_flushall_during_a_call(self, scene: Scene, redis: RedisServer, joint: str) -> None:
         """One text, its id in one result, and the ledger knows it again."""
@@ -64,6 +67,7 @@ class TestForgets:
         redis.command("FLUSHALL")
         sent_once_and_published(scene, job)
 
+    @pytest.mark.row("forgets/sqlite", "the SQLite files are removed", "the same")
     @JOINT
     def test_sqlite_files_removed_during_a_call(self, scene: Scene, joint: str) -> None:
         """The same."""
@@ -73,6 +77,7 @@ class TestForgets:
             (scene.folder / name).unlink(missing_ok=True)
         sent_once_and_published(scene, job)
 
+    @pytest.mark.row("forgets/moved", "they are moved elsewhere", "the same")
     def test_sqlite_files_moved_during_a_call(self, scene: Scene) -> None:
         """The same, where an operator puts them elsewhere."""
         scene.ready()
@@ -81,6 +86,7 @@ class TestForgets:
             (scene.folder / name).rename(scene.folder / f"moved-{name}")
         sent_once_and_published(scene, job)
 
+    @pytest.mark.row("forgets/foreign", "another program overwrites the entry", "the id is published")
     def test_another_program_takes_the_key(self, scene: Scene, redis: RedisServer) -> None:
         """The id is published, and the value that is not ours is left alone."""
         scene.ready(LEDGER_URL=redis.url)
@@ -96,6 +102,11 @@ class TestForgets:
 class TestAwayAtAStop:
     """A worker must end while it waits with a reply for its ledger."""
 
+    @pytest.mark.row(
+        "forgets/away-stopped",
+        "the store does not answer, and the worker must stop",
+        "the id is published without a record; the next worker does not send",
+    )
     @JOINT
     def test_the_ids_are_published_without_a_record(
         self, scene: Scene, redis: RedisServer, joint: str

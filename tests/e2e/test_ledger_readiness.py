@@ -80,6 +80,12 @@ def only_lacks_the_ledger(worker: ForkedWorker) -> str:
 class TestNeverReady:
     """With a ledger that cannot be used, from the start."""
 
+    @pytest.mark.row(
+        "outage/never",
+        "a ledger that cannot be used from the start: no server, a wrong password or database, "
+        "a replica, a file that cannot be written or is none",
+        "`/readyz` 503 with the reason before any job comes, one line; the process waits",
+    )
     @pytest.mark.parametrize(
         ("broken", "words"),
         [
@@ -99,6 +105,7 @@ class TestNeverReady:
         assert 503 == worker.readiness()[0]
         assert 0 == scene.gateway.calls("sendSMS")
 
+    @pytest.mark.row("outage/never")
     @pytest.mark.parametrize(
         ("start", "end", "words"),
         [(":wrong@", "/0", "correct them in LEDGER_URL"), (":right@", "/77", "no database of that number")],
@@ -136,6 +143,11 @@ class TestComesAndGoes:
             worker.wait_ready()
             assert {PLAIN: "accepted"} == scene.wait_result(scene.send()).outcomes
 
+    @pytest.mark.row(
+        "outage/idle",
+        "the store goes away while nothing is to do",
+        "noticed within 10 s or so; well again by itself",
+    )
     def test_an_idle_worker_notices(self, scene: Scene) -> None:
         """Without a job."""
         with RedisServer(scene.folder / "redis") as redis:
@@ -160,6 +172,7 @@ class TestComesAndGoes:
 class TestSlow:
     """A Redis that takes its time."""
 
+    @pytest.mark.row("outage/slow", "Redis takes 2.2 s for each command", "slow, but right: sent once, ready")
     def test_two_seconds_are_no_reason_to_stop(self, scene: Scene) -> None:
         """Slow, but right: the job is sent once, and the worker is ready."""
         with RedisServer(scene.folder / "redis") as redis, fault_gate(redis.url) as way:
@@ -171,6 +184,11 @@ class TestSlow:
             assert (3, 0) == (scene.gateway.calls("sendSMS"), scene.repeats())
             assert 0 == worker.events("ledger.unavailable")
 
+    @pytest.mark.row(
+        "outage/too-slow",
+        "it takes longer than a claim may be old (5 s)",
+        "no call, `/readyz` 503; goes on by itself",
+    )
     def test_more_than_a_claim_may_take_is_one(self, scene: Scene) -> None:
         """The worker pauses, says so, and is not ready; then it goes on."""
         with RedisServer(scene.folder / "redis") as redis, fault_gate(redis.url) as way:

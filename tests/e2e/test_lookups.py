@@ -203,6 +203,11 @@ class TestFailed:
         letter = line.queues.wait_dead(lambda _properties, body: job_id.encode() in body)
         assert key == letter[0]
 
+    @pytest.mark.row(
+        "status/refused-id",
+        "the gateway refuses some ids of a part",
+        "they are `found: false`, the others answered; no dead letter",
+    )
     def test_a_refused_id_does_not_cost_the_others_their_answers(self, own_line: Callable[..., Line]) -> None:
         """The gateway refuses calls that name it: the rest of the part is answered."""
         ids = [f"{number:024x}" for number in range(100)]
@@ -219,6 +224,12 @@ class TestFailed:
         (warning,) = line.worker.log_lines("lookup.refused")
         assert ("warning", 100, 1) == (warning["level"], warning["keys"], warning["refused"])
 
+    @pytest.mark.row(
+        "status-parts/given-up",
+        "the lookup of a part fails in every round",
+        "in the last one `delivery.failed` for that part, under its number, "
+        "and the answers of the others; one dead letter",
+    )
     def test_each_part_ends_once_when_one_of_them_keeps_failing(self, own_line: Callable[..., Line]) -> None:
         """Nothing in the rounds before the last one; then all parts, the failed one under its own number."""
         ids = [f"{number:024x}" for number in range(250)]

@@ -73,6 +73,9 @@ def check_whole(scene: Scene, job: str, within: float = RECOVERY) -> None:
 class TestBrokerGone:
     """In the middle of a call, so that the result cannot be published and the ack is void."""
 
+    @pytest.mark.row(
+        "broker/killed", "SIGKILL and a new start", "not ready, connects by itself, the result comes"
+    )
     def test_killed_and_started(self, scene: Scene, own_broker: PrivateBroker) -> None:
         """The call is not made again; its result comes when the broker is back."""
         worker = scene.ready()
@@ -83,6 +86,7 @@ class TestBrokerGone:
         worker.wait_ready(RECOVERY)
         check_whole(scene, job)
 
+    @pytest.mark.row("broker/stopped", "clean stop and start", "the same")
     def test_stopped_and_started(self, scene: Scene, own_broker: PrivateBroker) -> None:
         """The same for a clean stop."""
         worker = scene.ready()
@@ -92,6 +96,7 @@ class TestBrokerGone:
         worker.wait_ready(RECOVERY)
         check_whole(scene, job)
 
+    @pytest.mark.row("broker/closed", "`rabbitmqctl close_all_connections`", "the same")
     def test_connections_closed_by_the_operator(self, scene: Scene, own_broker: PrivateBroker) -> None:
         """The job comes again while its call is under way, and waits for that."""
         worker = scene.ready()
@@ -100,6 +105,11 @@ class TestBrokerGone:
         check_whole(scene, job)
         worker.wait_ready(RECOVERY)
 
+    @pytest.mark.row(
+        "broker/other-worker",
+        "the same with a second worker",
+        "the other one waits for the call; accepted, revision 1",
+    )
     def test_redelivered_to_another_worker(self, scene: Scene, gate: FaultGate) -> None:
         """The worker with the call is cut off: the other one that gets the job waits for the call's end."""
         cut_off = scene.ready(AMQP_URL=gate.url, ITON_TIMEOUT=30)
@@ -117,6 +127,7 @@ class TestBrokerGone:
 class TestConnection:
     """Between worker and broker stands a proxy."""
 
+    @pytest.mark.row("broker/cut", "TCP reset", "the same")
     def test_cut(self, scene: Scene, gate: FaultGate) -> None:
         """A reset in the middle."""
         worker = scene.ready(AMQP_URL=gate.url)
@@ -125,6 +136,11 @@ class TestConnection:
         check_whole(scene, job)
         worker.wait_ready(RECOVERY)
 
+    @pytest.mark.row(
+        "broker/mid-frame",
+        "TCP reset in the middle of a delivery, or of a result",
+        "the same; half a frame counts for nothing on either side",
+    )
     @pytest.mark.parametrize("mark", [b"recipients", b"send.accepted"], ids=["delivery", "result"])
     def test_cut_in_the_middle_of_a_frame(self, scene: Scene, gate: FaultGate, mark: bytes) -> None:
         """Half a delivery is none: it comes again. Half a result neither: it is published again."""
@@ -135,6 +151,11 @@ class TestConnection:
         check_whole(scene, job)
         worker.wait_ready(RECOVERY)
 
+    @pytest.mark.row(
+        "broker/hang",
+        "no byte passes, nobody closes",
+        "noticed by a probe within 10 s: not ready; well again within 30 s of the end",
+    )
     def test_hang(self, scene: Scene, gate: FaultGate) -> None:
         """No byte passes and nobody closes: the worker notices, and is well within 30 s of the end."""
         worker = scene.ready(AMQP_URL=gate.url)
@@ -145,6 +166,11 @@ class TestConnection:
         worker.wait_ready(RECOVERY)
         check_whole(scene, job)
 
+    @pytest.mark.row(
+        "broker/no-confirm",
+        "a confirm never comes",
+        "the job goes back unacknowledged; its result is published later",
+    )
     def test_confirm_that_never_comes(self, scene: Scene, gate: FaultGate) -> None:
         """The job is not acknowledged on faith: its result is published when the broker can be reached."""
         worker = scene.ready(AMQP_URL=gate.url, WORKER_PUBLISH_TIMEOUT=2)
@@ -158,6 +184,9 @@ class TestConnection:
 class TestBrokerRefuses:
     """The broker is there and takes something away."""
 
+    @pytest.mark.row(
+        "broker/alarm", "memory alarm: publishers are blocked", "not ready, says why; results come after it"
+    )
     def test_memory_alarm(self, scene: Scene, own_broker: PrivateBroker) -> None:
         """Results wait for the end of the alarm; the worker says why and is not lost."""
         worker = scene.ready(ITON_TIMEOUT=30)
@@ -167,6 +196,11 @@ class TestBrokerRefuses:
         worker.wait_ready(RECOVERY)
         check_whole(scene, job)
 
+    @pytest.mark.row(
+        "broker/alarm-killed",
+        "the worker is killed during the alarm",
+        "the job was not acknowledged: its result comes",
+    )
     def test_killed_during_a_memory_alarm(self, scene: Scene, own_broker: PrivateBroker) -> None:
         """Acks pass while results do not: no job is acknowledged before its result was confirmed."""
         worker = scene.ready(ITON_TIMEOUT=30)
@@ -180,6 +214,11 @@ class TestBrokerRefuses:
         scene.ready()
         check_whole(scene, job)
 
+    @pytest.mark.row(
+        "broker/queue-deleted",
+        "a work queue is deleted",
+        "declared and consumed again (its jobs are gone with it)",
+    )
     def test_queue_deleted_and_declared_again(self, scene: Scene) -> None:
         """The consumer that the broker cancelled is there again."""
         worker = scene.ready()
@@ -189,6 +228,11 @@ class TestBrokerRefuses:
         worker.wait_ready(RECOVERY)
         assert ACCEPTED == scene.wait_result(scene.send()).outcomes
 
+    @pytest.mark.row(
+        "broker/unroutable",
+        "a result is returned as unroutable",
+        "the topology is repaired, the result published again",
+    )
     def test_result_queue_deleted(self, scene: Scene) -> None:
         """A result that came back as unroutable is published again once its queue is declared again."""
         scene.ready()
@@ -197,6 +241,11 @@ class TestBrokerRefuses:
             channel.queue_delete(f"{scene.prefix}.results.unrouted")
         check_whole(scene, job)
 
+    @pytest.mark.row(
+        "broker/consumer-timeout",
+        "the broker closes the channel over `consumer_timeout`",
+        "consumed again; the call is not repeated",
+    )
     def test_consumer_timeout(self, own_broker: PrivateBroker, scene: Scene) -> None:
         """A delivery that is held for too long costs the channel, not the job."""
         own_broker.rabbitmqctl("eval", "application:set_env(rabbit, consumer_timeout, 1000).")

@@ -100,16 +100,24 @@ def outcome_of_send(scene: Scene, fault: Fault, command: str = "sendSMS", **job:
 class TestSend:
     """sendSMS: only what certainly was not sent is sent again."""
 
+    @pytest.mark.row("gateway/not-sent", "a call is answered with 429 or 503", "made again: accepted")
     @pytest.mark.parametrize("fault", NOT_SENT.values(), ids=NOT_SENT)
     def test_not_sent(self, scene: Scene, fault: Fault) -> None:
         """Called again, and accepted."""
         assert "accepted" == outcome_of_send(scene, fault)
 
+    @pytest.mark.row(
+        "gateway/lost",
+        "a sendSMS reply is lost or cannot be read (500, HTML, "
+        "closed, reset, truncated, too slow, oversized, redirected)",
+        "`uncertain`, not made again",
+    )
     @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
     def test_lost(self, scene: Scene, fault: Fault) -> None:
         """`uncertain`, and not called again although that would work."""
         assert "uncertain" == outcome_of_send(scene, fault)
 
+    @pytest.mark.row("gateway/refused", "a sendSMS is refused", "`failed`, not made again")
     @pytest.mark.parametrize("fault", REFUSED.values(), ids=REFUSED)
     def test_refused(self, scene: Scene, fault: Fault) -> None:
         """`failed`, and not called again."""
@@ -129,6 +137,9 @@ class TestSend:
 class TestDndLookup:
     """check_DNDnumber only reads."""
 
+    @pytest.mark.row(
+        "gateway/reading", "any of these at a command that only reads", "asked again until it answers"
+    )
     @pytest.mark.parametrize("fault", ANSWERED.values(), ids=ANSWERED)
     def test_asked_again(self, scene: Scene, fault: Fault) -> None:
         """Until it answers; then the job is sent."""
@@ -145,6 +156,7 @@ class TestDndLookup:
 class TestReading:
     """message_status and account."""
 
+    @pytest.mark.row("gateway/reading")
     @pytest.mark.parametrize("fault", ANSWERED.values(), ids=ANSWERED)
     @pytest.mark.parametrize("command", ["message_status", "account"])
     def test_asked_again(self, scene: Scene, command: str, fault: Fault) -> None:

@@ -57,6 +57,11 @@ def fault(command: str, **fields: object) -> Trouble:
 class TestGatewayDown:
     """The outage lasts until the breaker has tried in vain, then ends."""
 
+    @pytest.mark.row(
+        "outage/gateway",
+        "sendSMS, DND or all commands down (503, closed connections), credentials refused, no credits",
+        "jobs wait, nothing fails, no dead letter; all accepted within 10 s of the end",
+    )
     @pytest.mark.parametrize(
         ("begin", "command", "job"),
         [
@@ -80,6 +85,7 @@ class TestGatewayDown:
         scene.gateway.clear_faults()
         wait_all(scene, jobs, within=10)
 
+    @pytest.mark.row("outage/refused", "connections refused", "the same; the worker stays ready")
     def test_connection_refused(
         self, amqp_url: str, amqp_prefix: str, loop: GatewayLoop, tmp_path: Path
     ) -> None:
@@ -95,6 +101,7 @@ class TestGatewayDown:
                 scene.gateway = back
                 wait_all(scene, jobs, within=10)
 
+    @pytest.mark.row("outage/retry-after", "503 with `Retry-After`", "no call before that time")
     def test_retry_after(self, scene: Scene) -> None:
         """No call is made before the time that the gateway asked for."""
         scene.ready()
@@ -109,6 +116,11 @@ class TestGatewayDown:
 class TestAccountRefused:
     """Credentials refused, or credits gone."""
 
+    @pytest.mark.row(
+        "outage/account",
+        "the account is refused or empty",
+        "`/readyz` 503 with the reason, 200 again by itself",
+    )
     @pytest.mark.parametrize("kind", ["refuse_credentials", "no_credits"])
     def test_readiness(self, scene: Scene, kind: str) -> None:
         """/readyz says 503 and why, and 200 again by itself."""

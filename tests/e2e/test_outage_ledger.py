@@ -32,6 +32,9 @@ def scene(amqp_url: str, amqp_prefix: str, gateway: LocalGateway, tmp_path: Path
 class TestSqliteAway:
     """Another process holds the file."""
 
+    @pytest.mark.row(
+        "outage/sqlite", "the SQLite file is locked", "no call meanwhile, `/readyz` 503, goes on by itself"
+    )
     def test_locked(self, scene: Scene, gateway: LocalGateway) -> None:
         """No call while it is locked, 503 with the reason, and all of it afterwards."""
         worker = scene.ready()
@@ -46,6 +49,11 @@ class TestSqliteAway:
             assert {"accepted"} == set(scene.wait_result(job).outcomes.values())
         assert (0, []) == (scene.repeats(), scene.dead())
 
+    @pytest.mark.row(
+        "outage/sqlite-after-reply",
+        "the file, right after a reply",
+        "the ids are kept in memory until they can be recorded",
+    )
     def test_locked_after_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
         """The ids of a reply that came meanwhile are kept until they can be recorded."""
         gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
@@ -61,6 +69,9 @@ class TestSqliteAway:
 class TestRedisAway:
     """The server was killed."""
 
+    @pytest.mark.row(
+        "outage/redis", "Redis is killed and started with its data", "the same; what was sent is known"
+    )
     def test_killed_and_started(self, scene: Scene, gateway: LocalGateway) -> None:
         """No call without it; with its data back, what was sent is known."""
         with RedisServer(scene.folder / "redis") as redis:
@@ -78,6 +89,7 @@ class TestRedisAway:
             wait_until(lambda: len(scene.results(done)) == 2, "the same result again")
             assert 0 == scene.repeats()
 
+    @pytest.mark.row("outage/redis-frozen", "Redis does not answer", "the same")
     def test_frozen(self, scene: Scene, gateway: LocalGateway) -> None:
         """The same where it does not answer."""
         with RedisServer(scene.folder / "redis") as redis:

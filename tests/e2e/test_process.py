@@ -119,6 +119,11 @@ class TestStop:
         assert dict.fromkeys(people, 1) == line.gateway.times("stopped")
         assert {"send.accepted": 40} == Counter(result.key for result in results)
 
+    @pytest.mark.row(
+        "stopped-parts",
+        "SIGTERM in the middle",
+        "calls under way are finished, the rest is sent by the next worker; nothing `uncertain`",
+    )
     def test_a_large_job_ends_its_calls_and_goes_back(self, own_line: Callable[..., Line]) -> None:
         """The next worker sends the parts that were not begun; nothing is in doubt."""
         line = own_line(WORKER_MAX_CALLS=4, WORKER_URGENT_CALLS=1)

@@ -43,10 +43,17 @@ def check(tally: Tally) -> None:
 class TestSoak:
     """Random SIGKILLs over two workers that share a ledger, while jobs flow."""
 
+    @pytest.mark.row(
+        "soak-sqlite",
+        "25 times at random, two workers, a slow gateway",
+        "anything",
+        "doubles 0, lost 0; every `uncertain` was a call under way at a kill",
+    )
     def test_sqlite(self, scene: Scene) -> None:
         """With the ledger of one machine."""
         check(Soak(scene, Plan(KILLS, {})).run())
 
+    @pytest.mark.row("soak-redis", "the same with a Redis ledger", "anything", "the same")
     def test_redis(self, scene: Scene, tmp_path: Path) -> None:
         """With the ledger of a fleet."""
         with RedisServer(tmp_path / "redis") as redis:

@@ -346,6 +346,11 @@ class JointSendModel(SendModel):
 class TestSendModel:
     """Hypothesis looks for an order of events that breaks a promise."""
 
+    @pytest.mark.row(
+        "joint/anything",
+        "kills, freezes, cuts, lost answers at every step, in any order",
+        "no promise is broken",
+    )
     @pytest.mark.parametrize("model", [SendModel, JointSendModel])
     def test_no_order_of_events_breaks_a_promise(self, model: type[SendModel]) -> None:
         """Kills, freezes, cuts, redeliveries, repeats, lost answers and lost replies."""

@@ -1,6 +1,6 @@
 """The crash table as values: the walks of all kinds of jobs, and what must hold after a kill at each step.
 
-`docs/guarantees.md` shows the same rows under the same ids.
+`docs/crash-table.md` shows the same rows under the same ids, with the words of `crash_words.txt`.
 """
 
 from collections.abc import Mapping
@@ -273,3 +273,6 @@ ROWS: tuple[Row, ...] = (
     Row("account", _at("result")),
     Row("account", _at("ack"), repeated=True),
 )
+
+# The ledger is in play at each of these; the other steps are the same code.
+ON_REDIS = tuple(row for row in ROWS if row.walk in {"send", "joint", "divided"})

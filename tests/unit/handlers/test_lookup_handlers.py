@@ -159,6 +159,11 @@ class TestStatusJobsOfSeveralParts:
         """The gateway knows all of them."""
         world.gateway.reports = dict.fromkeys(self.IDS, report("delivered"))
 
+    @pytest.mark.row(
+        "status-parts/delayed",
+        "the lookup of a part fails, with rounds left",
+        "nothing is published; the job goes to the delay queue as a whole",
+    )
     @pytest.mark.parametrize("error", [AWAY, LOST])
     async def test_nothing_is_published_while_another_round_is_possible(
         self, world: World, worker: FakeWorker, error: WorkerError
@@ -208,6 +213,11 @@ class TestStatusJobsOfSeveralParts:
             ("delivery.failed", "s-1/3", 3, 3, 0),
         ] == self.results(world)
 
+    @pytest.mark.row(
+        "status-parts/refused",
+        "the gateway refuses every id of a part",
+        "the same, in the first round in which the other parts are answered",
+    )
     async def test_a_refused_part_ends_the_job_in_its_first_round(
         self, world: World, worker: FakeWorker
     ) -> None:

@@ -52,6 +52,11 @@ async def held() -> None:
 class TestOutages:
     """Longer than the retention."""
 
+    @pytest.mark.row(
+        "retention/outage",
+        "a job is returned, delayed, or waits for the DND list for longer than the retention",
+        "its entry is there: what was sent is not sent again",
+    )
     @pytest.mark.parametrize("lane", LANES)
     async def test_a_job_that_is_returned_again_and_again(
         self, world: World, worker: FakeWorker, lane: Lane
@@ -121,6 +126,7 @@ class TestOutages:
 class TestParts:
     """A large job, of which one part is on its way for long."""
 
+    @pytest.mark.row("retention/outage")
     async def test_the_job_and_its_other_parts_are_known_with_it(
         self, world: World, worker: FakeWorker
     ) -> None:

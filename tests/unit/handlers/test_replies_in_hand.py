@@ -206,6 +206,11 @@ def way(request: pytest.FixtureRequest) -> Way:
 class TestLedger:
     """Whatever the ledger says or lacks when the reply is there."""
 
+    @pytest.mark.row(
+        "forgets/anything",
+        "every state of the entry, alone, jointly and in parts; every cancellation",
+        "one text, its ids published",
+    )
     @pytest.mark.parametrize("mishap", MISHAPS)
     async def test_the_text_goes_out_once_and_its_ids_are_published(self, way: Way, mishap: str) -> None:
         """And the delivery is acknowledged."""
@@ -306,6 +311,7 @@ class TestStops:
         assert given.items() <= way.world.ids().items()
         assert {1} == set(way.world.gateway.times_sent.values())
 
+    @pytest.mark.row("forgets/anything")
     async def test_while_the_ledger_is_away(self, way: Way) -> None:
         """Published without a record. The ledger's claim stays: no repeat sends it again."""
         way.once_answered(Mishaps().away)

@@ -190,6 +190,7 @@ class TestTrouble:
         assert {**named((0, 1), "uncertain"), **named((2, 3), "accepted")} == words(world)
         assert [1, 1, 2, 1] == [world.gateway.times_sent[name] for name in numbers(4)]
 
+    @pytest.mark.row("joint/refused", "one number of a call is refused", "its job fails, the others are sent")
     async def test_a_refused_number_fails_its_own_job(self, world: World, worker: FakeWorker) -> None:
         """The innocent ones are sent, each once, in few further calls."""
         world.gateway.refusal, world.gateway.send_refused = NUMBER, {numbers(40)[17]}
@@ -355,6 +356,11 @@ class TestClaims:
 class TestCancelled:
     """A drain that ends while calls are under way."""
 
+    @pytest.mark.row(
+        "joint/cancelled",
+        "a job of a call is cancelled",
+        "its ids are recorded; whoever gets it next publishes them",
+    )
     async def test_the_call_goes_on_and_its_ids_are_recorded(self, world: World, worker: FakeWorker) -> None:
         """For the cancelled job too: whoever gets it next publishes them."""
         first, second = started(worker.dispatch(), job(0), job(1))
@@ -402,6 +408,9 @@ class TestCancelled:
 class TestLateReplies:
     """A worker that comes back after its call was taken over."""
 
+    @pytest.mark.row(
+        "joint/late", "the call is taken over and its reply comes late", "revision 2 for each job"
+    )
     async def test_each_job_has_its_revision(self, world: World, worker: FakeWorker) -> None:
         """By the ids of its own recipients."""
         world.gateway.latency = 100.0

@@ -1,0 +1,1 @@
+"""Writes the tables of ``docs/crash-table.md`` from the tests."""
