@@ -144,6 +144,11 @@ class ProbeAnswer:
 class Permit(Protocol):
     """Leave to make one call."""
 
+    @property
+    def patience(self) -> float:
+        """Seconds after which a call that only reads had better be made anew: its answer may be lost."""
+        ...
+
     def unused(self) -> None:
         """Say that no call was made after all, so that nothing is concluded from the block's end."""
         ...

@@ -385,9 +385,11 @@ class FakePermit:
 
     Attributes:
         made: no word came that it was not.
+        patience: as the port says.
     """
 
     made: bool = True
+    patience: float = 60.0
 
     def unused(self) -> None:
         """No call was made."""

@@ -56,3 +56,25 @@ def test_no_wait_is_too_short_for_the_clock() -> None:
     """A tenth of a femtosecond was left until the next token."""
     world = World(9, "pace", jobs=singles(120), settings=few_calls(16, ITON_RATE_LIMIT="5"))
     assert [] == judge(world)[1]
+
+
+def test_a_swallowed_lookup_is_asked_anew() -> None:
+    """A job whose own question hung waited for the whole time limit, long after the outage."""
+    jobs = (Job(3.5, "j1", promotional=True), Job(3.6, "s1", "status"))
+    trouble = Trouble("gateway", 3.0, 4.0, "hang")
+    assert [] == judge(World(212, "outage", jobs=jobs, troubles=(trouble,)))[1]
+
+
+def test_a_command_that_fails_alone_is_tried_now_and_then() -> None:
+    """The account answered, so sendSMS was tried each second, and every job handed out as often."""
+    trouble = Trouble("command", 4.931, 75.0, "503", "sendSMS")
+    jobs = (*singles(3, every=0.5), Job(18.726, "k1", first=900, text=98, promotional=True))
+    assert [] == judge(World(172, "outage", jobs=jobs, troubles=(trouble,)))[1]
+
+
+def test_a_command_that_hangs_keeps_no_room_from_others() -> None:
+    """Its calls had all of the few that may be made, each for the whole time limit."""
+    hangs = Trouble("command", 2.0, 15.0, "hang", "check_DNDnumber")
+    asking = (Job(at, f"d{at}", first=int(at * 1000), text=int(at), promotional=True) for at in (11, 12, 13))
+    jobs = (*asking, Job(13.4, "s39", "status", first=39, recipients=3))
+    assert [] == judge(World(208, "own", jobs=jobs, troubles=(hangs,), settings=few_calls(3)))[1]

@@ -114,10 +114,15 @@ class Troubles:
         if task.done() and not task.cancelled() and task.exception() is None:
             process.life.code = task.result()
             await asyncio.sleep(0.5)
-        timers, ends = run.loop.timers_of(process.host), len(run.loop.network.of(process.host))
-        process.life.left += after_end(process, timers, ends)
+        if not self._is_broker_silent(since=began):
+            # Else it had to end without the broker's goodbye, and the system closes its connections.
+            timers, ends = run.loop.timers_of(process.host), len(run.loop.network.of(process.host))
+            process.life.left += after_end(process, timers, ends)
         process.host.kill()
         run.loop.network.drop(process.host)
+
+    def _is_broker_silent(self, *, since: float) -> bool:
+        return self._run.loop.network.silent_until > since or self._run.broker.blocked
 
     def freeze(self, trouble: Trouble) -> None:
         """Hold a worker (SIGSTOP), and let it go on."""

@@ -9,8 +9,9 @@ from worker.admission.circuit import CircuitPolicy
 from worker.admission.leave import Leave
 from worker.admission.line import Line
 from worker.admission.pause import Pause
+from worker.admission.questions import Ask
 from worker.admission.room import Bounds, Room
-from worker.admission.standing import Ask, Listeners, Standing
+from worker.admission.standing import Listeners, Standing
 from worker.domain.errors import (
     AccountError,
     GatewayAwayError,
@@ -20,8 +21,6 @@ from worker.domain.errors import (
 )
 from worker.ports import NOBODY, Clock, Command, Subject
 
-_SILENT = 5.0  # seconds without any answer after which calls under way may be lost
-_SLOWER = 4  # times what a slow call takes as a rule, where that is longer
 _LOOK = 1.0  # seconds between two looks, while somebody waits
 
 
@@ -58,13 +57,13 @@ class Admission:
             clock,
             ask,
             listeners=listeners or Listeners(),
-            on_closed=self._send_back,
+            on_closed=self._closed,
             on_open=self._let_in,
             on_restored=self._room.begin_anew,
         )
         self._line: Line[Leave] = Line()
         self._flying = dict.fromkeys(Command, 0)
-        self._heard = dict.fromkeys(Command, 0.0)  # when a call ended, or the first under way began
+        self._heard = dict.fromkeys(Command, 0.0)  # when a call was answered, or the first under way began
         self._stopped = False
         self._look: asyncio.Task[None] | None = None
 
@@ -153,6 +152,8 @@ class Admission:
         Returns:
             What marks an *error* that is not the job's own, where that must be found out first.
         """
+        if not isinstance(error, OutcomeUncertainError | asyncio.CancelledError):
+            self._heard[leave.command] = self._clock.elapsed()
         if leave.made if error is None else isinstance(error, PermanentError):
             self._standing.served(leave)
             self._give_back(leave)
@@ -207,6 +208,12 @@ class Admission:
             return GatewayAwayError("gateway_away", words, lookups_alone=alone)
         return None
 
+    def _closed(self, command: Command | None) -> None:
+        """No call of *command* (None: of any) is served just now; one that hangs is in nobody's way."""
+        if command is not None:
+            self._room.write_off(command)
+        self._send_back()
+
     def _send_back(self) -> None:
         """Let those go back to their queues who would wait for the end of an outage, or of the process."""
         for leave in self._line:
@@ -243,7 +250,6 @@ class Admission:
     def _give_back(self, leave: Leave) -> None:
         self._room.leave(leave)
         self._flying[leave.command] -= 1
-        self._heard[leave.command] = self._clock.elapsed()
         if leave.on_trial:
             self._standing.trial_ends(leave.command)
         if self._line.length:
@@ -260,8 +266,12 @@ class Admission:
 
     def _is_silent(self, command: Command) -> bool:
         """Tell whether calls are under way, and none has ended for too long."""
-        patience = max(_SILENT, _SLOWER * self._limit.slow(command.value))
+        patience = self.patience(command)
         return self._flying[command] > 0 and self._clock.elapsed() - self._heard[command] > patience
+
+    def patience(self, command: Command) -> float:
+        """Return the seconds after which an answer is late, whatever the gateway is like."""
+        return self._limit.patience(command.value)
 
     def _is_one_too_many(self, leave: Leave, error: BaseException) -> bool:
         """Tell whether the gateway had no room for it, with others being served; then there are fewer."""

@@ -23,6 +23,7 @@ from worker.ports import Clock
 _TOLERANCE = 2.0  # times the best round's: as many calls wait as are served
 _LEAST_ROUND = 25  # answers; the quartiles of fewer are luck
 _CEILING_HOLDS = 30.0  # seconds
+_LATE, _LATE_TIMES = 5.0, 4  # seconds; times what a slow call takes as a rule, where that is longer
 _SERVED_LATELY = 1.0  # seconds since the last answer after which a refusal is an outage
 _SHRINKS_TO = (0.5, 0.75)  # of the limit: enough to see whether it helps
 _FLOOR = 16  # calls; a brake that is wrong still lets hundreds of jobs a second through to a usual gateway
@@ -120,10 +121,10 @@ class CallLimit:
         usual = times.best[-1] if times.best else max(times.recent, default=0.0)
         return self._clock.elapsed() - times.served_at <= max(_SERVED_LATELY, 3 * usual)
 
-    def slow(self, kind: Hashable) -> float:
-        """Return the seconds that a slow one of its calls takes as a rule; 0.0: nobody knows."""
+    def patience(self, kind: Hashable) -> float:
+        """Return the seconds after which an answer to one of its calls is late: some, or a few slow calls."""
         times = self._times.get(kind)
-        return times.best[-1] if times and times.best else 0.0
+        return max(_LATE, _LATE_TIMES * times.best[-1] if times and times.best else 0.0)
 
     def refused(self) -> bool:
         """A call was one too many; tell whether there are fewer from now on."""

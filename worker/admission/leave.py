@@ -23,6 +23,10 @@ class Grants(Protocol):
         """Take it back; *error*: with which the call ended. What is returned finds out whose it is."""
         ...
 
+    def patience(self, command: Command) -> float:
+        """Return the seconds after which an answer is late, whatever the gateway is like."""
+        ...
+
 
 class _Nothing:
     """What there is to wait for at the end of most calls."""
@@ -45,7 +49,7 @@ class Leave:
         on_trial: the call tests whether an outage is over.
         made: a call was made.
         began: when it was granted.
-        outages: that were over by then.
+        written_off: how often calls of its command had been by then.
         turn: what its owner waits for, in line.
     """
 
@@ -57,9 +61,9 @@ class Leave:
         "granted",
         "made",
         "on_trial",
-        "outages",
         "turn",
         "urgent",
+        "written_off",
     )
 
     def __init__(self, grants: Grants, command: Command, about: Subject, *, urgent: bool) -> None:
@@ -67,10 +71,15 @@ class Leave:
         self.command = command
         self.urgent = urgent
         self.about = about
-        self.began, self.outages = 0.0, 0
+        self.began, self.written_off = 0.0, 0
         self.granted = self.on_trial = False
         self.made = True
         self.turn: asyncio.Future[None] | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which the answer is late for a gateway that has been as this one."""
+        return self._grants.patience(self.command)
 
     def unused(self) -> None:
         """Say that no call was made, so that nothing is concluded from the block's end."""

@@ -6,6 +6,7 @@ from math import ceil
 from worker.admission.call_limit import CallLimit
 from worker.admission.leave import Leave
 from worker.admission.rate_limiter import RateLimiter
+from worker.ports import Command
 
 _SHARE = 0.2  # of few calls, as far as so many are kept for urgent ones at all
 
@@ -28,14 +29,14 @@ class Bounds:
 
 
 class Room:
-    """Counts the calls that have leave. An outage makes those uncounted that hung in it.
+    """Counts the calls that have leave, but for those that were written off: they may hang.
 
     Args:
         bounds: on calls.
 
     Attributes:
         in_flight: calls that have leave, those that hang included.
-        counted: those since the last outage.
+        counted: those that are not written off.
         bulk: of these, the ones that are not urgent.
     """
 
@@ -43,7 +44,9 @@ class Room:
         self._bounds = bounds
         self._limit = bounds.limit
         self.counted = self.bulk = 0
-        self._outages = 0
+        self._counted_of = dict.fromkeys(Command, 0)
+        self._bulk_of = dict.fromkeys(Command, 0)
+        self._written_off = dict.fromkeys(Command, 0)  # times
         self._shared = self._for_bulk = 0  # the limit, and what bulk work may have of it
         self.in_flight = 0
 
@@ -64,23 +67,35 @@ class Room:
     def enter(self, leave: Leave) -> None:
         """One more is out."""
         self.in_flight += 1
-        self.counted += 1
-        self.bulk += not leave.urgent
-        leave.granted, leave.outages = True, self._outages
+        self._count(leave, 1)
+        leave.granted, leave.written_off = True, self._written_off[leave.command]
 
     def leave(self, leave: Leave) -> None:
         """It is over."""
         self.in_flight -= 1
-        if leave.outages == self._outages:
-            self.counted -= 1
-            self.bulk -= not leave.urgent
+        if leave.written_off == self._written_off[leave.command]:
+            self._count(leave, -1)
         leave.granted = False
+
+    def write_off(self, command: Command) -> None:
+        """Count on no end of the calls of *command* that are out."""
+        self._written_off[command] += 1
+        self.counted -= self._counted_of[command]
+        self.bulk -= self._bulk_of[command]
+        self._counted_of[command] = self._bulk_of[command] = 0
 
     def begin_anew(self) -> None:
         """An outage is over: begin with few calls, and count on no end of those that hung."""
         self._limit.restart()
-        self._outages += 1
-        self.counted = self.bulk = 0
+        for command in Command:
+            self.write_off(command)
+
+    def _count(self, leave: Leave, change: int) -> None:
+        self.counted += change
+        self._counted_of[leave.command] += change
+        if not leave.urgent:
+            self.bulk += change
+            self._bulk_of[leave.command] += change
 
     def _share(self, limit: int) -> int:
         most = self._bounds.most

@@ -5,22 +5,17 @@ calls that began later were served, the refusal counts on the job.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import structlog
 
 from worker.admission.circuit import Circuit, CircuitPolicy, CircuitState
 from worker.admission.leave import Leave
+from worker.admission.questions import Ask, Questions
 from worker.domain.errors import AccountError, AccountTrouble, TransientError, WorkerError
 from worker.ports import NOBODY, Clock, Command, ProbeAnswer
 
-log = structlog.get_logger(__name__)
-
 _READ = frozenset({Command.DND, Command.STATUS, Command.ACCOUNT})  # may be asked as often as one likes
 _FIRST_LOOK = 1.0  # seconds after a closing; then twice as long each time, up to the policy's cooldown
-
-Ask = Callable[[Command, str | None], Awaitable[ProbeAnswer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +31,6 @@ class Listeners:
     on_account: Callable[[AccountTrouble | None], None] = lambda _: None
 
 
-@dataclass(slots=True)
-class _Question:
-    """The gateway is asked; whoever doubts meanwhile waits for the same answer."""
-
-    asked_at: float
-    answer: asyncio.Task[ProbeAnswer]
-
-
 class Standing:
     """Learns from the ends of calls, asks where they leave a doubt, and looks when what is closed may open.
 
@@ -53,7 +40,7 @@ class Standing:
         ask: the gateway whether a command works, with a key that was answered before where there is one; of
             sendSMS, which must not be tried, the account. Ends soon, whatever the gateway does.
         listeners: for log and metrics.
-        on_closed: somebody in line may have to go back.
+        on_closed: somebody in line may have to go back; told which command is away, None: all are.
         on_open: somebody in line may go.
         on_restored: an outage is over: begin with few calls.
 
@@ -68,13 +55,13 @@ class Standing:
         ask: Ask,
         *,
         listeners: Listeners,
-        on_closed: Callable[[], None],
+        on_closed: Callable[[Command | None], None],
         on_open: Callable[[], None],
         on_restored: Callable[[], None],
     ) -> None:
         self._policy = policy
         self._clock = clock
-        self._ask = ask
+        self._questions = Questions(ask, clock)
         self._tell = listeners
         self._on_closed = on_closed
         self._on_open = on_open
@@ -82,8 +69,8 @@ class Standing:
         self._circuits = {command: Circuit(policy) for command in Command}
         self._served_began = dict.fromkeys(Command, -1.0)
         self._account_answers = False
-        self._questions: dict[Command, _Question] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._pause = _FIRST_LOOK
         self.trouble: AccountTrouble | None = None
 
     def is_closed(self, command: Command) -> bool:
@@ -215,8 +202,9 @@ class Standing:
         """Stop every call until the account works."""
         if trouble is not self.trouble:
             self.trouble = trouble
+            self._begin_looking()
             self._tell.on_account(trouble)
-        self._on_closed()
+        self._on_closed(None)
         self._look_out()
 
     def _open(self, command: Command, *, answers: bool = False) -> None:
@@ -227,29 +215,35 @@ class Standing:
         if answers:
             circuit.answers(now=now)
         if was is CircuitState.CLOSED:
+            self._begin_looking()
             self._tell.on_circuit(command, False)  # noqa: FBT003 - as the listener is declared
-        self._on_closed()
+        self._on_closed(command)
         self._on_open()
         self._look_out()
+
+    def _begin_looking(self) -> None:
+        self._pause = min(_FIRST_LOOK, self._policy.cooldown)
 
     def _look_out(self) -> None:
         if self._watch is None:
             self._watch = asyncio.create_task(self._until_closed())
 
     async def _until_closed(self) -> None:
-        pause = min(_FIRST_LOOK, self._policy.cooldown)
-        while self.trouble or self._any(CircuitState.OPEN) or self._tries():
-            await self._clock.sleep(pause)
+        took = 0.0
+        while (away := self._is_any_away()) or self._tries():
+            # A trial that fails is no reason to try sooner again: the pauses go on growing.
+            await self._clock.sleep(max(self._pause - took, _FIRST_LOOK / 4) if away else _FIRST_LOOK)
             began = self._clock.elapsed()
-            if self.trouble or self._any(CircuitState.OPEN):
+            if away and self._is_any_away():
+                self._pause = min(2 * self._pause, self._policy.cooldown)
                 self._learn(await self._asked(Command.ACCOUNT, began))
             # A trial that hangs must not keep the next one from going out.
             self._on_open()
             took = self._clock.elapsed() - began
-            pause = max(min(2 * pause, self._policy.cooldown) - took, _FIRST_LOOK / 4)
-            if not (self.trouble or self._any(CircuitState.OPEN)):
-                pause = _FIRST_LOOK
         self._watch = None
+
+    def _is_any_away(self) -> bool:
+        return self.trouble is not None or self._any(CircuitState.OPEN)
 
     def _any(self, state: CircuitState) -> bool:
         return any(circuit.state is state for circuit in self._circuits.values())
@@ -278,26 +272,10 @@ class Standing:
                 self._tell.on_circuit(command, True)  # noqa: FBT003 - as the listener is declared
 
     async def _asked(self, command: Command, since: float) -> ProbeAnswer:
-        """Return the answer to a question that was asked at *since* or later."""
-        while True:
-            question = self._questions.get(command)
-            if question is None or question.answer.done():
-                answer = asyncio.create_task(self._answer(command))
-                question = self._questions[command] = _Question(self._clock.elapsed(), answer)
-            # Nobody's cancellation takes the answer from the others.
-            answered = await asyncio.shield(question.answer)
-            if question.asked_at >= since:
-                return answered
-
-    async def _answer(self, command: Command) -> ProbeAnswer:
-        try:
-            return await self._ask(command, self._circuits[command].good)
-        except Exception as error:  # noqa: BLE001 - an outage whose question died would never end
-            log.error("probe.crashed", command=command.value, error=type(error).__name__)  # noqa: TRY400 - no values
-            return ProbeAnswer(answered=False)
+        return await self._questions.answer(command, since, self._circuits[command].good)
 
     def close(self) -> None:
         """Stop all questions."""
-        for task in (self._watch, *(question.answer for question in self._questions.values())):
-            if task is not None:
-                task.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._questions.close()

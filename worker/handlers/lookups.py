@@ -169,12 +169,26 @@ class Lookups:
         self, command: Command, call: Callable[[], Awaitable[T]], keys: Sequence[str], *, urgent: bool
     ) -> T:
         about = Subject(keys=keys)
+        times = 1  # as patient as at first: a lost answer is there at once when one asks anew
 
         async def attempt() -> T:
-            async with self._gate.admit(command, urgent=urgent, about=about):
-                return await call()
+            nonlocal times
+            async with self._gate.admit(command, urgent=urgent, about=about) as permit:
+                try:
+                    async with asyncio.timeout(permit.patience * times):
+                        return await call()
+                except TimeoutError:
+                    times *= 2
+                    raise _late() from None
 
         return await self._retry[command](attempt, limit=_TOGETHER if len(keys) > 1 else None)
+
+
+def _late() -> OutcomeUncertainError:
+    """No attempt that counts: the call's own time limit was not reached."""
+    late = OutcomeUncertainError(FailureCode.REPLY_LOST, "the answer is late")
+    late.counts = False
+    return late
 
 
 def _answers(said: Mapping[str, V | WorkerError]) -> dict[str, V | PermanentError]:

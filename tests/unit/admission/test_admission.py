@@ -507,9 +507,9 @@ class TestOutage:
         """An outage without an end would be a dead worker."""
         door = Door()
         await door.outage()
-        door.admission._standing._ask = _crash
+        door.admission._standing._questions._ask = _crash
         await door.clock.advance(20)
-        door.admission._standing._ask = door.ask
+        door.admission._standing._questions._ask = door.ask
         door.answer = WELL
         await door.clock.advance(6)
         assert not door.admission.stands(Command.SEND)

@@ -65,10 +65,17 @@ def goes_on_after_an_outage(history: History) -> Iterator[str]:
             when = f"{again[0] - end:.1f} s later" if again else "never"
             yield f"{outage.how} ended at {outage.end:.1f}; the first call came {when}"
         limit = end + _WORKS_AGAIN + 5 + 2 * _seconds_for(history)
-        late = [job.name for job in needing if done.get(job.name, limit + 1) > limit]
+        own = _swallowed(history, end)
+        limits = {job.name: max(limit, own.get(jobs.text(job), 0.0) + world.timeout + 5) for job in needing}
+        late = [name for name, until in limits.items() if done.get(name, until + 1) > until]
         if late:
             many = f"{len(late)} of {len(needing)} jobs were late, {late[0]} first"
             yield f"{outage.how} ended at {outage.end:.1f}; {many}"
+
+
+def _swallowed(history: History, end: float) -> Mapping[str, float]:
+    """When each text's last call was made that has no reply: nobody may ask for it again."""
+    return {call.text: call.at for call in history.sends() if call.at < end and call.reached is None}
 
 
 def _is(command: str, wanted: str) -> bool:

@@ -1,0 +1,60 @@
+"""What calls that hang, and trials that fail, leave to the others."""
+
+import asyncio
+
+from tests.support.fakes import settled
+from tests.unit.admission.test_admission import WELL, Door, away, background, job
+from worker.domain.errors import OutcomeUncertainError
+from worker.ports import Command
+
+LOST = OutcomeUncertainError("reply_lost", "x")
+
+
+class TestCommandThatHangs:
+    """Alone: the others are answered."""
+
+    async def test_its_calls_are_written_off_when_it_is_found_out(self) -> None:
+        """They may take their whole time, and nobody waits for it."""
+        door = Door(slots=4)
+        hanging = [background(door, LOST, Command.DND, about=job(number), seconds=20) for number in range(3)]
+        await settled()
+        sends = [background(door, about=job(number)) for number in range(10, 20)]
+        await door.clock.advance(7)
+        assert {None} == {task.exception() for task in sends}
+        await door.clock.run(asyncio.gather(*hanging, return_exceptions=True))
+        assert (0, 0) == (door.admission.in_flight, door.admission._room.counted)
+
+    async def test_a_call_that_ends_without_an_answer_breaks_no_silence(self) -> None:
+        """Else a command that hangs would be found out late, and again and again."""
+        door = Door(slots=4)
+        hanging = [
+            background(door, LOST, Command.DND, about=job(number), seconds=2.0 * number)
+            for number in range(1, 4)
+        ]
+        await settled()
+        waiting = background(door, about=job(9))
+        assert not waiting.done()
+        before = len(door.asked)
+        again = [
+            background(door, LOST, Command.DND, about=job(number), seconds=20) for number in range(20, 23)
+        ]
+        await door.clock.advance(7)
+        assert len(door.asked) > before
+        await door.clock.run(asyncio.gather(*hanging, *again, waiting, return_exceptions=True))
+
+
+class TestTrials:
+    """Of a command that fails while the account is well."""
+
+    async def test_they_come_less_and_less_often(self) -> None:
+        """Up to the cooldown: each has every job handed out."""
+        door = Door()
+        await door.outage()
+        door.answer = WELL
+        trials = 0
+        for _ in range(120):
+            await door.clock.advance(0.5)
+            if not door.admission.stands(Command.SEND):
+                await door.fail(away(), about=job(99))
+                trials += 1
+        assert 8 <= trials <= 14
