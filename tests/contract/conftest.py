@@ -13,6 +13,7 @@ from tests.contract.ledger_backends import (
     redis_backend,
     sqlite_backend,
 )
+from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from worker.ledger.postgresql.schema import script
@@ -34,15 +35,24 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         yield server
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql"])
+@pytest.fixture(scope="session")
+def pgbouncer(postgresql_server: PostgresqlServer) -> Iterator[Pgbouncer]:
+    """One pooler in front of that server, whose two sessions everybody shares."""
+    with Pgbouncer(postgresql_server) as pooler:
+        yield pooler
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgresql", "pgbouncer"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     """Each store in turn."""
     if request.param == "memory":
         return memory_backend()
     if request.param == "sqlite":
         return sqlite_backend(tmp_path)
-    if request.param == "postgresql":
-        database: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    if request.param in {"postgresql", "pgbouncer"}:
+        database: PostgresqlServer | Pgbouncer = request.getfixturevalue(
+            {"postgresql": "postgresql_server"}.get(request.param, request.param)
+        )
         return postgresql_backend(database.url)
     server: RedisServer = request.getfixturevalue("redis_server")
     return redis_backend(server.url)

@@ -80,7 +80,7 @@ class PostgresqlServer:
         """Start, and wait until it answers. Fails with a remedy where no server is installed."""
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="iton-pg-"))
-            shutil.chown(self._directory, **_owner())
+            shutil.chown(self._directory, **owner())
             self._make()
         with (self._directory / "output").open("ab") as output:
             self._process = subprocess.Popen(
@@ -89,7 +89,7 @@ class PostgresqlServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env=_environment(),
-                **_identity(),
+                **identity(),
             )
         self._wait_until_ready()
 
@@ -153,7 +153,7 @@ class PostgresqlServer:
         if self._primary is None:
             secret = self._files / "password"
             secret.write_text(PASSWORD)
-            shutil.chown(secret, **_owner())
+            shutil.chown(secret, **owner())
             options = ("--username=postgres", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync")
             _run([str(_bin() / "initdb"), "-D", str(self._data), "-E", "UTF8", "--locale=C.UTF-8", *options])
             hba = "host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
@@ -212,12 +212,14 @@ def _account() -> pwd.struct_passwd | None:
     return pwd.getpwnam("postgres") if os.geteuid() == 0 else None
 
 
-def _owner() -> dict[str, Any]:
+def owner() -> dict[str, Any]:
+    """Whose files a server's are: arguments of `shutil.chown`."""
     account = _account()
     return {"user": account.pw_uid, "group": account.pw_gid} if account else {"user": os.geteuid()}
 
 
-def _identity() -> dict[str, Any]:
+def identity() -> dict[str, Any]:
+    """As whom a server runs, none of which will as root: arguments of `subprocess.Popen`."""
     account = _account()
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
@@ -228,7 +230,7 @@ def _environment() -> dict[str, str]:
 
 def _run(command: Sequence[str]) -> None:
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd="/", env=_environment(), **_identity()
+        command, capture_output=True, text=True, check=False, cwd="/", env=_environment(), **identity()
     )
     if done.returncode:
         raise RuntimeError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-800:]}")

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 _PORTION = 256
 _SWEPT_AT_ONCE = 1000
+_LOOKS = 20
+_BETWEEN_LOOKS = 0.1  # seconds
 
 
 class PostgresqlLedger:
@@ -129,8 +131,13 @@ class PostgresqlLedger:
     async def used_elsewhere(self) -> bool:
         """Tell whether other sessions of the deployment are connected, as far as this role may see that."""
         await self._fit()
-        count: int = await self.ask(self._do.sessions, None)
-        return count > self._lanes.connected
+        for _ in range(_LOOKS):
+            count: int = await self.ask(self._do.sessions, None)
+            if count <= self._lanes.connected:
+                return False
+            # A worker that has just stopped: its session ends a moment later.
+            await asyncio.sleep(_BETWEEN_LOOKS)
+        return True
 
     async def check(self) -> None:
         """Prove that the server takes writes. The first time, and after trouble, see that the schema fits.
