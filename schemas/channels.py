@@ -1,4 +1,4 @@
-"""Names on the broker: exchanges, queues, routing keys, headers and properties that the contract fixes.
+"""Names on the broker: exchanges, queues, routing keys, headers, properties (docs/contract.md, 2 and 4).
 
 Everything that depends on the prefix is a function of it (``AMQP_PREFIX``, default ``iton``). The queues
 that a worker keeps for itself (parts, delays) are not part of the contract and not named here.

@@ -1,4 +1,4 @@
-"""What producers publish: one model a kind of job.
+"""What producers publish: one model a kind of job (docs/contract.md, 3).
 
 Strict: unknown fields are refused and nothing is converted; an explicit null of an optional field is the
 same as its absence. Python producers build a model and publish

@@ -1,4 +1,4 @@
-"""What may become of a recipient and of a message, and how a result's status follows from it."""
+"""What may become of a recipient and of a message, and a result's status (docs/contract.md, 4)."""
 
 from collections.abc import Iterable
 from enum import StrEnum

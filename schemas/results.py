@@ -1,4 +1,4 @@
-"""What result consumers receive: one model a form, and one reader for each exchange.
+"""What result consumers receive: a model a form, a reader for each exchange (docs/contract.md, 4).
 
 Consumers should ignore fields they do not know, as these models do: later versions may add some.
 """

@@ -1,4 +1,4 @@
-"""Exchanges, queues and bindings as values (contract, section 2).
+"""Exchanges, queues and bindings as values (docs/contract.md, 2).
 
 One delay queue a delay serves every lane: a job is published on ``<p>.delay`` with the key
 ``<N>s.<lane>``, waits in ``<p>.delay.<N>s``, is dead-lettered to ``<p>.delay.done`` with the key it came

@@ -9,7 +9,7 @@ from worker.domain.entry import Call, Part, Settled, Split
 from worker.domain.errors import PermanentError
 from worker.domain.recipients import Distinct
 
-PART_SIZE = 100  # recipients of a part at the most (contract, section 4)
+PART_SIZE = 100  # recipients of a part at the most (docs/contract.md, 4)
 
 Calls = tuple[tuple[str, ...], ...]
 T = TypeVar("T")
