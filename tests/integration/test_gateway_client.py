@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -17,10 +17,11 @@ from tests.support.gateway_side import (
     failure,
     gateway,
     hang,
-    idle_connection,
+    has_idle_connection,
     reset_after_the_request,
     reset_at_the_first_byte,
     send,
+    talking_by,
     talking_to,
 )
 from tests.support.raw_server import Script, Wire, raw_server, wait_until
@@ -35,6 +36,13 @@ READING_CALLS: list[Call] = [
     lambda client: client.check_dnd([NUMBER]),
     lambda client: client.message_status([ID]),
 ]
+
+
+@pytest.fixture(autouse=True, params=["pooled", "httpx"])
+def _transport(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every test talk by each transport."""
+    with talking_by(request.param):
+        yield
 
 
 class TestDroppedConnections:
@@ -79,8 +87,7 @@ class TestDroppedConnections:
 
         async with talking_to(one_each) as (client, heard):
             await send(client)
-            protocol = idle_connection(client)
-            await wait_until(lambda: not protocol.is_connected())
+            await wait_until(lambda: not has_idle_connection(client))
             assert await send(client) == {NUMBER: (ID,)}
             assert heard.connections == 2
 
@@ -98,9 +105,9 @@ class TestDroppedConnections:
 
         async with talking_to(twice) as (client, heard):
             await send(client)
-            protocol = idle_connection(client)
+            assert has_idle_connection(client)
             told.set()
-            await wait_until(lambda: protocol.should_close)
+            await wait_until(lambda: not has_idle_connection(client))
             assert await send(client) == {NUMBER: (ID,)}
             assert heard.connections == 2
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -21,12 +21,20 @@ from tests.support.gateway_side import (
     gateway,
     hang,
     send,
+    talking_by,
     talking_to,
 )
 from tests.support.raw_server import Script, Wire, raw_server, wait_until
 from worker.domain.errors import OutcomeUncertainError
 from worker.iton.client import Observers
 from worker.iton.transport import Pool
+
+
+@pytest.fixture(autouse=True, params=["pooled", "httpx"])
+def _transport(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every test talk by each transport."""
+    with talking_by(request.param):
+        yield
 
 
 class TestCallsAtOnce:
@@ -125,6 +133,23 @@ class TestObservers:
             await client.aclose()
         assert [("sendSMS", outcome)] == [call[:2] for call in calls]
         assert 0 < calls[0][2] < 5
+
+    async def test_each_call_says_how_many_it_asks_about(self) -> None:
+        """And what was answered of numbers on the DND list."""
+        keys: list[tuple[str, int]] = []
+        answers: list[tuple[int, Mapping[str, bool]]] = []
+        observers = Observers(
+            on_keys=lambda command, count: keys.append((command, count)),
+            on_dnd=lambda asked, said: answers.append((asked, said)),
+        )
+        async with raw_server(answering(f'{{"{NUMBER}": true}}'.encode())) as heard:
+            client = gateway(heard.url, observers=observers)
+            await client.check_dnd([NUMBER, "919032728149"])
+            for call in (client.message_status([ID]), client.account()):
+                await asyncio.gather(call, return_exceptions=True)
+            await client.aclose()
+        assert [("check_DNDnumber", 2), ("message_status", 1)] == keys
+        assert [(2, {NUMBER: True})] == answers
 
     async def test_ids_for_strangers_are_counted(self) -> None:
         """They go nowhere else."""

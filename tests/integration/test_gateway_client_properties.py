@@ -4,11 +4,13 @@ import asyncio
 import gzip
 import json
 import unicodedata
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.gateway_side import ID, MESSAGE, NUMBER, answering, gateway, raw, talking_to
+from tests.support.gateway_side import ID, MESSAGE, NUMBER, answering, gateway, raw, talking_by, talking_to
 from tests.support.raw_server import Script
 from worker.domain.errors import WorkerError
 
@@ -36,6 +38,13 @@ IDS = st.tuples(
     ),
     st.integers(10**7, 10**12),
 ).map(lambda parts: "".join(map(str, parts)))
+
+
+@pytest.fixture(autouse=True, params=["pooled", "httpx"])
+def _transport(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every test talk by each transport."""
+    with talking_by(request.param):
+        yield
 
 
 def outcomes(script: Script) -> tuple[object, ...]:

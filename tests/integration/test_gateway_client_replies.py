@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
@@ -20,6 +20,7 @@ from tests.support.gateway_side import (
     hang,
     raw,
     send,
+    talking_by,
     talking_to,
 )
 from tests.support.raw_server import Wire, raw_server
@@ -37,6 +38,13 @@ BODIES = {
     b"cmd=account": b"Remaining_Credits: 417",
     b"cmd=check_DNDnumber": b'{"9876543210": true}',
 }
+
+
+@pytest.fixture(autouse=True, params=["pooled", "httpx"])
+def _transport(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every test talk by each transport."""
+    with talking_by(request.param):
+        yield
 
 
 class TestReplies:

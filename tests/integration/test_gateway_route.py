@@ -1,7 +1,7 @@
 """The gateway behind an egress proxy, with a certificate of an own authority."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,18 +18,27 @@ from tests.support.gateway_side import (
     answering,
     failure,
     send,
+    talking_by,
+    transport_of,
 )
 from tests.support.proxy_server import Proxy, proxy_server
 from tests.support.raw_server import Heard, Script, raw_server
 from worker.domain.errors import OutcomeUncertainError, TransientError
 from worker.iton.client import ItonGateway, TimeLimits
 from worker.iton.route import Route, route_of
-from worker.iton.transport import AiohttpTransport, Pool
+from worker.iton.transport import Pool
 
 OWN_CA = SELF_SIGNED.with_name("own-ca.pem")
 SIGNED = SELF_SIGNED.with_name("signed-by-own-ca.pem")
 LOGIN = "wörker:p@ss w%rd:1"
 IN_A_URL = "w%C3%B6rker:p%40ss%20w%25rd%3A1"
+
+
+@pytest.fixture(autouse=True, params=["pooled", "httpx"])
+def _transport(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every test talk by each transport."""
+    with talking_by(request.param):
+        yield
 
 
 def server_tls() -> ssl.SSLContext:
@@ -42,7 +51,7 @@ def server_tls() -> ssl.SSLContext:
 @asynccontextmanager
 async def client_of(heard: Heard, proxy: str | None, ca_file: Path | None) -> AsyncIterator[ItonGateway]:
     """Provide a gateway by this route."""
-    transport = AiohttpTransport(Pool(), route_of(proxy, ca_file))
+    transport = transport_of(Pool(), route_of(proxy, ca_file))
     client = ItonGateway(heard.url, CREDENTIALS, limits=TimeLimits(call=5.0), transport=transport)
     try:
         yield client

@@ -1,16 +1,18 @@
 """A gateway's client and the misbehaving servers it talks to, for the tests of both."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiohttp.client_proto import ResponseHandler
 
 from tests.support.raw_server import Heard, Script, Wire, raw_server
 from worker.domain.errors import WorkerError
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
+from worker.iton.httpx_transport import HttpxTransport
+from worker.iton.route import Route
 from worker.iton.transport import AiohttpTransport, Pool
 from worker.ports import TextMessage
 
@@ -23,6 +25,31 @@ NUMBER = "919876543210"
 MESSAGE = TextMessage(text="Ihr Code: 4711 & mehr\r\n", unicode=False, sender=None, params={})
 SECRETS = ("meine-nutzerin", "gehe!m&w=ört", "gehe%21m%26w%3D%C3%B6rt", "token-4d2f81")
 CREDENTIALS = Credentials(SECRETS[0], SECRETS[1], SECRETS[3])
+
+
+@dataclass
+class _Chosen:
+    """What the tests of a module talk by."""
+
+    name: str = "pooled"
+
+
+_chosen = _Chosen()
+
+
+@contextmanager
+def talking_by(name: str) -> Iterator[None]:
+    """Have all gateways talk by the transport of this name."""
+    before, _chosen.name = _chosen.name, name
+    try:
+        yield
+    finally:
+        _chosen.name = before
+
+
+def transport_of(pool: Pool, route: Route | None = None) -> AiohttpTransport | HttpxTransport:
+    """Return the transport that was chosen."""
+    return HttpxTransport(pool, route) if _chosen.name == "httpx" else AiohttpTransport(pool, route)
 
 
 def gateway(
@@ -41,7 +68,7 @@ def gateway(
         dialect,
         limits=TimeLimits(call=seconds, connect=connect),
         observers=observers,
-        transport=AiohttpTransport(pool or Pool()),
+        transport=transport_of(pool or Pool()),
     )
 
 
@@ -75,14 +102,16 @@ async def failure(client: ItonGateway) -> WorkerError:
     return caught.value
 
 
-def idle_connection(client: ItonGateway) -> ResponseHandler:
-    """Return the one connection that is kept for the next call; aiohttp has no public way to ask."""
+def has_idle_connection(client: ItonGateway) -> bool:
+    """Tell whether a connection is kept that is fit for the next call; there is no public way to ask."""
     transport = client._transport
+    if isinstance(transport, HttpxTransport):
+        pool = transport._inner._pool
+        return any(one.is_available() and not one.has_expired() for one in pool.connections)
     assert isinstance(transport, AiohttpTransport)
-    assert transport._session is not None
-    assert transport._session.connector is not None
-    ((protocol, _),) = next(iter(transport._session.connector._conns.values()))
-    return protocol
+    assert transport._connector is not None
+    idle = [protocol for some in transport._connector._conns.values() for protocol, _ in some]
+    return any(protocol.is_connected() and not protocol.should_close for protocol in idle)
 
 
 def answering(body: bytes, status: str = "200 OK", headers: str = "") -> Script:

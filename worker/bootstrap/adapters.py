@@ -13,6 +13,7 @@ from worker.bootstrap.rules import numbering_of
 from worker.clock import SystemClock
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
+from worker.iton.httpx_transport import HttpxTransport
 from worker.iton.route import route_of
 from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
@@ -48,7 +49,6 @@ def gateway_of(
         rules=_rules(settings),
         now=clock.now,
     )
-    proxy = gateway.proxy.get_secret_value() if gateway.proxy else None
     credentials = Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token)
     try:
         return ItonGateway(
@@ -57,14 +57,18 @@ def gateway_of(
             dialect,
             limits=TimeLimits(call=gateway.timeout),
             observers=observers,
-            transport=transport
-            # Admission limits the calls. What hung in an outage must keep no connection from those after it.
-            or AiohttpTransport(
-                Pool(connections=2 * gateway.max_calls + 8), route_of(proxy, gateway.ca_file)
-            ),
+            transport=transport or _transport(settings),
         )
     except ValueError:
         raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None
+
+
+def _transport(settings: Settings) -> AiohttpTransport | HttpxTransport:
+    gateway = settings.gateway
+    # Admission limits the calls. What hung in an outage must keep no connection from those after it.
+    pool = Pool(connections=2 * gateway.max_calls + 8)
+    route = route_of(gateway.proxy.get_secret_value() if gateway.proxy else None, gateway.ca_file)
+    return (HttpxTransport if gateway.transport == "httpx" else AiohttpTransport)(pool, route)
 
 
 def ledger_of(settings: Settings, clock: Clock = _SYSTEM) -> AnyLedger:

@@ -32,7 +32,6 @@ from worker.observing import (
     LedgerSizeWatch,
     LoopWatch,
     MeasuredCopies,
-    MeasuredGateway,
     MeasuredLedger,
     MeasuredPublisher,
     MetricsObserver,
@@ -122,7 +121,12 @@ class Assembly:
     @cached_property
     def gateway(self) -> ItonGateway:
         """The client of the account."""
-        observers = Observers(on_call=self._called, on_unasked=self.metrics.calls.count_unasked)
+        observers = Observers(
+            on_keys=self.metrics.calls.count_keys,
+            on_call=self._called,
+            on_unasked=self.metrics.calls.count_unasked,
+            on_dnd=self.metrics.dnd.count_answers,
+        )
         return gateway_of(self.settings, observers, transport=self.given.transport, clock=self.clock)
 
     @cached_property
@@ -163,7 +167,7 @@ class Assembly:
             self.settings,
             self.clock,
             self.tracing.observer(self.observer),
-            MeasuredGateway(self.gateway, self.metrics),
+            self.gateway,
             self.ledger,
             self.admission,
             self.tracing.publisher(MeasuredPublisher(self.publisher, self.metrics)),

@@ -1,9 +1,11 @@
 """The ``Gateway`` port over HTTP: one request a call, every outcome a value or one of our errors."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 
 import httpx
@@ -21,12 +23,12 @@ from worker.iton.dialect import Credentials, Dialect
 from worker.iton.exchange import exchange_of
 from worker.iton.http_logs import quiet_http_logs
 from worker.iton.operators import has_a_suffix
+from worker.iton.plain import plain_dnd, plain_ids
 from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
-from worker.iton.replies import CONTRADICTORY, Reply, error_of, rule_for, seconds_of
-from worker.iton.rules import Verdict
-from worker.iton.time_limit import time_limit
-from worker.iton.transport import AiohttpTransport, Outgoing, Patience, Pool
+from worker.iton.replies import CONTRADICTORY, error_of, rule_for, seconds_of
+from worker.iton.rules import Rule, Verdict
+from worker.iton.transport import AiohttpTransport, Incoming, Patience, Pool
 from worker.iton.words import Quotes
 from worker.ports import Command, MessageReport, TextMessage
 
@@ -35,8 +37,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _MOST_SUFFIXED = 100  # headers; a producer may make them up
-
-_HEADERS = [("Accept-Encoding", "gzip"), ("User-Agent", "iton-worker")]
 
 # The first that fits. Only what happens before the request is written is safe to try again; the words of
 # these three are the transport's own, those of any other may hold the URL.
@@ -57,24 +57,19 @@ class TimeLimits:
 
     Attributes:
         call: all of it, from waiting for a connection to the last byte of the reply.
-        connect: name resolution, TCP and TLS together. Cut to a third of the call, and so is waiting for
-            a free connection: neither may use up the time in which the reply would come.
+        connect: waiting for a free connection, name resolution, TCP and TLS together. Cut to a third of the
+            call: it may not use up the time in which the reply would come.
     """
 
     call: float = 30.0
     connect: float = 5.0
 
     def patience(self) -> Patience:
-        """Return them as the transport wants them; the limit of the whole call is kept around it."""
-        start = min(self.connect, self.call / 3)
-        return Patience(connect=start, room=start)
+        """Return them as the transport wants them."""
+        return Patience(connect=min(self.connect, self.call / 3), call=self.call)
 
 
-def _ignore_call(_command: str, _outcome: str, _seconds: float) -> None:
-    """Observe nothing."""
-
-
-def _ignore_unasked(_command: str, _count: int) -> None:
+def _ignore(*_: object) -> None:
     """Observe nothing."""
 
 
@@ -83,13 +78,18 @@ class Observers:
     """Who hears of calls; they must not raise.
 
     Attributes:
+        on_keys: before each call but those about the account, with the command and how many numbers or ids it
+            names.
         on_call: after each call, with the command, the outcome (``ok``, ``permanent``, ``transient``,
             ``uncertain``, ``account``, ``cancelled``) and the seconds it took.
         on_unasked: with the command, and how many ids or numbers of its reply nobody had asked about.
+        on_dnd: with how many numbers were asked about, and the answers.
     """
 
-    on_call: Callable[[str, str, float], None] = _ignore_call
-    on_unasked: Callable[[str, int], None] = _ignore_unasked
+    on_keys: Callable[[str, int], None] = _ignore
+    on_call: Callable[[str, str, float], None] = _ignore
+    on_unasked: Callable[[str, int], None] = _ignore
+    on_dnd: Callable[[int, Mapping[str, bool]], None] = _ignore
 
 
 class ItonGateway:
@@ -131,6 +131,7 @@ class ItonGateway:
         self._transport = transport or AiohttpTransport(Pool())
         self._exchange = exchange_of(self._transport)
         self._patience = self._limits.patience()
+        self._read_status = partial(read_status, zone=self._dialect.zone, numbering=self._dialect.numbering)
         self._suffixed: set[str] = set()
 
     def __repr__(self) -> str:
@@ -148,13 +149,14 @@ class ItonGateway:
         """Send to 1 to 100 numbers and return message ids by recipient."""
         request = self._requests.send(message, recipients)
         self._warn_of_suffix(message.sender or self._dialect.default_sender)
-        hidden = (message.text, *recipients)
-        return await self._call(request, lambda body: read_send(body, recipients), hidden)
+        return await self._call(request, recipients, plain_ids, read_send, message.text)
 
     async def check_dnd(self, recipients: Sequence[str]) -> dict[str, bool]:
         """Tell of 1 to 100 numbers whether they are on the DND list."""
         request = self._requests.check_dnd(recipients)
-        return await self._call(request, lambda body: read_dnd(body, recipients), recipients)
+        answers = await self._call(request, recipients, plain_dnd, read_dnd)
+        self._observers.on_dnd(len(recipients), answers)
+        return answers
 
     async def message_status(self, message_ids: Sequence[str]) -> dict[str, MessageReport]:
         """Report on at most 100 ids; where not one of them can be asked about, nobody is asked."""
@@ -162,13 +164,12 @@ class ItonGateway:
         if not asked:
             return {}
         request = self._requests.message_status(asked)
-        zone, numbering = self._dialect.zone, self._dialect.numbering
-        reports = await self._call(request, lambda body: read_status(body, asked, zone, numbering), ())
+        reports = await self._call(request, asked, _nothing_plain, self._read_status)
         return {name: self._quotes.report(report) for name, report in reports.items()}
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""
-        return await self._call(self._requests.account(), read_account, ())
+        return await self._call(self._requests.account(), (), _nothing_plain, read_account)
 
     def _warn_of_suffix(self, sender: str | None) -> None:
         """Say once of each header that ends like an operator's own."""
@@ -183,79 +184,108 @@ class ItonGateway:
         await self._transport.aclose()
 
     async def _call(
-        self, request: Request, read: Callable[[Body], Reading[T] | None], hidden: Sequence[str]
+        self,
+        request: Request,
+        asked: Sequence[str],
+        plain: Callable[[bytes, Sequence[str]], T | None],
+        read: Callable[[Body, Sequence[str]], Reading[T] | None],
+        text: str = "",
     ) -> T:
-        """Make one HTTP request and return what *read* finds in the reply.
+        """Make one HTTP request and return what the reply says of what was *asked* about.
 
         Args:
             request: to make.
-            read: returns None for what is no successful reply.
-            hidden: what the request held and no quote may show; a text comes first.
+            asked: numbers or ids.
+            plain: reads a reply that is just as it should be, and returns None for any other.
+            read: reads any; returns None for what is no successful reply.
+            text: of a sendSMS.
         """
+        command, observers = request.command, self._observers
         now = asyncio.get_running_loop().time
         started = now()
+        if asked:
+            observers.on_keys(command, len(asked))
         outcome: Reading[T] | WorkerError | None = None
         try:
-            reply = await self._exchanged(request)
-            outcome = self._understood(request, reply, read, hidden) if isinstance(reply, Reply) else reply
+            reply = await self._replied(request)
+            if isinstance(reply, Incoming) and reply.status == HTTPStatus.OK:
+                value = plain(reply.content, asked)
+                outcome = None if value is None else Reading(value)
+            if outcome is None:
+                outcome = self._understood(reply, command, asked, read, text)
         finally:
-            self._observers.on_call(request.command, _named(outcome), now() - started)
+            observers.on_call(command, _named(outcome), now() - started)
         if isinstance(outcome, WorkerError):
             # Out of every except clause: httpx's error, which knows the URL, is not in its chain.
             raise outcome
         if outcome.unasked:
-            self._observers.on_unasked(request.command, outcome.unasked)
+            observers.on_unasked(command, outcome.unasked)
         return outcome.value
 
-    async def _exchanged(self, request: Request) -> Reply | WorkerError:
+    async def _replied(self, request: Request) -> Incoming | WorkerError:
         try:
-            async with time_limit(self._limits.call):
-                incoming = await self._exchange(self._written(request))
+            return await self._exchange(request, self._patience)
         except _NOT_SENT as exc:
             return TransientError("gateway_unreachable", f"the gateway cannot be reached: {exc}")
         except _UNREADABLE as exc:
             return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({_kind(exc)})")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
             return OutcomeUncertainError("reply_lost", f"the reply was lost ({_kind(exc)})")
-        return Reply(incoming.status, incoming.content, _retry_after(incoming.headers))
-
-    def _written(self, request: Request) -> Outgoing:
-        headers = [*_HEADERS, *request.headers.items()] if request.headers else _HEADERS
-        return Outgoing(request.method, request.url, headers, request.content, self._patience)
 
     def _understood(
         self,
-        request: Request,
-        reply: Reply,
-        read: Callable[[Body], Reading[T] | None],
-        hidden: Sequence[str],
+        reply: Incoming | WorkerError,
+        command: Command,
+        asked: Sequence[str],
+        read: Callable[[Body, Sequence[str]], Reading[T] | None],
+        text: str,
     ) -> Reading[T] | WorkerError:
         """Return what the reply says; an error that it names goes before a success that says nothing.
 
         The ids of a sendSMS count with any status: they cannot be asked for again.
         """
-        body = decoded(reply.content)
-        reading = read(body) if reply.successful or request.command is Command.SEND else None
+        if isinstance(reply, WorkerError):
+            return reply
+        body, successful = decoded(reply.content), reply.successful
+        reading = read(body, asked) if successful or command is Command.SEND else None
         if reading and reading.value != {}:
             return reading
-        sent = hidden[0] if request.command is Command.SEND else ""
-        rule = rule_for(self._dialect.rules, request.command, reply.status, body, sent=sent)
+        rule = rule_for(self._dialect.rules, command, reply.status, body, sent=text)
         doubtful = reading.doubtful if reading else ()
-        if reading and reply.successful and rule.verdict is Verdict.UNCERTAIN and not doubtful:
+        if reading and successful and rule.verdict is Verdict.UNCERTAIN and not doubtful:
             return reading
         if doubtful and rule.verdict not in {Verdict.PERMANENT, Verdict.UNCERTAIN}:
             rule = CONTRADICTORY
+        return self._refusal(reply, command, body, rule, asked=asked, text=text, doubtful=doubtful)
+
+    def _refusal(  # noqa: PLR0913 - all that its words are made of
+        self,
+        reply: Incoming,
+        command: Command,
+        body: Body,
+        rule: Rule,
+        *,
+        asked: Sequence[str],
+        text: str,
+        doubtful: Sequence[str],
+    ) -> WorkerError:
+        """Return the error that *rule* stands for, in words that show nobody what they should not."""
+        hidden = {Command.SEND: (text, *asked), Command.DND: asked}.get(command, ())
         detail = self._quotes.detail(reply.status, body, hidden)
-        if request.command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
+        if command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
             # What cannot be read may hold the texts of messages.
             detail = f"HTTP {reply.status} with no reply that can be read"
-        error = error_of(rule, detail, seconds_of(reply.retry_after, self._dialect.now()))
+        error = error_of(rule, detail, seconds_of(_retry_after(reply.headers), self._dialect.now()))
         error.for_log = self._quotes.outline(reply.status, body)
-        if request.command is Command.SEND:
+        if command is Command.SEND:
             named = f" (message id {', '.join(doubtful)})" if doubtful else ""
-            own = self._quotes.detail(reply.status, body, hidden[:1], shown=hidden[1:])
+            own = self._quotes.detail(reply.status, body, (text,), shown=asked)
             error.detail, error.own_detail = detail + named, own + named
         return error
+
+
+def _nothing_plain(_content: bytes, _asked: Sequence[str]) -> None:
+    """Have every reply read with care."""
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> str | None:

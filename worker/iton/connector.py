@@ -1,4 +1,4 @@
-"""Connections to the gateway, direct or through a proxy, below aiohttp's session.
+"""Connections to the gateway, direct or through a proxy: aiohttp's, without its session.
 
 What fails before there is a connection is told apart from what fails on one: only the first is sure not to
 have reached the gateway.
@@ -7,14 +7,13 @@ have reached the gateway.
 import functools
 import os
 import ssl
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp import ClientRequest, StreamReader
 from aiohttp.client_proto import ResponseHandler
 
-from worker.iton.heads import passed_on
+from worker.iton.heads import is_as_usual, passed_on
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -40,29 +39,27 @@ class NotConnectedError(aiohttp.ClientError):
         self.timed_out = timed_out
 
 
-class LostError(aiohttp.ClientError):
-    """The connection went away under a request. Of no class that aiohttp answers with a second one."""
-
-
 class Connector(aiohttp.TCPConnector):
     """Marks everything that fails before there is a connection, and drops connections that talk unasked.
 
     Args:
+        connections: open at once; whoever wants one more waits, within the time limit for connecting.
         keepalive: seconds that an idle connection is kept, 0: not at all.
         dns_seconds: how long a resolved address is used.
         trust: whose certificates are believed; None: the system's.
     """
 
-    def __init__(self, *, keepalive: float, dns_seconds: int, trust: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, connections: int, keepalive: float, dns_seconds: int, *, trust: ssl.SSLContext | None
+    ) -> None:
         super().__init__(
-            limit=0,  # the transport counts, so that waiting for a connection has a time limit of its own
+            limit=connections,
             ttl_dns_cache=dns_seconds,
             ssl=trust or True,
             **({"keepalive_timeout": keepalive} if keepalive else {"force_close": True}),
         )
         # aiohttp has no public way to give a connection another protocol.
-        self._factory = functools.partial(_Protocol, loop=self._loop)  # type: ignore[assignment]  # a subclass
-        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._factory = functools.partial(ReplyProtocol, loop=self._loop)  # type: ignore[assignment]  # a subclass
 
     async def connect(
         self,
@@ -77,38 +74,56 @@ class Connector(aiohttp.TCPConnector):
         """
         try:
             connection = await super().connect(req, traces, timeout)
-            while self._is_spoilt(connection):
+            while _is_spoilt(connection.protocol):
                 connection.close()
                 connection = await super().connect(req, traces, timeout)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as exc:  # odd replies of a proxy, too
             reason = _trouble(exc, proxied=req.proxy is not None)
             raise NotConnectedError(reason, timed_out=isinstance(exc, TimeoutError)) from None
-        if connection.protocol is not None:
-            self._used.add(connection.protocol)
         return connection
 
-    def _is_spoilt(self, connection: "Connection") -> bool:
-        """Tell of a kept-alive connection whether something came in after the last reply.
 
-        aiohttp would take it for the reply to the next request: ids would go to the wrong recipients.
-        """
-        protocol = connection.protocol
-        return protocol is not None and protocol in self._used and protocol.should_close
+def _is_spoilt(protocol: ResponseHandler | None) -> bool:
+    """Tell of a kept-alive connection whether something came in after the last reply.
+
+    aiohttp would take it for the reply to the next request: ids would go to the wrong recipients.
+    """
+    return isinstance(protocol, ReplyProtocol) and protocol.used and protocol.should_close
 
 
-class _Protocol(ResponseHandler):
+class ReplyProtocol(ResponseHandler):
     """aiohttp's, with the head of each reply put right before it is parsed.
 
     Attributes:
+        used: a request was written on the connection.
+        body: of the reply, where it comes piece by piece.
         _came: what is there of a head; None once it was passed on.
     """
 
+    used = False
+    body: StreamReader | None = None
     _came: bytes | None = None
 
-    def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - as aiohttp's
-        """Expect the head of a reply."""
-        self._came = b""
-        super().set_response_params(**params)
+    def write(self, request: bytes) -> None:
+        """Write *request* and expect the reply.
+
+        Raises:
+            NotConnectedError: nothing was written, as the connection has gone.
+        """
+        if self.transport is None or self.transport.is_closing():
+            raise NotConnectedError("the connection was closed", timed_out=False)
+        self.used, self.body, self._came = True, None, b""
+        self.set_response_params(
+            read_until_eof=True,
+            auto_decompress=False,  # aiohttp takes a gzip stream that ends too early for complete
+        )
+        self.transport.write(request)
+
+    def give_up(self, error: Exception) -> None:
+        """Have whoever waits for the reply get *error*."""
+        self.set_exception(error)
+        if self.body is not None:
+            self.body.set_exception(error)
 
     def data_received(self, data: bytes) -> None:
         """Pass *data* on, once the head is complete."""
@@ -116,22 +131,14 @@ class _Protocol(ResponseHandler):
             super().data_received(data)
             return
         self._came += data
+        if is_as_usual(self._came):
+            data, self._came = self._came, None
+            super().data_received(data)
+            return
         while self._came and (ready := passed_on(self._came)) is not None:
             known, more = ready
             self._came = self._came[len(known) :] if more else None
             super().data_received(known)
-
-
-async def once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keep aiohttp from sending a request again (a middleware; ``ClientSession`` repeats idempotent methods).
-
-    Raises:
-        LostError: instead of the errors that aiohttp would repeat the request after.
-    """
-    try:
-        return await handler(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise LostError(kind_of(exc)) from None
 
 
 def kind_of(exc: BaseException) -> str:

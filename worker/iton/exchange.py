@@ -5,9 +5,11 @@ from functools import partial
 
 import httpx
 
-from worker.iton.transport import AiohttpTransport, Incoming, Outgoing
+from worker.iton.protocol import Request
+from worker.iton.time_limit import time_limit
+from worker.iton.transport import AiohttpTransport, Incoming, Patience
 
-Exchange = Callable[[Outgoing], Awaitable[Incoming]]
+Exchange = Callable[[Request, Patience], Awaitable[Incoming]]
 
 
 def exchange_of(transport: AiohttpTransport | httpx.AsyncBaseTransport) -> Exchange:
@@ -18,16 +20,19 @@ def exchange_of(transport: AiohttpTransport | httpx.AsyncBaseTransport) -> Excha
     return partial(_through_httpx, transport)
 
 
-async def _through_httpx(transport: httpx.AsyncBaseTransport, outgoing: Outgoing) -> Incoming:
-    patience = outgoing.patience
-    timeout = httpx.Timeout(patience.read, connect=patience.connect, pool=patience.room)
-    request = httpx.Request(
-        outgoing.method,
-        outgoing.url,
-        headers=outgoing.headers,
-        content=outgoing.content,
-        extensions={"timeout": timeout.as_dict()},
-    )
-    response = await transport.handle_async_request(request)
-    content = await response.aread()
+async def _through_httpx(
+    transport: httpx.AsyncBaseTransport, request: Request, patience: Patience
+) -> Incoming:
+    timeout = httpx.Timeout(None, connect=patience.connect, pool=patience.connect)
+    async with time_limit(patience.call):
+        response = await transport.handle_async_request(
+            httpx.Request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.content,
+                extensions={"timeout": timeout.as_dict()},
+            )
+        )
+        content = await response.aread()
     return Incoming(response.status_code, response.headers.raw, content)

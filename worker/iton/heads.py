@@ -14,6 +14,15 @@ _LONGEST = 65_536  # bytes; what is longer is no head, and the parser says so
 _LENGTH, _CODING = b"content-length", b"transfer-encoding"
 
 
+def is_as_usual(came: bytes) -> bool:
+    """Tell whether the parser may have all that came: the whole head of a 2xx, which says everything once."""
+    end = came.find(b"\r\n\r\n")
+    if end < 0 or not came.startswith(b"HTTP/1.1 2"):
+        return False
+    head = came[:end].lower()
+    return _CODING not in head and head.count(_LENGTH) == 1
+
+
 def passed_on(came: bytes) -> tuple[bytes, bool] | None:
     """Return what the parser is to read of *came*, and whether another head follows it.
 
@@ -50,7 +59,10 @@ def _mended(head: bytes, body: bytes) -> bytes | None:
     chunked = _looks_chunked(body, int(lengths[0]))
     if chunked is None:
         return None
-    return _without(lines, _LENGTH if chunked else _CODING, instead=b"Connection: close")
+    if chunked:
+        # h11 knows no other coding; what is compressed besides shows in the body.
+        lines = _without(lines, _LENGTH, instead=b"Transfer-Encoding: chunked").split(b"\n")
+    return _without(lines, b"connection" if chunked else _CODING, instead=b"Connection: close")
 
 
 def _looks_chunked(body: bytes, length: int) -> bool | None:

@@ -12,7 +12,8 @@ _ERROR_NUMBER = re.compile(r"-[0-9]{1,6}(?:\.0+)?", re.ASCII)
 _PLAIN_WORD = re.compile(r"[A-Za-z_-]+", re.ASCII)
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+", re.ASCII)
 _LONGEST_ERROR_CODE = 6  # digits
-_OBVIOUS = 16  # letters and digits; no code for an error is so long
+OBVIOUS = 16
+"""Letters and digits; no code for an error is so long."""
 
 _NOTHING = frozenset(
     {
@@ -64,7 +65,7 @@ def message_id(value: object, *, keyed: bool = False) -> str | None:
     """
     if isinstance(value, str):
         text = value.strip()
-        if _OBVIOUS <= len(text) <= LONGEST_ID and text.isascii() and text.isalnum() and not text.isalpha():
+        if OBVIOUS <= len(text) <= LONGEST_ID and text.isascii() and text.isalnum() and not text.isalpha():
             return text if keyed or text.strip("0") else None  # nearly every id, at a tenth of the price
         if _JAVA_DOUBLE.fullmatch(text):
             text = str(number) if (number := whole(Decimal(text))) is not None else text

@@ -20,10 +20,14 @@ from worker.ports import Command, TextMessage
 _MOST_PER_CALL = 100
 
 # What sendSMS says itself (ITON API, REQUEST PARAMETERS), in lower case.
+Headers = tuple[tuple[str, str], ...]
+
+_HEADERS: Headers = (("Accept-Encoding", "gzip"), ("User-Agent", "iton-worker"))
+_FORM = ("Content-Type", "application/x-www-form-urlencoded")
 _TAKEN = frozenset({"username", "password", "cmd", "to", "unicode", "sender"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Request:
     """One HTTP request; its repr shows no credentials.
 
@@ -37,7 +41,7 @@ class Request:
     method: str
     address: str
     query: str | None = field(repr=False)
-    headers: dict[str, str] = field(repr=False)
+    headers: Headers = field(repr=False)
     content: bytes | None = field(repr=False)
 
     @property
@@ -66,11 +70,10 @@ class Requests:
             raise ValueError("the gateway's address must hold no credentials, query or fragment")
         self._address = str(url.copy_with(raw_path=url.raw_path))  # an empty path is "/" on the wire
         self._dialect = dialect
-        self._account = (
-            f"{_field('username', credentials.username)}&{_field('password', credentials.password)}"
-        )
+        self._account = f"username={_escaped(credentials.username)}&password={_escaped(credentials.password)}"
         token = credentials.token
-        self._headers = {"Authorization": f"ITON {token}"} if token else {}
+        self._headers = (*_HEADERS, *((("Authorization", f"ITON {token}"),) if token else ()))
+        self._form_headers = (*self._headers, _FORM)
 
     def __repr__(self) -> str:
         return f"Requests({self._address!r})"
@@ -130,14 +133,13 @@ class Requests:
         )
 
     def _form(self, command: Command, *fields: str) -> str:
-        return "&".join((self._account, f"cmd={command.value}", *fields))
+        return "&".join((self._account, f"cmd={command}", *fields))
 
     def _request(self, command: Command, *fields: str) -> Request:
         form = self._form(command, *fields)
         if self._dialect.method == "GET":
             return Request(command, "GET", self._address, form, self._headers, None)
-        headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
-        return Request(command, "POST", self._address, None, headers, form.encode())
+        return Request(command, "POST", self._address, None, self._form_headers, form.encode())
 
 
 @lru_cache(maxsize=256)
@@ -149,11 +151,9 @@ def _message_form(
     params: tuple[tuple[str, str], ...],
 ) -> str:
     """Write what a sendSMS says apart from its numbers; a text is measured, then sent, often to many."""
-    fields = [_field("uniCode", "2" if unicode else "0")]
-    if sender is not None:
-        fields.append(_field("sender", sender))
-    fields.append(_field(text_parameter, text))
-    return "&".join(fields + [_field(name, value) for name, value in params])
+    told = f"&sender={_name(sender)}" if sender is not None else ""
+    more = "".join(f"&{_name(name)}={_escaped(value)}" for name, value in params)
+    return f"uniCode={'2' if unicode else '0'}{told}&{_name(text_parameter)}={_escaped(text)}{more}"
 
 
 def nameable_ids(message_ids: Iterable[str]) -> tuple[str, ...]:
@@ -193,8 +193,10 @@ def _check_numbers(numbers: Sequence[str]) -> None:
         raise ValueError("numbers must be made of digits, with country code")
 
 
-def _field(name: str, value: str) -> str:
-    return f"{_escaped(name)}={_escaped(value)}"
+@lru_cache(maxsize=256)
+def _name(name: str) -> str:
+    """Return a parameter's name, or a sender, which are few, as :func:`_escaped` does."""
+    return _escaped(name)
 
 
 def _escaped(value: str) -> str:

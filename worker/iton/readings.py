@@ -83,7 +83,7 @@ def read_send(body: Body, recipients: Sequence[str]) -> Reading[dict[str, tuple[
     return reading if reading.value or _is_bare_map(body.json) else None
 
 
-def read_account(body: Body) -> Reading[Decimal] | None:
+def read_account(body: Body, _asked: Sequence[str] = ()) -> Reading[Decimal] | None:
     """Return the remaining credits; None when *body* is no such reply."""
     if body.json is None:
         match = _CREDITS.fullmatch(body.text)

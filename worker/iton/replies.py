@@ -6,10 +6,8 @@ HTTP 200; the classes follow what is safe: only what surely was not sent may be 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from itertools import chain
 
 from worker.domain.errors import (
@@ -176,24 +174,6 @@ BUILT_IN: tuple[Rule, ...] = (
 
 # A sendSMS whose reply says that it failed, and names an id all the same.
 CONTRADICTORY = Rule(Verdict.UNCERTAIN, "reply_unreadable")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back over HTTP.
-
-    Attributes:
-        retry_after: the header's value, if any.
-    """
-
-    status: int
-    content: bytes = field(repr=False)
-    retry_after: str | None = None
-
-    @property
-    def successful(self) -> bool:
-        """Whether the body may be the answer (2xx)."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def rule_for(rules: Sequence[Rule], command: Command, status: int, body: Body, *, sent: str = "") -> Rule:

@@ -1,7 +1,9 @@
-"""httpx over aiohttp: an error is a *connect* error only when not one byte of the request was written.
+"""Requests to the gateway over connections of aiohttp: each is written once, and nobody repeats it.
 
-aiohttp repeats a GET by itself when a kept-alive connection drops: an SMS could go twice. ``once`` stops
-that. httpx's own pool is no way out: it needs many times the CPU with 100 requests in flight.
+An error is a *connect* error only when not one byte of the request was written. aiohttp's session is left
+out: it sends a GET again when a kept-alive connection drops, and what else it does for a request (redirects,
+cookies, middlewares) costs as much as the call. httpx's own pool needs many times the CPU with 100 requests
+in flight.
 """
 
 import asyncio
@@ -10,16 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import aiohttp
 import httpx
-from aiohttp import ClientResponse
+from aiohttp import ClientRequest, StreamReader, hdrs
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole, unpacked
-from worker.iton.connector import Connector, LostError, NotConnectedError, kind_of, once, proxy_refusal
+from worker.iton.connector import Connector, NotConnectedError, ReplyProtocol, kind_of, proxy_refusal
+from worker.iton.deadlines import Deadlines
+from worker.iton.protocol import Headers, Request
 from worker.iton.route import Route
+
+_SCHEME = len("https://")  # in either scheme the first slash of the path comes later
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +49,58 @@ class Pool:
 
 
 class Patience(NamedTuple):
-    """Seconds that the steps of a request may take; None: any."""
-
-    connect: float | None = None
-    read: float | None = None
-    room: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request; its repr shows no credentials.
+    """Seconds.
 
     Attributes:
-        url: the whole of it, percent-encoded.
-        content: None for a request without a body.
-        patience: of its steps.
+        connect: until there is a connection, or a free one.
+        call: all of it, to the last byte of the reply.
     """
 
-    method: str
-    url: str = field(repr=False)
-    headers: list[tuple[str, str]] = field(repr=False)
-    content: bytes | None = field(repr=False)
-    patience: Patience
+    connect: float
+    call: float
 
 
-class Incoming(NamedTuple):
-    """A reply, read to its end and decompressed."""
+@dataclass(eq=False, slots=True)
+class Incoming:
+    """A reply, read to its end and decompressed; its repr shows nothing of it.
+
+    Attributes:
+        headers: as they were sent.
+    """
 
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    content: bytes
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    content: bytes = field(repr=False)
+
+    @property
+    def successful(self) -> bool:
+        """Whether the body may be the answer (2xx)."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 class OversizedReplyError(httpx.RemoteProtocolError):
     """The body is longer than the limit; the rest was not read."""
 
 
+class _Peer(NamedTuple):
+    """Who is talked to.
+
+    Attributes:
+        request: what the connector wants to know of it.
+        lines: of every request's head, but the first.
+        whole: whether that one names the whole URL: to a proxy that is no tunnel.
+    """
+
+    request: ClientRequest
+    lines: str
+    whole: bool
+
+
 class AiohttpTransport:
     """Sends each request over the wire at most once and hands back complete, decompressed replies.
 
     Like a transport of httpx, but without httpx's objects. Redirects are not followed, cookies not kept,
-    proxies of the environment not used. Errors carry neither the request nor a cause. Belongs to the event
+    proxies of the environment not used. Errors carry neither the request nor its words. Belongs to the event
     loop of its first request.
 
     Args:
@@ -93,121 +111,152 @@ class AiohttpTransport:
     def __init__(self, pool: Pool, route: Route | None = None) -> None:
         self._pool = pool
         self._route = route or Route()
-        self._free = asyncio.Semaphore(pool.connections)
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: Connector | None = None
+        self._deadlines: Deadlines | None = None
+        self._peers: dict[tuple[str, Headers], _Peer] = {}
 
-    async def exchange(self, outgoing: "Outgoing") -> "Incoming":
+    async def exchange(self, request: Request, patience: Patience) -> Incoming:
         """Make one request.
 
         Raises:
-            ConnectError, ConnectTimeout, PoolTimeout: nothing of the request was written.
+            ConnectError, ConnectTimeout: nothing of the request was written.
             ReadError, ReadTimeout, RemoteProtocolError: it may have been read and carried out.
             DecodingError: the reply came, in a compression that is broken.
         """
-        outcome = await self._outcome(outgoing)
-        if isinstance(outcome, Incoming):
-            return outcome
-        # Outside of the except clause: nothing may keep aiohttp's exception, which knows the URL.
-        raise outcome
+        loop = asyncio.get_running_loop()
+        due = loop.time() + patience.call
+        connector, deadlines = self._opened(loop)
+        peer, head = self._written(request)
+        try:
+            connection = await connector.connect(peer.request, [], _timeout(patience.connect))
+        except NotConnectedError as error:
+            raise (httpx.ConnectTimeout if error.timed_out else httpx.ConnectError)(str(error)) from None
+        protocol = cast("ReplyProtocol", connection.protocol)
+        try:
+            deadlines.begin(protocol, due)
+            protocol.write(head)
+            reply = await self._reply(protocol)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, aiohttp.ClientError | OSError | ValueError | HttpProcessingError):
+                raise _translated(error) from None
+            raise
+        finally:
+            deadlines.end(protocol)
+        connection.release()
+        return reply
 
     async def aclose(self) -> None:
         """Close every connection; a request under way fails with ReadError."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connector is not None and self._deadlines is not None:
+            self._deadlines.give_up(ConnectionAbortedError())
+            await self._connector.close()
 
-    async def _outcome(self, outgoing: "Outgoing") -> "Incoming | httpx.RequestError":
-        try:
-            await self._take_room(outgoing.patience.room)
-        except TimeoutError:
-            return httpx.PoolTimeout("no connection became free")
-        try:
-            return await self._exchanged(outgoing)
-        except httpx.RequestError as exc:
-            return exc
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
-            return _translated(exc)
-        finally:
-            self._free.release()
+    async def _reply(self, protocol: ReplyProtocol) -> Incoming:
+        message, body = await protocol.read()
+        while message.code < HTTPStatus.OK and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
+            message, body = await protocol.read()
+        if message.code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
+            raise httpx.ConnectError(proxy_refusal(message.code))
+        label = message.headers.get(hdrs.CONTENT_ENCODING)
+        if label is None and body.is_eof():
+            content = body.read_nowait()
+            if content.startswith((b"{", b"[")) and len(content) <= self._pool.reply_limit:
+                return Incoming(message.code, message.raw_headers, content)  # nothing compressed begins so
+            return Incoming(message.code, message.raw_headers, self._unpacked(content, ""))
+        protocol.body = body
+        label = ",".join(message.headers.getall(hdrs.CONTENT_ENCODING, ()))
+        return Incoming(message.code, message.raw_headers, await self._rest(body, label))
 
-    async def _take_room(self, seconds: float | None) -> None:
-        if not self._free.locked():
-            await self._free.acquire()  # at once, as nearly always: no timer
-            return
-        async with asyncio.timeout(seconds):
-            await self._free.acquire()
-
-    async def _exchanged(self, outgoing: "Outgoing") -> "Incoming":
-        url = URL(outgoing.url, encoded=True)  # to go out byte for byte as it is
-        route = self._route
-        response = await self._opened().request(
-            outgoing.method,
-            url,
-            data=outgoing.content,
-            headers=[*outgoing.headers, *route.headers(url.scheme)] if route.proxy else outgoing.headers,
-            allow_redirects=False,
-            timeout=_timeout(outgoing.patience.connect, outgoing.patience.read),
-            proxy=route.proxy,
-            proxy_headers=route.tunnel_headers(url.scheme),
-        )
-        try:
-            if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-                # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
-                raise httpx.ConnectError(proxy_refusal(response.status))
-            content = await self._body(response)
-        finally:
-            response.close()  # a no-op for a reply that was read to its end: its connection is back already
-        return Incoming(response.status, response.raw_headers, content)
-
-    async def _body(self, response: ClientResponse) -> bytes:
-        limit = self._pool.reply_limit
+    async def _rest(self, body: StreamReader, label: str) -> bytes:
+        """Read a body that is not there yet, or is labelled as compressed."""
         content = bytearray()
         lost: Exception | None = None
         try:
-            async for chunk in response.content.iter_any():
+            while chunk := await body.readany():
                 content += chunk
-                if len(content) > limit:
-                    raise OversizedReplyError(f"the reply is longer than {limit} bytes")
-        except (aiohttp.ClientError, OSError) as exc:
+                if len(content) > self._pool.reply_limit:
+                    raise self._oversized()
+        except TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError, HttpProcessingError) as exc:
             lost = exc
-        label = ",".join(response.headers.getall("Content-Encoding", ()))
         try:
-            plain = unpacked(bytes(content), label, limit)
-        except OversizedBodyError:
-            raise OversizedReplyError(f"the reply is longer than {limit} bytes") from None
-        except BrokenCodingError:
-            raise lost or httpx.DecodingError("the reply's compression is broken") from None
+            plain = self._unpacked(bytes(content), label)
+        except httpx.DecodingError as exc:
+            raise lost or exc from None
         if lost and not is_whole(plain):
             raise lost
         return plain
 
-    def _opened(self) -> aiohttp.ClientSession:
-        """Return the session, made on first use: aiohttp wants a running loop."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=Connector(
-                    keepalive=self._pool.keepalive,
-                    dns_seconds=self._pool.dns_seconds,
-                    trust=self._route.trust,
-                ),
-                middlewares=(once,),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # aiohttp takes a gzip stream that ends too early for complete
-                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+    def _unpacked(self, content: bytes, label: str) -> bytes:
+        try:
+            return unpacked(content, label, self._pool.reply_limit)
+        except OversizedBodyError:
+            raise self._oversized() from None
+        except BrokenCodingError:
+            raise httpx.DecodingError("the reply's compression is broken") from None
+
+    def _oversized(self) -> OversizedReplyError:
+        return OversizedReplyError(f"the reply is longer than {self._pool.reply_limit} bytes")
+
+    def _written(self, request: Request) -> tuple[_Peer, bytes]:
+        """Return whom *request* is for, and its bytes.
+
+        Raises:
+            ValueError: it would be more than one.
+        """
+        url = request.url
+        if not (url.isascii() and url.isprintable()) or " " in url:
+            raise ValueError("a URL must be percent-encoded")
+        path = url.index("/", _SCHEME)
+        peer = self._peers.get((url[:path], request.headers))
+        if peer is None or peer.request.proxy is not None:  # the connector changes those of a proxy
+            peer = self._peers[url[:path], request.headers] = self._peer(url[:path], request.headers)
+        first = f"{request.method} {url if peer.whole else url[path:]} HTTP/1.1\r\n{peer.lines}"
+        if request.content is None:
+            return peer, f"{first}\r\n".encode("ascii")
+        head = f"{first}Content-Length: {len(request.content)}\r\n\r\n"
+        return peer, head.encode("ascii") + request.content
+
+    def _peer(self, origin: str, headers: Headers) -> _Peer:
+        url, route = URL(origin, encoded=True), self._route
+        request = ClientRequest(
+            "GET",
+            url,
+            loop=asyncio.get_running_loop(),
+            proxy=URL(route.proxy) if route.proxy else None,
+            proxy_headers=route.tunnel_headers(url.scheme),
+        )
+        told = route.headers(url.scheme) if route.proxy else []
+        ends = [] if self._pool.keepalive else [("Connection", "close")]
+        lines = [("Host", request.headers[hdrs.HOST]), *headers, *told, *ends]
+        whole = route.proxy is not None and url.scheme == "http"
+        return _Peer(request, "".join(f"{name}: {value}\r\n" for name, value in lines), whole)
+
+    def _opened(self, loop: asyncio.AbstractEventLoop) -> tuple[Connector, Deadlines]:
+        """Return what is made on first use: aiohttp wants a running loop."""
+        if self._connector is None or self._deadlines is None:
+            pool = self._pool
+            self._connector = Connector(
+                pool.connections, pool.keepalive, pool.dns_seconds, trust=self._route.trust
             )
-        return self._session
+            self._deadlines = Deadlines(loop)
+        return self._connector, self._deadlines
 
 
 def _translated(exc: Exception) -> httpx.RequestError:
     """Return the httpx error for whatever came out of aiohttp; in doubt, one of "it may have been sent"."""
     if isinstance(exc, NotConnectedError):
-        return (httpx.ConnectTimeout if exc.timed_out else httpx.ConnectError)(str(exc))
+        return httpx.ConnectError(str(exc))
     if isinstance(exc, TimeoutError):
         return httpx.ReadTimeout("no reply in time")
-    if isinstance(exc, aiohttp.ClientResponseError):
+    if isinstance(exc, HttpProcessingError):
         return httpx.RemoteProtocolError("the reply is no HTTP")
-    return httpx.ReadError(str(exc) if isinstance(exc, LostError) else kind_of(exc))
+    return httpx.ReadError(kind_of(exc))
 
 
 @lru_cache(maxsize=16)
-def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=connect, sock_read=read, ceil_threshold=math.inf)
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=connect, ceil_threshold=math.inf)

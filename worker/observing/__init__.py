@@ -1,6 +1,6 @@
 """From what happens at the ports to metrics."""
 
-from worker.observing.measured import MeasuredCopies, MeasuredGateway, MeasuredLedger, MeasuredPublisher
+from worker.observing.measured import MeasuredCopies, MeasuredLedger, MeasuredPublisher
 from worker.observing.observer import MetricsObserver
 from worker.observing.watches import LedgerSizeWatch, LoopWatch
 
@@ -8,7 +8,6 @@ __all__ = [
     "LedgerSizeWatch",
     "LoopWatch",
     "MeasuredCopies",
-    "MeasuredGateway",
     "MeasuredLedger",
     "MeasuredPublisher",
     "MetricsObserver",

@@ -1,59 +1,16 @@
 """The ports once more, with what passes them counted and timed."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
-from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
 from worker.metrics import Metrics
-from worker.ports import Command, Gateway, Ledger, MessageReport, Publisher, Stored, Swap, TextMessage
+from worker.ports import Ledger, Publisher, Stored, Swap
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredGateway:
-    """A `Gateway` whose calls' fill and DND answers are counted."""
-
-    gateway: Gateway
-    metrics: Metrics
-
-    def pack(self, message: TextMessage, recipients: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """As the port says."""
-        return self.gateway.pack(message, recipients)
-
-    async def send(self, message: TextMessage, recipients: Sequence[str]) -> MessageIds:
-        """As the port says."""
-        self.metrics.calls.keys[Command.SEND].observe(len(recipients))
-        return await self.gateway.send(message, recipients)
-
-    async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:
-        """As the port says."""
-        self.metrics.calls.keys[Command.DND].observe(len(recipients))
-        answers = await self.gateway.check_dnd(recipients)
-        listed = sum(answers.values())
-        said = self.metrics.dnd.answers
-        said["listed"].inc(listed)
-        said["clear"].inc(len(answers) - listed)
-        said["silent"].inc(len(recipients) - len(answers))
-        return answers
-
-    def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """As the port says."""
-        return self.gateway.pack_ids(message_ids)
-
-    async def message_status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport]:
-        """As the port says."""
-        self.metrics.calls.keys[Command.STATUS].observe(len(message_ids))
-        return await self.gateway.message_status(message_ids)
-
-    async def account(self) -> Decimal:
-        """As the port says."""
-        return await self.gateway.account()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,10 +128,9 @@ class TestCalls:
 
     async def test_a_request_shows_nobody_what_it_holds(self) -> None:
         """Neither credentials nor numbers nor text are in its repr."""
-        written = gateway(Answers(b""))._written
         request = gateway(Answers(b""))._requests.send(MESSAGE, [NUMBER])
-        assert "gehe" not in repr(written(request)) + repr(request)
-        assert NUMBER not in repr(written(request)) + repr(request)
+        assert "gehe" not in repr(request)
+        assert NUMBER not in repr(request)
 
     async def test_a_reply_that_names_nobody_leaves_everybody_out(self) -> None:
         """Each of them is uncertain, which is for the handler to say."""
@@ -289,9 +288,8 @@ class TestTimeLimits:
 
     @pytest.mark.parametrize(("call", "start"), [(30.0, 5.0), (15.0, 5.0), (3.0, 1.0)])
     def test_the_start_never_uses_up_the_time_for_the_reply(self, call: float, start: float) -> None:
-        """Waiting and connecting take at most two thirds together; the whole has a limit around it."""
-        patience = TimeLimits(call=call, connect=5.0).patience()
-        assert (patience.room, patience.connect, patience.read) == (start, start, None)
+        """Waiting and connecting take at most a third together; the whole has a limit around it."""
+        assert TimeLimits(call=call, connect=5.0).patience() == (start, call)
 
 
 class TestLogs:

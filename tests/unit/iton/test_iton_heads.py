@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.iton.heads import passed_on
+from worker.iton.heads import is_as_usual, passed_on
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 BOTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -91,3 +91,15 @@ class TestHeads:
         """Nothing is lost or made up in what follows the head."""
         ready = passed_on(start + content)
         assert ready is None or ready[0].endswith(content[-5:]) or ready[1]
+
+    @given(st.sampled_from([PLAIN, BOTH, PLAIN.lower()]), st.binary(max_size=50), st.binary(max_size=9))
+    def test_what_is_as_usual_needs_no_mending(self, start: bytes, content: bytes, inside: bytes) -> None:
+        """A glance says nothing that a closer look would not."""
+        for came in (start + content, start.replace(b"\r\n", b"\r\n" + inside, 1) + content):
+            assert not is_as_usual(came) or passed_on(came) == (came, False)
+
+    def test_most_replies_are_as_usual(self) -> None:
+        """One length, no coding."""
+        assert is_as_usual(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        assert not is_as_usual(b"HTTP/1.1 500 Oops\r\nContent-Length: 5\r\n\r\nhello")
+        assert not is_as_usual(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n")

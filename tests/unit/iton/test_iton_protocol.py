@@ -103,8 +103,9 @@ class TestRequests:
 
     def test_the_token_is_sent_where_there_is_one(self) -> None:
         """In the header that the document names."""
-        assert requests().account().headers == {"Authorization": "ITON t0ken"}
-        assert Requests(ADDRESS, Credentials("u", "p"), Dialect()).account().headers == {}
+        usual = {"Accept-Encoding": "gzip", "User-Agent": "iton-worker"}
+        assert dict(requests().account().headers) == usual | {"Authorization": "ITON t0ken"}
+        assert dict(Requests(ADDRESS, Credentials("u", "p"), Dialect()).account().headers) == usual
 
     def test_a_bare_host_gets_a_path(self) -> None:
         """So that its length is the one on the wire."""

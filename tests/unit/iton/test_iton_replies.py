@@ -16,8 +16,9 @@ from worker.domain.errors import (
     WorkerError,
 )
 from worker.iton.bodies import decoded
-from worker.iton.replies import Reply, error_of, rule_for, seconds_of
+from worker.iton.replies import error_of, rule_for, seconds_of
 from worker.iton.rules import Verdict, rules_from
+from worker.iton.transport import Incoming
 from worker.ports import Command
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "iton" / "errors"
@@ -271,7 +272,7 @@ class TestErrors:
     )
     def test_only_2xx_can_be_an_answer(self, status: int, *, successful: bool) -> None:
         """But for the ids of a sendSMS, which count with any status."""
-        assert Reply(status, b"").successful is successful
+        assert Incoming(status, (), b"").successful is successful
 
 
 class TestRetryAfter:

@@ -27,7 +27,6 @@ from worker.observing import (
     LedgerSizeWatch,
     LoopWatch,
     MeasuredCopies,
-    MeasuredGateway,
     MeasuredLedger,
     MeasuredPublisher,
     MetricsObserver,
@@ -145,26 +144,19 @@ class TestObserver:
         assert 2 == scene.value("dnd_cache_total", result="hit")
 
 
-class TestMeasuredGateway:
-    """Every call passes through unchanged."""
+class TestCalls:
+    """What metrics learn of a call."""
 
-    async def test_the_fill_of_each_call_is_measured(self, scene: Scene) -> None:
+    def test_its_fill_is_measured(self, scene: Scene) -> None:
         """By command."""
-        inner = FakeGateway(scene.clock)
-        gateway = MeasuredGateway(inner, scene.metrics)
-        assert {"1", "2"} == set(await gateway.send(TEXT, ["1", "2"]))
-        assert {} == await gateway.message_status(["a", "b", "c"])
-        assert inner.balance == await gateway.account()
-        assert inner.pack(TEXT, ["1"]) == gateway.pack(TEXT, ["1"])
-        assert inner.pack_ids(["a"]) == gateway.pack_ids(["a"])
+        scene.metrics.calls.count_keys(Command.SEND, 2)
+        scene.metrics.calls.count_keys(Command.STATUS, 3)
         assert 2 == scene.value("gateway_call_keys_sum", command="sendSMS")
         assert 3 == scene.value("gateway_call_keys_sum", command="message_status")
 
-    async def test_dnd_answers_are_counted(self, scene: Scene) -> None:
+    def test_dnd_answers_are_counted(self, scene: Scene) -> None:
         """Listed, clear, and those of whom the reply says nothing."""
-        inner = FakeGateway(scene.clock, dnd={"1"}, unnamed={"2"})
-        answers = await MeasuredGateway(inner, scene.metrics).check_dnd(["1", "2", "3", "4"])
-        assert {"1": True, "3": False, "4": False} == answers
+        scene.metrics.dnd.count_answers(4, {"1": True, "3": False, "4": False})
         said = {word: scene.value("dnd_answers_total", answer=word) for word in ("listed", "clear", "silent")}
         assert {"listed": 1, "clear": 2, "silent": 1} == said
 
