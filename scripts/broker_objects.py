@@ -5,7 +5,8 @@ from contextlib import closing
 
 import pika
 
-from worker.amqp.topology import DEFAULT_DELAYS, Topology
+from worker.amqp.topology import Topology
+from worker.domain.limits import DEFAULT_DELAYS
 
 # Tests shorten the delays of retries.
 DELAYS = (1, 2, 3, *DEFAULT_DELAYS)

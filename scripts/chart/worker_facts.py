@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from worker.amqp.topology import DEFAULT_DELAYS, Topology
+from worker.amqp.topology import Topology
+from worker.domain.limits import DEFAULT_DELAYS
 from worker.settings import settings_table
 
 # The settings that have a value of their own in the chart; all others go into its map of settings.

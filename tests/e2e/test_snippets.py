@@ -38,8 +38,9 @@ from tests.support.worker_process import (
     base_environment,
     wait_until,
 )
-from worker.amqp.topology import DEFAULT_DELAYS, Topology
+from worker.amqp.topology import Topology
 from worker.client.access import BrokerAccess, declare_topology
+from worker.domain.limits import DEFAULT_DELAYS
 
 ALL = blocks()
 # By the words that a command begins with.

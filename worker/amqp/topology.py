@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from schemas import channels
+from worker.domain.limits import DEFAULT_DELAYS
 from worker.domain.messages import Lane
 
 Arguments = Mapping[str, str | int]
@@ -18,7 +19,6 @@ Arguments = Mapping[str, str | int]
 # RabbitMQ 4 drops a message after 20 deliveries by default, and a crash counts for the whole prefetch.
 DELIVERY_LIMIT = 1_000_000
 # RabbitMQ: TTL fires at a queue's head only, so one delay a queue.
-DEFAULT_DELAYS = (5, 30, 120, 600)
 
 
 @dataclass(frozen=True, slots=True)

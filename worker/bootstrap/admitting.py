@@ -25,7 +25,7 @@ _LEDGER_PROBE = 2.0  # seconds; a store that is back is noticed soon, and the qu
 
 @dataclass(frozen=True, slots=True)
 class Admitting:
-    """Builds the one door to the gateway."""
+    """Builds what every call to the gateway passes."""
 
     settings: Settings
     probes: Probes

@@ -17,10 +17,10 @@ from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.admitting import Admitting
 from worker.bootstrap.collaborators import Collaborators
-from worker.bootstrap.crew import LEASE_MARGIN, Crew
 from worker.bootstrap.holding import Holding
 from worker.bootstrap.outages import Outages
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
+from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring
 from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import Delivery, Disposition, Lane
 from worker.handlers.dispatch import Dispatch
@@ -46,7 +46,6 @@ log = structlog.get_logger(__name__)
 
 _RATE_SHARE_EVERY = 1.0  # seconds; for so long a fleet without a common bucket may pass its rate limit
 _FIRST_LOOK = 2.0  # seconds that the start waits for the ledger
-_URGENT_LANES = (Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS)
 _PAUSE_WORDS = {
     "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
     "credits": "the account has no credits left: top it up",
@@ -75,7 +74,7 @@ class Assembly:
             services=(
                 self.ledger_watch.run,
                 self.publisher.run,
-                self.crew.credits_watch().run,
+                self.handlers.credits_watch().run,
                 self.holding.run,
                 Outages(self.consumer, self.admission, self.clock).run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
@@ -151,7 +150,7 @@ class Assembly:
 
     @cached_property
     def admission(self) -> Admission:
-        """The one door to the gateway."""
+        """What every call to the gateway passes."""
         probes = Probes(self.gateway, self.ledger_watch)
         return Admitting(self.settings, probes, self.metrics, self.clock, self.limiter).admission()
 
@@ -161,9 +160,9 @@ class Assembly:
         return publisher_of(self.settings, self.clock, on_refused=self.metrics.broker.count)
 
     @cached_property
-    def crew(self) -> Crew:
+    def handlers(self) -> HandlerWiring:
         """The handlers."""
-        return Crew(
+        return HandlerWiring(
             self.settings,
             self.clock,
             self.tracing.observer(self.observer),
@@ -182,9 +181,7 @@ class Assembly:
         return Consumer(
             broker.url.get_secret_value(),
             topology_of(self.settings),
-            prefetch={
-                lane: broker.urgent_prefetch if lane in _URGENT_LANES else broker.prefetch for lane in Lane
-            },
+            prefetch={lane: broker.urgent_prefetch if lane.is_urgent else broker.prefetch for lane in Lane},
             handle=self.tracing.jobs(self._handle),
             settlement=Settlement(MeasuredCopies(self.publisher, self.metrics)),
             options=ConsumerOptions(
@@ -199,7 +196,7 @@ class Assembly:
         limits = {
             lane: PrefetchLimit(broker.min_prefetch, broker.prefetch, self.clock)
             for lane in Lane
-            if lane not in _URGENT_LANES
+            if not lane.is_urgent
         }
         return Holding(self.consumer, self.admission, limits, self.clock)
 
@@ -234,7 +231,7 @@ class Assembly:
 
     @cached_property
     def _dispatch(self) -> Dispatch:
-        return self.crew.dispatch()
+        return self.handlers.dispatch()
 
     async def _handle(self, delivery: Delivery) -> Disposition:
         try:

@@ -8,6 +8,7 @@ What needs the gateway goes back. A look costs what is handed out at once, the p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas import JobKind
 from worker.admission.admission import Admission
 from worker.amqp.consumer import Consumer
 from worker.domain.messages import Lane
@@ -19,10 +20,10 @@ _LOOK_FOR = 0.3  # seconds; shorter than what is given back waits for, or it wou
 
 _WORDS = "an outage: its jobs wait in their queue"
 
-_NEEDED: Mapping[Lane, Command] = {
-    **dict.fromkeys(Lane, Command.SEND),
-    Lane.STATUS: Command.STATUS,
-    Lane.ACCOUNT: Command.ACCOUNT,
+_COMMAND_OF: Mapping[JobKind, Command] = {
+    JobKind.SEND: Command.SEND,
+    JobKind.STATUS: Command.STATUS,
+    JobKind.ACCOUNT: Command.ACCOUNT,
 }
 
 
@@ -44,7 +45,7 @@ class Outages:
         while True:
             await self.clock.sleep(_EVERY)
             now = self.clock.elapsed()
-            standing = {lane for lane in Lane if self.admission.stands(_NEEDED[lane])}
+            standing = {lane for lane in Lane if self.admission.stands(_COMMAND_OF[lane.kind])}
             await self._resume(self.paused.keys() - standing)
             await self._pause(standing - self.paused.keys())
             await self._look({lane for lane, since in self.paused.items() if now - since >= _LOOK_EVERY})

@@ -168,12 +168,12 @@ def replay_letters(  # noqa: PLR0913 - each is an option of the command
     as_json: Json = False,
 ) -> None:
     """Give dead letters another chance: only recipients that were not sent to are sent to."""
-    from worker.cli.dead_acting import Errand, replay_asked
+    from worker.cli.dead_acting import Request, replay_asked
 
     wanted = read_wanted(reason, kind, job_id, older_than, newer_than)
     _insist_on_choice(wanted, every=every)
-    errand = Errand(wanted, limit, dry_run=dry_run, yes=yes, as_json=as_json, force=force)
-    raise typer.Exit(replay_asked(errand))
+    request = Request(wanted, limit, dry_run=dry_run, yes=yes, as_json=as_json, force=force)
+    raise typer.Exit(replay_asked(request))
 
 
 @app.command("purge", cls=Command, epilog=_PURGE_EPILOG)
@@ -191,12 +191,12 @@ def purge_letters(  # noqa: PLR0913 - each is an option of the command
     as_json: Json = False,
 ) -> None:
     """Remove dead letters for good."""
-    from worker.cli.dead_acting import Errand, purge_asked
+    from worker.cli.dead_acting import Request, purge_asked
 
     wanted = read_wanted(reason, kind, job_id, older_than, newer_than)
     _insist_on_choice(wanted, every=every)
-    errand = Errand(wanted, limit, dry_run=dry_run, yes=yes, as_json=as_json)
-    raise typer.Exit(purge_asked(errand))
+    request = Request(wanted, limit, dry_run=dry_run, yes=yes, as_json=as_json)
+    raise typer.Exit(purge_asked(request))
 
 
 @app.command("export", cls=Command, epilog=_EXPORT_EPILOG)

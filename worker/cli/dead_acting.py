@@ -21,14 +21,14 @@ from worker.cli.terminal import (
     say_table,
 )
 from worker.client.access import BrokerAccess
-from worker.client.dead_filter import Doubt, Memory, Wanted
-from worker.client.replaying import Doubts, Survey, Tally, no_doubts, purge, replay, survey
+from worker.client.dead_filter import Memory, Risk, Wanted
+from worker.client.replaying import Risks, Survey, Tally, no_risks, purge, replay, survey
 from worker.domain.errors import WorkerError
 from worker.settings import Settings
 
-_DOUBTS = {
-    Doubt.UNCERTAIN: "may have been sent: nobody knows, so some recipients may get the text twice",
-    Doubt.FORGOTTEN: "died before the ledger's memory begins (WORKER_LEDGER_RETENTION), or unknown to it: "
+_RISKS = {
+    Risk.UNCERTAIN: "may have been sent: nobody knows, so some recipients may get the text twice",
+    Risk.FORGOTTEN: "died before the ledger's memory begins (WORKER_LEDGER_RETENTION), or unknown to it: "
     "recipients that were sent to may get the text again",
 }
 
@@ -36,7 +36,7 @@ _SINCE = "; it takes what has come since as well, so look with `dead list` first
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Request:
     """What was asked for.
 
     Attributes:
@@ -70,7 +70,7 @@ class _Report:
         return {
             "dry_run": self.dry_run,
             "matched": dict(self.found.reasons),
-            "refused": {doubt.value: count for doubt, count in self.found.refused.items()},
+            "refused": {risk.value: count for risk, count in self.found.refused.items()},
             "picked": self.found.picked,
             self.verb: self.tally.done,
             "failed": self.tally.failed,
@@ -78,12 +78,12 @@ class _Report:
         }
 
 
-def replay_asked(errand: Errand) -> int:
+def replay_asked(request: Request) -> int:
     """Survey, ask, replay, report; return the exit code."""
     settings = read_settings()
     memory = Memory(datetime.now(UTC), settings.ledger.retention)
-    report = _surveyed(settings, errand, "replayed", memory.doubt)
-    _warn(report.found, force=errand.force)
+    report = _surveyed(settings, request, "replayed", memory.risk)
+    _warn(report.found, force=request.force)
     left_out = EXIT_FAILED if report.found.refused else 0
 
     def work(access: BrokerAccess, on_step: Callable[[], None]) -> Coroutine[Any, Any, None]:
@@ -93,28 +93,28 @@ def replay_asked(errand: Errand) -> int:
             report.tally,
             on_step,
             known_until=memory.known_until,
-            force=errand.force,
+            force=request.force,
         )
 
-    return _carried_out(settings, errand, report, work) or (0 if errand.dry_run else left_out)
+    return _carried_out(settings, request, report, work) or (0 if request.dry_run else left_out)
 
 
-def purge_asked(errand: Errand) -> int:
+def purge_asked(request: Request) -> int:
     """Survey, ask, remove, report; return the exit code."""
     settings = read_settings()
-    report = _surveyed(settings, errand, "purged", no_doubts)
+    report = _surveyed(settings, request, "purged", no_risks)
 
     def work(access: BrokerAccess, on_step: Callable[[], None]) -> Coroutine[Any, Any, None]:
         return purge(access, report.found, report.tally, on_step)
 
-    return _carried_out(settings, errand, report, work)
+    return _carried_out(settings, request, report, work)
 
 
-def _surveyed(settings: Settings, errand: Errand, verb: str, doubts: Doubts) -> _Report:
+def _surveyed(settings: Settings, request: Request, verb: str, risks: Risks) -> _Report:
     access = BrokerAccess.of(settings)
-    look = survey(access, errand.wanted, limit=errand.limit, doubts=doubts, force=errand.force)
-    report = _Report(verb, asyncio.run(look), errand.dry_run)
-    if not errand.as_json and report.found.reasons:
+    look = survey(access, request.wanted, limit=request.limit, risks=risks, force=request.force)
+    report = _Report(verb, asyncio.run(look), request.dry_run)
+    if not request.as_json and report.found.reasons:
         say_table(
             ("LETTERS", "REASON"), ((count, name) for name, count in report.found.reasons.most_common())
         )
@@ -122,36 +122,36 @@ def _surveyed(settings: Settings, errand: Errand, verb: str, doubts: Doubts) -> 
 
 
 def _warn(found: Survey, *, force: bool) -> None:
-    for doubt, count in found.doubts.items():
+    for risk, count in found.risks.items():
         rest = "replayed all the same, as --force asks" if force else "left alone; --force replays them"
-        complain(f"{_count(count)} {_DOUBTS[doubt]}: {rest}")
+        complain(f"{_count(count)} {_RISKS[risk]}: {rest}")
 
 
 def _carried_out(
     settings: Settings,
-    errand: Errand,
+    request: Request,
     report: _Report,
     work: Callable[[BrokerAccess, Callable[[], None]], Coroutine[Any, Any, None]],
 ) -> int:
     """Do what the survey found, if that is wanted; return the exit code."""
     code = 0
     picked = report.found.picked
-    if errand.dry_run:
+    if request.dry_run:
         complain(f"{_count(picked)} would be {report.verb}, none is")
     elif not picked:
         complain(f"there is nothing to be {report.verb}")
-    elif (code := _refused(errand, report)) == 0:
+    elif (code := _refused(request, report)) == 0:
         code = _worked(BrokerAccess.of(settings), report, work)
     else:
         report.dry_run = True
-    if errand.as_json:
+    if request.as_json:
         say_json(report.to_json())
     return code
 
 
-def _refused(errand: Errand, report: _Report) -> int:
+def _refused(request: Request, report: _Report) -> int:
     """Ask; return 0 for a yes."""
-    if errand.yes:
+    if request.yes:
         return 0
     if not sys.stdin.isatty():
         complain(f"nothing is {report.verb}: without a terminal to ask on, this needs --yes")

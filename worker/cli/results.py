@@ -114,7 +114,7 @@ async def _show_unrouted(access: "BrokerAccess", wanted: _Wanted, *, take: bool)
     from contextlib import aclosing
 
     from worker.client.following import Awaited, read_result
-    from worker.client.kept import Look, look_into
+    from worker.client.looking import Look, look_into
 
     awaited = Awaited(wanted.job_ids)
     look = Look(limit=wanted.count or 1_000_000, take=take)

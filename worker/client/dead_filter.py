@@ -89,7 +89,7 @@ class Wanted:
         return (self.before is None or died < self.before) and (self.after is None or died > self.after)
 
 
-class Doubt(StrEnum):
+class Risk(StrEnum):
     """Why a replay may give somebody a text twice."""
 
     UNCERTAIN = "uncertain"
@@ -107,7 +107,7 @@ class Memory:
     now: datetime
     retention: float
 
-    def doubt(self, letter: DeadJob) -> Doubt | None:
+    def risk(self, letter: DeadJob) -> Risk | None:
         """Say why *letter* is not safe to replay; None where it is.
 
         Status and account jobs only ask. A job that was never begun has sent nothing.
@@ -115,11 +115,11 @@ class Memory:
         if letter.kind in {JobKind.STATUS, JobKind.ACCOUNT} or letter.reason in _NEVER_STARTED:
             return None
         if letter.reason in _UNCERTAIN:
-            return Doubt.UNCERTAIN
+            return Risk.UNCERTAIN
         if letter.reason == FailureCode.FORGOTTEN:
-            return Doubt.FORGOTTEN
+            return Risk.FORGOTTEN
         known = letter.died is not None and self.now - letter.died < self._kept
-        return None if known else Doubt.FORGOTTEN
+        return None if known else Risk.FORGOTTEN
 
     def known_until(self, letter: DeadJob) -> datetime | None:
         """Say from when on a worker must not send what the ledger does not know; None: it may at any time.

@@ -13,6 +13,7 @@ from schemas.failures import FailureCode
 from schemas.reading import JobRejectedError, fingerprint, read_job
 from schemas.rejection import rejection
 from worker.domain.errors import WorkerError
+from worker.domain.expiry import has_expired
 from worker.domain.messages import Delivery, Lane
 from worker.domain.recipients import NumberingPlan, distinct
 from worker.handlers.send.acceptance import Acceptance
@@ -197,8 +198,8 @@ class Preparation:
                 assert_never(self.kind)
 
     def _send(self, body: bytes, lines: Sequence[int]) -> PreparedJob:
-        job, brief = self.acceptance.send_job(Delivery(Lane.SEND, body, self.routing_key))
-        if brief.expires_at is not None and brief.expires_at <= self.now:
+        job, head = self.acceptance.send_job(Delivery(Lane.SEND, body, self.routing_key))
+        if has_expired(head.expires_at, self.now):
             raise rejection(
                 FailureCode.EXPIRED, "`expires_at` is over: nothing would be sent any more.", "expires_at"
             )
@@ -206,11 +207,11 @@ class Preparation:
         sending = Sending(
             distinct=len(recipients.order) - len(recipients.invalid),
             invalid=_placed(recipients.invalid, job.recipients, lines),
-            encoding=brief.encoding,
-            segments=brief.segments,
-            sender=brief.sender or self.sender,
+            encoding=head.encoding,
+            segments=head.segments,
+            sender=head.sender or self.sender,
         )
-        return PreparedJob(brief.job_id, self.routing_key, body, len(job.recipients), sending)
+        return PreparedJob(head.job_id, self.routing_key, body, len(job.recipients), sending)
 
     def _derived_id(self, job: Mapping[str, object]) -> str:
         return f"{self.campaign}-{fingerprint(job)[:_DIGEST]}"

@@ -15,7 +15,7 @@ from worker.amqp.dead_letters import DeadLetterBrowser
 from worker.amqp.dead_records import DeadLetterRecord
 from worker.amqp.replay_copy import replay_copy
 from worker.client.access import BrokerAccess, visit
-from worker.client.dead_filter import Doubt, Wanted
+from worker.client.dead_filter import Risk, Wanted
 from worker.client.dead_letters import DeadJob, read_dead_job
 from worker.client.dead_visit import dead_jobs, visit_letters
 from worker.domain.errors import WorkerError
@@ -24,7 +24,7 @@ EVERY = 10_000_000
 
 _IN_FLIGHT = 64
 
-Doubts = Callable[[DeadJob], Doubt | None]
+Risks = Callable[[DeadJob], Risk | None]
 KnownUntil = Callable[[DeadJob], datetime | None]
 Act = Callable[[DeadLetterRecord], Awaitable[None]]
 
@@ -35,25 +35,25 @@ class Survey:
 
     Attributes:
         reasons: letters that are wanted, by reason.
-        doubts: those of them that are not safe to replay, by why.
+        risks: those of them that are not safe to replay, by why.
         refused: those that are left alone for it.
         ids: of the letters that are picked.
         picked: how many those are.
     """
 
     reasons: Counter[str] = field(default_factory=Counter)
-    doubts: Counter[Doubt] = field(default_factory=Counter)
-    refused: Counter[Doubt] = field(default_factory=Counter)
+    risks: Counter[Risk] = field(default_factory=Counter)
+    refused: Counter[Risk] = field(default_factory=Counter)
     ids: set[str] = field(default_factory=set)
     picked: int = 0
 
-    def take(self, letter: DeadJob, doubt: Doubt | None, *, force: bool) -> None:
+    def take(self, letter: DeadJob, risk: Risk | None, *, force: bool) -> None:
         """Note a letter that is wanted."""
         self.reasons[letter.reason] += 1
-        if doubt:
-            self.doubts[doubt] += 1
-        if doubt and not force:
-            self.refused[doubt] += 1
+        if risk:
+            self.risks[risk] += 1
+        if risk and not force:
+            self.refused[risk] += 1
             return
         self.ids.add(letter.id)
         self.picked += 1
@@ -74,12 +74,12 @@ class Tally:
     trouble: str = ""
 
 
-def no_doubts(_letter: DeadJob) -> None:
+def no_risks(_letter: DeadJob) -> None:
     """Say of every letter that it may be acted on."""
 
 
 async def survey(
-    access: BrokerAccess, wanted: Wanted, *, limit: int, doubts: Doubts = no_doubts, force: bool = False
+    access: BrokerAccess, wanted: Wanted, *, limit: int, risks: Risks = no_risks, force: bool = False
 ) -> Survey:
     """Look which letters are wanted, the oldest first, until *limit* are picked.
 
@@ -90,7 +90,7 @@ async def survey(
     found = Survey()
     async with aclosing(dead_jobs(access, wanted, limit=EVERY)) as letters:
         async for letter in letters:
-            found.take(letter, doubts(letter), force=force)
+            found.take(letter, risks(letter), force=force)
             if found.picked >= limit:
                 break
     return found

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from schemas import JobKind
 from worker.domain.progress import Progress
 from worker.domain.replay import Replay
 
@@ -19,6 +20,11 @@ class Lane(StrEnum):
     SEND_URGENT_PARTS = "send.urgent.parts"
     STATUS = "status"
     ACCOUNT = "account"
+
+    @property
+    def kind(self) -> JobKind:
+        """What its jobs ask for."""
+        return JobKind(self.value.partition(".")[0])
 
     @property
     def is_urgent(self) -> bool:

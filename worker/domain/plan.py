@@ -7,9 +7,8 @@ from typing import TypeVar
 from schemas import FailureCode, Outcome
 from worker.domain.entry import Call, Part, Settled, Split
 from worker.domain.errors import PermanentError
+from worker.domain.limits import MOST_PER_PART
 from worker.domain.recipients import Distinct
-
-PART_SIZE = 100  # recipients of a part at the most (docs/contract.md, 4)
 
 Calls = tuple[tuple[str, ...], ...]
 T = TypeVar("T")
@@ -52,7 +51,9 @@ def whole(order: tuple[str, ...], settled: tuple[Settled, ...], calls: Calls) ->
 def split(settled: Sequence[Settled], calls: Calls) -> Split:
     """Plan a large job: a part for each call, then the settled ones in parts of their own."""
     sent = tuple(Part(recipients, calls=(Call(recipients),)) for recipients in calls)
-    unsent = tuple(Part(tuple(one.recipient for one in some), some) for some in batches(settled, PART_SIZE))
+    unsent = tuple(
+        Part(tuple(one.recipient for one in some), some) for some in batches(settled, MOST_PER_PART)
+    )
     return Split(sent + unsent)
 
 

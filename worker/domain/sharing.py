@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from schemas import FailureCode
-
-MOST = 100  # numbers of a call at the most (ITON API, SEND SMS)
+from worker.domain.limits import MOST_PER_CALL
 
 # Refusals of what the jobs of a call have in common: asked again one by one, each would hear the same.
 _ABOUT_ALL = frozenset({FailureCode.SENDER_REFUSED.value, FailureCode.TEXT_REFUSED.value})
@@ -19,10 +18,10 @@ def together(waiting: Iterable[Sequence[str]]) -> list[int]:
     chosen: list[int] = []
     numbers: set[str] = set()
     for index, recipients in enumerate(waiting):
-        if len(numbers) + len(recipients) <= MOST and numbers.isdisjoint(recipients):
+        if len(numbers) + len(recipients) <= MOST_PER_CALL and numbers.isdisjoint(recipients):
             chosen.append(index)
             numbers.update(recipients)
-        if len(numbers) == MOST:
+        if len(numbers) == MOST_PER_CALL:
             break
     return chosen
 

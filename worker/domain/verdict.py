@@ -7,6 +7,7 @@ from datetime import datetime
 from schemas import FailureCode, Outcome
 from worker.domain.entry import Call, CallState, Entry, MessageIds, Settled, accepted, release, settle
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
+from worker.domain.expiry import has_expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Wishes:
 
     def expired(self, now: datetime) -> bool:
         """Tell whether nothing may be sent any more."""
-        return self.expires_at is not None and now >= self.expires_at
+        return has_expired(self.expires_at, now)
 
     def repeatable(self, call: Call, now: datetime) -> bool:
         """Tell whether a call whose reply is lost may be made again."""

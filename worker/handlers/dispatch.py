@@ -17,15 +17,6 @@ from worker.ports import CallGate, Clock, Observer, Publisher
 
 log = structlog.get_logger(__name__)
 
-KIND_OF_LANE: Mapping[Lane, JobKind] = {
-    Lane.SEND: JobKind.SEND,
-    Lane.SEND_URGENT: JobKind.SEND,
-    Lane.SEND_PARTS: JobKind.SEND,
-    Lane.SEND_URGENT_PARTS: JobKind.SEND,
-    Lane.STATUS: JobKind.STATUS,
-    Lane.ACCOUNT: JobKind.ACCOUNT,
-}
-
 
 class Handler(Protocol):
     """Carries out the jobs of one lane."""
@@ -60,7 +51,7 @@ class Dispatch:
             TRACEPARENT.set(delivery.traceparent)
         self.observer.job_taken(delivery)
         started = self.clock.elapsed()
-        kind = KIND_OF_LANE[delivery.lane]
+        kind = delivery.lane.kind
         try:
             handled = await self.handlers[delivery.lane].handle(delivery)
         except JobRejectedError as error:

@@ -17,13 +17,13 @@ from worker.domain.errors import (
     TransientError,
     WorkerError,
 )
+from worker.domain.limits import MOST_PER_CALL
 from worker.domain.plan import batches
 from worker.handlers import parallel
 from worker.ports import AnswerMemory, CallGate, Command, Gateway, MessageReport, Retry, Subject
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100  # the document names no limit for check_DNDnumber; the others' is 100
 # Refusals that may be about one key among many; any other is about the question as a whole.
 _ABOUT_A_KEY = {Command.DND: FailureCode.NUMBER_REFUSED, Command.STATUS: FailureCode.REJECTED_BY_GATEWAY}
 _AT_A_TIME = 2_000  # numbers looked up in the memory in one go: about two milliseconds
@@ -87,11 +87,11 @@ class Lookups:
         unknown = [number for number in recipients if number not in known] if known else recipients
         if not unknown:
             return _answers(known)
-        if len(unknown) <= BATCH:
+        if len(unknown) <= MOST_PER_CALL:
             return _answers(known | await self._kept(self._dnd[urgent], unknown))
         # A large job fills calls by itself: in the common line it would only stand before the small ones.
         ask = partial(self._kept, partial(self._ask_dnd, urgent=urgent))
-        for answer in await parallel.each(ask, batches(unknown, BATCH), limit=_AT_ONCE):
+        for answer in await parallel.each(ask, batches(unknown, MOST_PER_CALL), limit=_AT_ONCE):
             known |= answer
         return _answers(known)
 
@@ -116,7 +116,7 @@ class Lookups:
 
     async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
         """Report on *message_ids*; unknown ones are missing, a refused one has its refusal."""
-        answers = await parallel.each(self._status, batches(message_ids, BATCH), limit=_AT_ONCE)
+        answers = await parallel.each(self._status, batches(message_ids, MOST_PER_CALL), limit=_AT_ONCE)
         return _answers({name: report for answer in answers for name, report in answer.items()})
 
     async def account(self) -> Decimal:

@@ -20,8 +20,9 @@ from worker.domain.errors import (
     TransientError,
     WorkerError,
 )
+from worker.domain.limits import MOST_PER_PART
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, ResultMessage
-from worker.domain.plan import PART_SIZE, batches
+from worker.domain.plan import batches
 from worker.handlers import parallel
 from worker.handlers.handled import Handled
 from worker.handlers.lookups import Lookups
@@ -103,7 +104,7 @@ class _StatusWork:
         Raises:
             _AnotherRoundError: the job is to be tried again as a whole.
         """
-        parts = list(batches(tuple(dict.fromkeys(self.job.message_ids)), PART_SIZE))
+        parts = list(batches(tuple(dict.fromkeys(self.job.message_ids)), MOST_PER_PART))
 
         async def asked(numbered: tuple[int, tuple[str, ...]]) -> _Part:
             number, ids = numbered

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import httpx
 
 from worker.domain.errors import PermanentError
+from worker.domain.limits import MOST_PER_CALL
 from worker.iton.dialect import Credentials, Dialect
 from worker.ports import Command, TextMessage
 
 # Numbers a sendSMS (SEND SMS) and ids a message_status; check_DNDnumber names no limit and gets the same.
-_MOST_PER_CALL = 100
 
 # What sendSMS says itself (ITON API, REQUEST PARAMETERS), in lower case.
 Headers = tuple[tuple[str, str], ...]
@@ -177,7 +177,7 @@ def _packed(items: Iterable[str], room: float) -> tuple[tuple[str, ...], ...]:
         # A comma each: the first has none, but the URL must stay below its limit by a byte.
         plain = item.isascii() and item.isalnum()  # numbers and ids: nothing to escape
         width = len(item if plain else quote(item, safe="", errors="replace")) + 1
-        if call and (len(call) == _MOST_PER_CALL or width > left):
+        if call and (len(call) == MOST_PER_CALL or width > left):
             calls.append(tuple(call))
             call, left = [], room
         call.append(item)
@@ -186,8 +186,8 @@ def _packed(items: Iterable[str], room: float) -> tuple[tuple[str, ...], ...]:
 
 
 def _check_numbers(numbers: Sequence[str]) -> None:
-    if not 1 <= len(numbers) <= _MOST_PER_CALL:
-        raise ValueError(f"1 to {_MOST_PER_CALL} numbers a call, not {len(numbers)}")
+    if not 1 <= len(numbers) <= MOST_PER_CALL:
+        raise ValueError(f"1 to {MOST_PER_CALL} numbers a call, not {len(numbers)}")
     joined = "".join(numbers)
     if not (all(numbers) and joined.isascii() and joined.isdigit()):
         raise ValueError("numbers must be made of digits, with country code")

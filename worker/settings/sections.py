@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from worker.domain.limits import DEFAULT_DELAYS
 from worker.settings import checks
 from worker.settings.gateway import GatewaySettings
 from worker.settings.section import Prefetch, Region, Seconds, Section
@@ -160,7 +161,7 @@ class RetrySettings(Section):
     delays: Annotated[
         tuple[int, ...], NoDecode, BeforeValidator(checks.split_list), AfterValidator(checks.delays)
     ] = Field(
-        (5, 30, 120, 600),
+        DEFAULT_DELAYS,
         validation_alias="WORKER_RETRY_DELAYS",
         description="comma list of rising seconds; a delay queue each, then the dead-letter queue",
     )

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.channels import JobKind
 from schemas.failures import FailureCode
-from worker.client.dead_filter import Doubt, Memory, Wanted
+from worker.client.dead_filter import Memory, Risk, Wanted
 from worker.client.dead_letters import DeadJob
 from worker.client.replaying import Survey
 
@@ -65,21 +65,21 @@ class TestDoubts:
     @pytest.mark.parametrize("reason", ["reply_lost", "worker_lost", "reply_unreadable", "not_in_reply"])
     def test_what_may_have_been_sent(self, reason: str) -> None:
         """A status job with the same reason only asked."""
-        assert MEMORY.doubt(replace(LETTER, reason=reason)) is Doubt.UNCERTAIN
-        assert MEMORY.doubt(replace(LETTER, reason=reason, kind=None)) is Doubt.UNCERTAIN
-        assert MEMORY.doubt(replace(LETTER, reason=reason, kind=JobKind.STATUS)) is None
+        assert MEMORY.risk(replace(LETTER, reason=reason)) is Risk.UNCERTAIN
+        assert MEMORY.risk(replace(LETTER, reason=reason, kind=None)) is Risk.UNCERTAIN
+        assert MEMORY.risk(replace(LETTER, reason=reason, kind=JobKind.STATUS)) is None
 
     def test_what_the_ledger_has_forgotten(self) -> None:
         """With some time left for the copy to wait in its queue."""
         edge = NOW - timedelta(days=3)
-        assert MEMORY.doubt(LETTER) is None
-        assert MEMORY.doubt(replace(LETTER, died=edge + timedelta(minutes=9))) is Doubt.FORGOTTEN
-        assert MEMORY.doubt(replace(LETTER, died=edge + timedelta(minutes=11))) is None
-        assert MEMORY.doubt(replace(LETTER, died=None)) is Doubt.FORGOTTEN
+        assert MEMORY.risk(LETTER) is None
+        assert MEMORY.risk(replace(LETTER, died=edge + timedelta(minutes=9))) is Risk.FORGOTTEN
+        assert MEMORY.risk(replace(LETTER, died=edge + timedelta(minutes=11))) is None
+        assert MEMORY.risk(replace(LETTER, died=None)) is Risk.FORGOTTEN
 
     def test_what_a_worker_found_forgotten(self) -> None:
         """However young the letter is."""
-        assert MEMORY.doubt(replace(LETTER, reason="forgotten", died=NOW)) is Doubt.FORGOTTEN
+        assert MEMORY.risk(replace(LETTER, reason="forgotten", died=NOW)) is Risk.FORGOTTEN
 
     def test_until_when_an_unknown_job_is_a_new_one(self) -> None:
         """Not for a moment where it had an entry for certain; else while the ledger would know it."""
@@ -92,7 +92,7 @@ class TestDoubts:
 
     def test_a_job_that_never_began_is_never_too_old(self) -> None:
         """Nothing was sent."""
-        assert MEMORY.doubt(replace(LETTER, reason="unknown_field", died=None)) is None
+        assert MEMORY.risk(replace(LETTER, reason="unknown_field", died=None)) is None
 
 
 class TestSurvey:
@@ -101,11 +101,11 @@ class TestSurvey:
     def test_force_picks_what_is_doubtful(self) -> None:
         """And still says so."""
         careful, forced = Survey(), Survey()
-        careful.take(LETTER, Doubt.UNCERTAIN, force=False)
-        forced.take(LETTER, Doubt.UNCERTAIN, force=True)
-        assert (0, {Doubt.UNCERTAIN: 1}, set()) == (careful.picked, careful.refused, careful.ids)
+        careful.take(LETTER, Risk.UNCERTAIN, force=False)
+        forced.take(LETTER, Risk.UNCERTAIN, force=True)
+        assert (0, {Risk.UNCERTAIN: 1}, set()) == (careful.picked, careful.refused, careful.ids)
         assert (1, {}, {"letter"}) == (forced.picked, forced.refused, forced.ids)
-        assert {Doubt.UNCERTAIN: 1} == careful.doubts == forced.doubts
+        assert {Risk.UNCERTAIN: 1} == careful.risks == forced.risks
 
 
 class TestDocs:

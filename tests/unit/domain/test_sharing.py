@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain import sharing
+from worker.domain.limits import MOST_PER_CALL
 
 WAITING = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4, unique=True), max_size=40)
 
@@ -27,7 +28,7 @@ class TestTogether:
         """So nobody waits for ever."""
         chosen = sharing.together(waiting)
         numbers = [name for index in chosen for name in waiting[index]]
-        assert len(set(numbers)) == len(numbers) <= sharing.MOST
+        assert len(set(numbers)) == len(numbers) <= MOST_PER_CALL
         assert chosen[:1] == ([0] if waiting else [])
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from schemas import SendJob
-from worker.domain import plan
 from worker.domain.entry import Entry, Part, Split
 from worker.domain.errors import (
     AccountError,
@@ -12,6 +11,7 @@ from worker.domain.errors import (
     TransientError,
     WorkerError,
 )
+from worker.domain.limits import MOST_PER_PART
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
 from worker.handlers.handled import Handled, forgotten
 from worker.handlers.send.acceptance import Acceptance, conflict
@@ -61,7 +61,7 @@ class SendHandler:
         async with self.locks.holding(head.job_id):
             if delivery.is_lost():
                 raise DeliveryLostError
-            if len(job.recipients) <= plan.PART_SIZE:
+            if len(job.recipients) <= MOST_PER_PART:
                 return await self._sent(_Taken(job, head, delivery))
             async with self.large.place(len(job.recipients), urgent=delivery.lane.is_urgent) as here:
                 return await self._sent(_Taken(job, head, delivery, here))

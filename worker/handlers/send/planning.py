@@ -7,6 +7,8 @@ from schemas import FailureCode, Outcome, SendJob
 from worker.domain import plan
 from worker.domain.entry import Part, Settled, Split
 from worker.domain.errors import WorkerError
+from worker.domain.expiry import has_expired
+from worker.domain.limits import MOST_PER_PART
 from worker.domain.recipients import Distinct, NumberingPlan, distinct
 from worker.handlers.lookups import Lookups
 from worker.handlers.send.head import JobHead
@@ -32,7 +34,7 @@ class Planning:
         """
         recipients = await self._distinct(job)
         settled, allowed = plan.invalid_ones(recipients), recipients.valid
-        if head.expires_at is not None and self.clock.now() >= head.expires_at:
+        if has_expired(head.expires_at, self.clock.now()):
             words = "the job's time had passed before it was taken"
             settled += _all(allowed, Outcome.EXPIRED, FailureCode.EXPIRED, words)
             allowed = ()
@@ -58,7 +60,7 @@ class Planning:
         self, recipients: Distinct, settled: tuple[Settled, ...], allowed: tuple[str, ...], head: JobHead
     ) -> Part | Split:
         calls = self.gateway.pack(head.message, allowed)
-        if len(recipients.order) <= plan.PART_SIZE:
+        if len(recipients.order) <= MOST_PER_PART:
             return plan.whole(recipients.order, settled, calls)
         return plan.split(settled, calls)
 

@@ -8,12 +8,13 @@ from itertools import islice
 
 from worker.domain import sharing
 from worker.domain.errors import WorkerError
+from worker.domain.limits import MOST_PER_CALL
 from worker.handlers.send.calls import Calls, tell
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder
 from worker.ports import Gateway, TextMessage
 
-_LOOKED_AT = 4 * sharing.MOST  # of those who wait
+_LOOKED_AT = 4 * MOST_PER_CALL  # of those who wait
 
 Key = tuple[str, bool, str | None, tuple[tuple[str, str], ...], bool]
 
@@ -107,8 +108,8 @@ class SharedCalls:
 
     def _start(self, key: Key, queue: _Queue) -> None:
         # Calls that have not chosen their members yet will take a hundred numbers each.
-        while (left := queue.numbers - sharing.MOST * queue.gathering) > 0:
-            if len(queue.calls) >= self._at_once and left < sharing.MOST:
+        while (left := queue.numbers - MOST_PER_CALL * queue.gathering) > 0:
+            if len(queue.calls) >= self._at_once and left < MOST_PER_CALL:
                 break
             queue.gathering += 1
             # No one job's: what is logged on its way must not name the trace of whoever came first.

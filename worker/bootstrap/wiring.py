@@ -11,11 +11,12 @@ from typing import TypeVar
 from worker.bootstrap.rules import acceptance_of, numbering_of
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
+from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch
-from worker.handlers.lookups import BATCH, Ask, Lookups
+from worker.handlers.lookups import Ask, Lookups
 from worker.handlers.send.calls import Calls
 from worker.handlers.send.completion import Completion
 from worker.handlers.send.entries import EntryStore
@@ -47,7 +48,7 @@ LEASE_MARGIN = 5.0
 
 
 @dataclass(frozen=True)
-class Crew:
+class HandlerWiring:
     """Builds the handlers from their collaborators."""
 
     settings: Settings
@@ -151,7 +152,7 @@ class Crew:
     def _pooled(self, command: Command, ask: Ask[V]) -> Ask[V]:
         return Batcher(
             ask,
-            size=BATCH,
+            size=MOST_PER_CALL,
             while_room=_SOON.get(command, 0),
             has_room=partial(self.gate.has_room, urgent=False),
             on_question=partial(self.observer.call_shared, command),

@@ -1,0 +1,14 @@
+"""Numbers that more than one room keeps to."""
+
+from typing import Final
+
+from schemas.results import MAX_ENTRIES_PER_PART
+
+MOST_PER_CALL: Final = 100
+"""Numbers of a sendSMS and ids of a message_status (docs/iton-api.md). The gateway's page says nothing of
+check_DNDnumber, which is asked about as many.
+"""
+MOST_PER_PART: Final = MAX_ENTRIES_PER_PART
+"""Recipients, or messages, of one result (docs/contract.md, 4)."""
+DEFAULT_DELAYS: Final = (5, 30, 120, 600)
+"""Seconds of the rounds that a job has: a delay queue each."""
