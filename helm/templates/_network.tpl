@@ -27,6 +27,16 @@
 {{- with .Values.networkPolicy.redis.ports }}{{ join "," . }}{{ else }}{{ default "6379" $named }}{{ end -}}
 {{- end }}
 
+{{/* The same towards the PostgreSQL, whose URL may name several hosts. */}}
+{{- define "iton-worker.postgresqlPorts" -}}
+{{- $url := default .Values.credentials.ledgerUrl .Values.ledger.postgresql.url -}}
+{{- $ports := list -}}
+{{- range splitList "," (regexReplaceAll "^[a-z]+://([^/?#]*@)?([^/?#]*).*$" $url "${2}") -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default "5432") -}}
+{{- end -}}
+{{- with .Values.networkPolicy.postgresql.ports }}{{ join "," . }}{{ else }}{{ join "," (uniq $ports) }}{{ end -}}
+{{- end }}
+
 {{/* The same towards the gateway. */}}
 {{- define "iton-worker.gatewayPorts" -}}
 {{- $base := .Values.iton.baseUrl -}}
@@ -42,6 +52,9 @@
 {{- end -}}
 {{- if and (eq .Values.ledger.type "redis") (not (or .Values.ledger.redis.url .Values.credentials.ledgerUrl .Values.networkPolicy.redis.ports)) -}}
 {{- $guessed = append $guessed (printf "%s to the Redis (networkPolicy.redis.ports)" (include "iton-worker.redisPorts" .)) -}}
+{{- end -}}
+{{- if and (eq .Values.ledger.type "postgresql") (not (or .Values.ledger.postgresql.url .Values.credentials.ledgerUrl .Values.networkPolicy.postgresql.ports)) -}}
+{{- $guessed = append $guessed (printf "%s to the PostgreSQL (networkPolicy.postgresql.ports)" (include "iton-worker.postgresqlPorts" .)) -}}
 {{- end -}}
 {{- join ", " $guessed -}}
 {{- end }}

@@ -27,7 +27,7 @@
   "HEALTH_PORT" $values.health.port
   "LOG_LEVEL" $values.logs.level
   "LOG_FORMAT" $values.logs.format
-  "WORKER_SHARED_LEDGER" (eq $values.ledger.type "redis")
+  "WORKER_SHARED_LEDGER" (eq (include "iton-worker.sharedLedger" .) "true")
   "WORKER_DRAIN_TIMEOUT" $values.drainTimeout
   "WORKER_SECRETS_DIR" $values.credentials.mountPath -}}
 {{- range $name, $value := $named -}}
@@ -49,9 +49,16 @@
 sqlite:////var/lib/iton-worker/ledger.db
 {{- else if eq $ledger.type "memory" -}}
 memory://
-{{- else -}}
+{{- else if eq $ledger.type "redis" -}}
 {{- $ledger.redis.url -}}
+{{- else -}}
+{{- $ledger.postgresql.url -}}
 {{- end -}}
+{{- end }}
+
+{{/* "true" where pods share the ledger, else empty. */}}
+{{- define "iton-worker.sharedLedger" -}}
+{{- if has .Values.ledger.type (list "redis" "postgresql") }}true{{ end -}}
 {{- end }}
 
 {{/* The ConfigMap is last: what the chart decides on is not overridden by a Secret's key. */}}
@@ -78,9 +85,9 @@ memory://
 {{- end }}
 {{- end }}
 
-{{/* The worker's own ledger, unless a Redis, is on a volume that may be out of the test pod's reach. */}}
+{{/* The worker's own ledger, unless it is shared, is on a volume that may be out of the test pod's reach. */}}
 {{- define "iton-worker.checkEnv" -}}
-{{- if ne .Values.ledger.type "redis" }}
+{{- if not (include "iton-worker.sharedLedger" .) }}
 - name: LEDGER_URL
   value: memory://
 {{- end }}

@@ -22,13 +22,20 @@
 {{- end -}}
 {{- end -}}
 {{- with .Values.credentials.ledgerUrl -}}
-{{- if not (regexMatch "^rediss?://." .) -}}
-{{- fail "credentials.ledgerUrl: must be redis://:PASSWORD@HOST:PORT/DB or rediss://; correct it" -}}
+{{- if and (eq $.Values.ledger.type "postgresql") (not (regexMatch "^postgresql://[^/]+/." .)) -}}
+{{- fail "credentials.ledgerUrl: must be postgresql://USER:PASSWORD@HOST:PORT/DB with ledger.type postgresql; correct it" -}}
+{{- else if and (ne $.Values.ledger.type "postgresql") (not (regexMatch "^rediss?://." .)) -}}
+{{- fail "credentials.ledgerUrl: must be redis://:PASSWORD@HOST:PORT/DB or rediss://; correct it, or set ledger.type to postgresql" -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.ledger.redis.url -}}
 {{- if not (regexMatch "^rediss?://[^/?#@]+(/[^?#@]*)?([?&](ssl_[a-z_]+|client_name|db)=[^?&#@]*)*$" .) -}}
 {{- fail "ledger.redis.url: must be redis://HOST:PORT/DB or rediss://, where wanted with ?ssl_ca_certs=FILE, without user and password; one with a password belongs into credentials.from.LEDGER_URL" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.ledger.postgresql.url -}}
+{{- if not (regexMatch "^postgresql://([^:/?#@]+@)?[^/?#@]+/[^/?#@]+([?&](sslmode|sslrootcert|sslcert|sslkey|sslcrl|channel_binding|gssencmode|target_session_attrs)=[^?&#@]*)*$" .) -}}
+{{- fail "ledger.postgresql.url: must be postgresql://USER@HOST:PORT/DB, where wanted with ?sslmode=verify-full&sslrootcert=FILE, without a password; one with a password belongs into credentials.from.LEDGER_URL" -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.autoscaling.keda.managementUrl -}}
@@ -40,29 +47,32 @@
 
 {{- define "iton-worker.validateLedger" -}}
 {{- $type := .Values.ledger.type -}}
-{{- if ne $type "redis" -}}
+{{- if not (include "iton-worker.sharedLedger" .) -}}
 {{- if .Values.autoscaling.enabled -}}
-{{- fail (printf "autoscaling.enabled: pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to redis, or autoscaling.enabled to false" $type) -}}
+{{- fail (printf "autoscaling.enabled: pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to postgresql or redis, or autoscaling.enabled to false" $type) -}}
 {{- end -}}
 {{- if gt (int .Values.replicaCount) 1 -}}
-{{- fail (printf "replicaCount: %d pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to redis, or replicaCount to 1" (int .Values.replicaCount) $type) -}}
+{{- fail (printf "replicaCount: %d pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to postgresql or redis, or replicaCount to 1" (int .Values.replicaCount) $type) -}}
 {{- end -}}
 {{- if or .Values.credentials.ledgerUrl (hasKey .Values.credentials.from "LEDGER_URL") -}}
-{{- fail (printf "ledger.type: is %s, but the credentials hold a LEDGER_URL; set ledger.type to redis, or take LEDGER_URL out" $type) -}}
+{{- fail (printf "ledger.type: is %s, but the credentials hold a LEDGER_URL; set ledger.type to postgresql or redis, or take LEDGER_URL out" $type) -}}
 {{- end -}}
 {{- else -}}
-{{- include "iton-worker.validateRedis" . -}}
+{{- include "iton-worker.validateServer" . -}}
 {{- end -}}
 {{- end }}
 
-{{- define "iton-worker.validateRedis" -}}
+{{/* Of a ledger that pods share: its URL has one place. */}}
+{{- define "iton-worker.validateServer" -}}
+{{- $value := printf "ledger.%s.url" .Values.ledger.type -}}
+{{- $url := include "iton-worker.ledgerUrl" . -}}
 {{- $inCredentials := or .Values.credentials.ledgerUrl (hasKey .Values.credentials.from "LEDGER_URL") -}}
-{{- if and .Values.ledger.redis.url $inCredentials -}}
-{{- fail "ledger.redis.url: the credentials hold a LEDGER_URL as well; take one of them out" -}}
+{{- if and $url $inCredentials -}}
+{{- fail (printf "%s: the credentials hold a LEDGER_URL as well; take one of them out" $value) -}}
 {{- end -}}
 {{- $known := or (include "iton-worker.plainCredentials" . | fromJson) (not (include "iton-worker.credentialsSecret" .)) -}}
-{{- if and $known (not .Values.ledger.redis.url) (not $inCredentials) (not .Values.credentials.existingSecret) -}}
-{{- fail "ledger.redis.url: is missing with ledger.type redis; set it, or with a password in it credentials.from.LEDGER_URL" -}}
+{{- if and $known (not $url) (not $inCredentials) (not .Values.credentials.existingSecret) -}}
+{{- fail (printf "%s: is missing with ledger.type %s; set it, or with a password in it credentials.from.LEDGER_URL" $value .Values.ledger.type) -}}
 {{- end -}}
 {{- end }}
 

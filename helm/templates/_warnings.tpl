@@ -50,8 +50,13 @@ WARNING networkPolicy.enabled false: the pods may reach, and be reached by, ever
 {{- if and .Values.topology.enabled .Values.broker.declare }}
 WARNING topology.enabled with broker.declare true: both the operator and the worker declare. Set broker.declare to false.
 {{- end }}
-{{- if and (ne .Values.ledger.type "redis") (gt (int .Values.replicaCount) 0) }}
-WARNING one pod: nothing is sent while it is replaced. For more than one set ledger.type to redis.
+{{- if and (not (include "iton-worker.sharedLedger" .)) (gt (int .Values.replicaCount) 0) }}
+WARNING one pod: nothing is sent while it is replaced. For more than one set ledger.type to postgresql or redis.
+{{- end }}
+{{- with .Values.ledger.postgresql.url }}
+{{- if and (eq $.Values.ledger.type "postgresql") (not (regexMatch "[?&]sslmode=verify-(full|ca)(&|$)" .)) }}
+WARNING ledger.postgresql.url without sslmode=verify-full: numbers and texts may be readable on the way.
+{{- end }}
 {{- end }}
 {{- if and (not .Values.image.digest) (has .Values.image.tag (list "latest" "main" "edge")) }}
 WARNING image.tag {{ .Values.image.tag }}: pods of one release may run different code. Pin a version or a digest.

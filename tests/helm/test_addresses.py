@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.chart import config, objects, refusal
+from worker.ledger.postgresql.address import read_address as read_postgresql_address
 from worker.ledger.redis_address import read_address
 
 PLAIN = {"amqpUrl": "amqp://u:p@rabbitmq/", "itonUsername": "u", "itonPassword": "p"}
@@ -14,6 +15,8 @@ URLS: list[tuple[str, dict[str, Any]]] = [
     ("credentials.amqpUrl", {"credentials": PLAIN | {"amqpUrl": "worker:secret@rabbitmq:5672"}}),
     ("credentials.ledgerUrl", {"credentials": PLAIN | {"ledgerUrl": "unix://:secret@/redis.sock"}}),
     ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://:secret@redis/0"}}}),
+    ("ledger.postgresql.url", {"ledger": {"postgresql": {"url": "postgresql://u:secret@db/iton"}}}),
+    ("ledger.postgresql.url", {"ledger": {"postgresql": {"url": "postgresql://db/iton?password=secret"}}}),
     ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://redis/0?password=secret"}}}),
     ("ledger.redis.url", {"ledger": {"redis": {"url": "redis://redis/0?ssl_ca_certs=/a&username=secret"}}}),
     ("autoscaling.keda.managementUrl", {"autoscaling": {"keda": {"managementUrl": "amqp://u:secret@mq/"}}}),
@@ -39,6 +42,33 @@ class TestUrls:
         said = refusal(values)
         assert f"{name}: must be" in said
         assert "secret" not in said
+
+
+class TestThePostgresql:
+    """Its URL among the values, which holds no password."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://worker@db/iton",
+            "postgresql://worker@one:5432,two:5433/iton?sslmode=verify-full&sslrootcert=/etc/ca/ca.pem",
+            "postgresql://[2001:db8::1]:5432/iton",
+        ],
+    )
+    def test_the_worker_reads_it(self, url: str) -> None:
+        """As the chart passes it on."""
+        ledger = {"type": "postgresql", "postgresql": {"url": url}}
+        rendered = config(objects({"ledger": ledger}))
+        assert url == rendered["LEDGER_URL"]
+        assert read_postgresql_address(url).place
+
+    def test_all_its_hosts_may_be_reached(self) -> None:
+        """At the ports that its URL names."""
+        url = "postgresql://worker@one:5440,two:5441,three/iton?sslmode=verify-full"
+        rendered = objects({"ledger": {"type": "postgresql", "postgresql": {"url": url}}})
+        (policy,) = [one for one in rendered if one["kind"] == "NetworkPolicy"]
+        ports = [rule["port"] for rule in policy["spec"]["egress"][2]["ports"]]
+        assert [5440, 5441, 5432] == ports
 
 
 class TestTheRedis:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.chart import VALUE_SETS, Object, objects, one, pod_spec
 
+POSTGRESQL = {"type": "postgresql", "postgresql": {"url": "postgresql://worker@db/iton?sslmode=verify-full"}}
 REDIS = {"type": "redis", "redis": {"url": "redis://redis:6380/0"}}
 
 
@@ -32,6 +33,8 @@ class TestNetworkPolicy:
         [
             ({"ledger": REDIS}, 6380, 443),
             ({"ledger": {"type": "redis", "redis": {"url": "rediss://redis"}}}, 6379, 443),
+            ({"ledger": POSTGRESQL}, 5432, 443),
+            ({"ledger": POSTGRESQL, "networkPolicy": {"postgresql": {"ports": [6432]}}}, 6432, 443),
             ({"ledger": REDIS, "iton": {"baseUrl": "http://simulator/x/"}}, 6380, 80),
             ({"ledger": REDIS, "iton": {"baseUrl": "https://[2001:db8::1]:8443/x/"}}, 6380, 8443),
             (

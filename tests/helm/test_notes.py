@@ -24,6 +24,10 @@ RISKS: list[tuple[str, dict[str, Any]]] = [
     ("one pod", {}),
     ("iton.rateLimit 0 with autoscaling", {"ledger": REDIS, "autoscaling": KEDA}),
     ("replicaCount 9", CALM | {"replicaCount": 9}),
+    (
+        "ledger.postgresql.url without sslmode=verify-full",
+        {"ledger": {"type": "postgresql", "postgresql": {"url": "postgresql://worker@db/iton"}}},
+    ),
     ("autoscaling.minReplicas 0", {"ledger": REDIS, "autoscaling": KEDA | {"minReplicas": 0}}),
     (
         "ItonWorkerGone fires while there is no pod",

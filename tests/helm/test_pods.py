@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.chart import VALUE_SETS, config, objects, one, pod_spec, worker_container
 
+POSTGRESQL = {"type": "postgresql", "postgresql": {"url": "postgresql://worker@db/iton"}}
 REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
 PLAIN = {"amqpUrl": "amqp://u:p%25@rabbitmq/", "itonUsername": "Ü", "itonPassword": "p:\"'$ä {{ x }}\\"}
 
@@ -208,7 +209,12 @@ class TestASharedLedger:
 
     @pytest.mark.parametrize(
         ("values", "shared"),
-        [({}, "false"), ({"ledger": {"type": "memory"}}, "false"), ({"ledger": REDIS}, "true")],
+        [
+            ({}, "false"),
+            ({"ledger": {"type": "memory"}}, "false"),
+            ({"ledger": REDIS}, "true"),
+            ({"ledger": POSTGRESQL}, "true"),
+        ],
     )
     def test_the_worker_is_told(self, values: dict[str, Any], shared: str) -> None:
         """With true it refuses to start with any other."""

@@ -58,19 +58,24 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"securityContext": {"runAsUser": "root"}}, "runAsUser"),
 ]
 TOGETHER: list[tuple[str, dict[str, Any], str, str]] = [
-    ("two pods on SQLite", {"replicaCount": 2}, "replicaCount: 2", "set ledger.type to redis"),
+    ("two pods on SQLite", {"replicaCount": 2}, "replicaCount: 2", "set ledger.type to postgresql or redis"),
     (
         "two pods with a ledger each in memory",
         {"replicaCount": 2, "ledger": {"type": "memory"}},
         "replicaCount: 2",
         "or replicaCount to 1",
     ),
-    ("KEDA on SQLite", {"autoscaling": KEDA}, "autoscaling.enabled", "set ledger.type to redis"),
+    (
+        "KEDA on SQLite",
+        {"autoscaling": KEDA},
+        "autoscaling.enabled",
+        "set ledger.type to postgresql or redis",
+    ),
     (
         "an HPA with a ledger in memory",
         {"autoscaling": {"enabled": True, "type": "hpa"}, "ledger": {"type": "memory"}},
         "autoscaling.enabled",
-        "set ledger.type to redis",
+        "set ledger.type to postgresql or redis",
     ),
     (
         "a Redis that is not named",
@@ -88,7 +93,7 @@ TOGETHER: list[tuple[str, dict[str, Any], str, str]] = [
         "a Redis that is not used",
         {"credentials": PLAIN | {"ledgerUrl": "redis://:p@redis/0"}},
         "ledger.type: is sqlite",
-        "set ledger.type to redis",
+        "set ledger.type to postgresql or redis",
     ),
     (
         "a password beside a Secret",

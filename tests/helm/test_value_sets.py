@@ -24,6 +24,7 @@ class TestValueSets:
             "external-secrets",
             "everything",
             "existing-redis",
+            "postgresql",
             "no-network-policy",
             "topology-operator",
             "trial",
