@@ -75,6 +75,10 @@ proof: setup packages ## Check the model of the protocol to its last state, minu
 soak: setup packages ## Kill workers and brokers at random: make soak ARGS="--minutes 10 --ledger redis"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
+.PHONY: failover
+failover: setup packages ## Kill the ledger's primary under load, ten times each PostgreSQL and Redis, and count what is lost
+	@$(BIN)/python -m tests.failover $(ARGS)
+
 .PHONY: fleet
 fleet: setup packages ## Four workers on one broker and one Redis: spread, rate limit, rolling restart, 1-4-1; make fleet ARGS=rate
 	@$(BIN)/python -m tests.fleet $(ARGS)

@@ -4,14 +4,14 @@ import sys
 
 from scripts.crash_table.marked import WrongRowError, kills, marked
 from scripts.crash_table.page import PAGE, with_tables
-from tests.support.chaos_rows import ON_REDIS, ROWS
+from tests.support.chaos_rows import ON_SERVERS, ROWS
 
 
 def main(arguments: list[str]) -> int:
     """Write the tables, or tell whether they are current; return the exit code."""
     text = PAGE.read_text()
     try:
-        rows = [*kills([row.id for row in ROWS], [row.id for row in ON_REDIS]), *marked()]
+        rows = [*kills([row.id for row in ROWS], [row.id for row in ON_SERVERS]), *marked()]
         written = with_tables(text, rows)
     except WrongRowError as error:
         print(f"crash table: {error}")

@@ -35,17 +35,18 @@ class Row:
         )
 
 
-def kills(ids: Iterable[str], also_on_redis: Iterable[str]) -> Iterator[Row]:
+def kills(ids: Iterable[str], also_on_servers: Iterable[str]) -> Iterator[Row]:
     """Return the rows of the test that kills a worker at each step, in the order of *ids*.
 
     Raises:
         WrongRowError: a kill has no words, or words belong to no kill.
     """
-    words, on_redis = _words(), set(also_on_redis)
+    words, on_servers = _words(), set(also_on_servers)
     for name in ids:
         if name not in words:
             raise WrongRowError(f"{_WORDS.name} says nothing of {name}")
-        tests = (f"{_TABLE}[{name}]", *([f"{_TABLE}_with_redis[{name}]"] if name in on_redis else []))
+        also = ("_with_redis", "_with_postgresql") if name in on_servers else ()
+        tests = tuple(f"{_TABLE}{ledger}[{name}]" for ledger in ("", *also))
         yield Row(name, words.pop(name), tests)
     if words:
         raise WrongRowError(f"{_WORDS.name} speaks of {', '.join(words)}, which no test kills")

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from scripts.find_broker import FoundBroker
-from tests.support.chaos_rows import ON_REDIS, ROWS, WALKS, Row
+from tests.support.chaos_rows import ON_SERVERS, ROWS, WALKS, Row
 from tests.support.chaos_table import Aftermath, Played, play
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,14 @@ def on_redis(amqp: str, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """Play the rows of the small send jobs with the ledger of a fleet."""
     folder = tmp_path_factory.mktemp("redis-table")
     with RedisServer(folder / "redis") as redis:
-        return play(ON_REDIS, amqp, folder, LEDGER_URL=redis.url)
+        return play(ON_SERVERS, amqp, folder, LEDGER_URL=redis.url)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(amqp: str, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Play them with the one that survives failovers."""
+    with PostgresqlServer() as server:
+        return play(ON_SERVERS, amqp, tmp_path_factory.mktemp("postgresql-table"), LEDGER_URL=server.url)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +52,16 @@ class TestCrashTable:
         _check(row, aftermaths)
 
     @pytest.mark.timeout(300)
-    @pytest.mark.parametrize("row", ON_REDIS, ids=lambda row: row.id)
+    @pytest.mark.parametrize("row", ON_SERVERS, ids=lambda row: row.id)
     def test_killed_with_redis(self, row: Row, on_redis: Played) -> None:
         """The same holds with the ledger in Redis."""
         _check(row, on_redis)
+
+    @pytest.mark.timeout(300)
+    @pytest.mark.parametrize("row", ON_SERVERS, ids=lambda row: row.id)
+    def test_killed_with_postgresql(self, row: Row, on_postgresql: Played) -> None:
+        """And with the ledger in PostgreSQL."""
+        _check(row, on_postgresql)
 
 
 def _check(row: Row, played: Played) -> None:

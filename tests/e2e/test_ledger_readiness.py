@@ -12,6 +12,7 @@ from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import PLAIN, Scene, open_scene
 from tests.support.faults_gate import fault_gate
+from tests.support.postgresql_server import PASSWORD, PostgresqlServer
 from tests.support.redis_server import RedisServer
 from tests.support.worker_process import PROGRAM, wait_until, worker_environment
 
@@ -37,6 +38,27 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Provide a Redis with a password that nobody harms."""
     with RedisServer(tmp_path_factory.mktemp("redis"), password="right") as redis:
         yield redis
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[PostgresqlServer]:
+    """Provide a PostgreSQL without the schema."""
+    with PostgresqlServer() as server:
+        yield server
+
+
+def run(scene: Scene, *command: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run a command of the program to its end."""
+    env = worker_environment(
+        amqp_url=scene.amqp_url,
+        prefix=scene.prefix,
+        gateway_url=scene.gateway.url,
+        folder=scene.folder,
+        **settings,
+    )
+    return subprocess.run(
+        [PROGRAM, *command], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def no_redis(_folder: Path) -> str:
@@ -169,6 +191,59 @@ class TestComesAndGoes:
         worker.wait_ready()
 
 
+class TestPostgresql:
+    """The database of a fleet, from the start of a worker on."""
+
+    def test_the_schema_is_made_where_the_role_may(self, scene: Scene, database: PostgresqlServer) -> None:
+        """A first worker needs nobody to prepare it."""
+        worker = scene.ready(LEDGER_URL=database.url)
+        assert {PLAIN: "accepted"} == scene.wait_result(scene.send()).outcomes
+        assert PASSWORD not in worker.log.read_text()
+
+    @pytest.mark.row("outage/never")
+    def test_who_may_not_make_it_waits_for_one_who_may(
+        self, scene: Scene, database: PostgresqlServer
+    ) -> None:
+        """And says what to type; then it goes on by itself, with the least rights."""
+        database.command("CREATE DATABASE bare")
+        database.command(f"CREATE ROLE small LOGIN PASSWORD '{PASSWORD}'")
+        worker = scene.worker(LEDGER_URL=database.url_of("small", database="bare"))
+        assert "iton-worker ledger init" in only_lacks_the_ledger(worker)
+        assert 1 == worker.events("ledger.unavailable")
+        owner = database.url_of("postgres", database="bare")
+        ended = run(scene, "ledger", "init", "--role", "small", LEDGER_URL=owner)
+        assert (0, "schema version 1 made, small may use it\n") == (ended.returncode, ended.stdout)
+        worker.wait_ready()
+        assert {PLAIN: "accepted"} == scene.wait_result(scene.send()).outcomes
+        assert PASSWORD not in worker.log.read_text()
+
+    @pytest.mark.row("outage/never")
+    @pytest.mark.parametrize(
+        ("user", "name", "words"),
+        [("nobody", "postgres", "correct them in LEDGER_URL"), ("postgres", "absent", "no such database")],
+    )
+    def test_a_wrong_address(
+        self, scene: Scene, database: PostgresqlServer, user: str, name: str, words: str
+    ) -> None:
+        """A rollout with it replaces no pod."""
+        worker = scene.worker(LEDGER_URL=database.url_of(user, database=name))
+        assert words in only_lacks_the_ledger(worker)
+        assert 1 == worker.events("ledger.unavailable")
+        assert PASSWORD not in worker.log.read_text()
+
+    @pytest.mark.parametrize(
+        "slip", ["postgres://u:pw@h/db", "postgresql://u:pw@h", "postgresql://h/db?ssl=1"]
+    )
+    def test_a_mistyped_url_ends_the_start(self, scene: Scene, slip: str) -> None:
+        """With exit code 2 and one line, which names the variable and what it would have to be."""
+        ended = run(scene, "run", LEDGER_URL=slip)
+        (line,) = (ended.stdout + ended.stderr).splitlines()
+        assert 2 == ended.returncode
+        assert "LEDGER_URL" in line
+        assert "postgresql://" in line
+        assert "pw@" not in line
+
+
 class TestSlow:
     """A Redis that takes its time."""
 
@@ -207,36 +282,23 @@ class TestSlow:
 class TestRefused:
     """What can never work ends the start."""
 
-    def run(self, scene: Scene, *command: str, **settings: object) -> subprocess.CompletedProcess[str]:
-        """Run a command of the program to its end."""
-        env = worker_environment(
-            amqp_url=scene.amqp_url,
-            prefix=scene.prefix,
-            gateway_url=scene.gateway.url,
-            folder=scene.folder,
-            **settings,
-        )
-        return subprocess.run(
-            [PROGRAM, *command], env=env, capture_output=True, text=True, timeout=60, check=False
-        )
-
     @pytest.mark.parametrize("assigned", [False, True], ids=["no slots", "all slots"])
     def test_a_node_of_a_cluster(self, scene: Scene, *, assigned: bool) -> None:
         """By `run` with exit code 2 and one line, and by `check`."""
         with RedisServer(scene.folder / "redis", options=("--cluster-enabled", "yes")) as node:
             if assigned:
                 node.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-            ended = self.run(scene, "run", LEDGER_URL=node.url)
+            ended = run(scene, "run", LEDGER_URL=node.url)
             (line,) = (ended.stdout + ended.stderr).splitlines()
             assert (2, True, True) == (ended.returncode, "LEDGER_URL" in line, "Cluster" in line)
-            checked = self.run(scene, "check", LEDGER_URL=node.url)
+            checked = run(scene, "check", LEDGER_URL=node.url)
             assert 1 == checked.returncode
             assert "Cluster" in checked.stdout
 
     def test_a_ledger_that_forgets_too_soon(self, scene: Scene) -> None:
         """The line says how long it must remember at least."""
         settings = {"WORKER_RETRY_MAX_AGE": 7200, "WORKER_RETRY_DELAYS": "5,900"}
-        ended = self.run(scene, "run", WORKER_LEDGER_RETENTION=8099, **settings)
+        ended = run(scene, "run", WORKER_LEDGER_RETENTION=8099, **settings)
         (line,) = (ended.stdout + ended.stderr).splitlines()
         assert (2, True) == (ended.returncode, "WORKER_LEDGER_RETENTION" in line)
         assert "8100" in line

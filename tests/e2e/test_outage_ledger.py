@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
+from tests.support.failover_pairs import PostgresqlPair
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from tests.support.worker_process import wait_until
 
@@ -64,6 +66,48 @@ class TestSqliteAway:
             holder.execute("BEGIN EXCLUSIVE")
             worker.wait_not_ready()
         assert gateway.ids(job) == {PLAIN: [scene.wait_result(job).ids[PLAIN]]}
+
+
+class TestPostgresqlAway:
+    """The server was killed, or another one leads."""
+
+    @pytest.mark.row("outage/postgresql", "PostgreSQL is killed and started with its data", "as with Redis")
+    def test_killed_and_started(self, scene: Scene, gateway: LocalGateway) -> None:
+        """No call without it; with its data back, what was sent is known."""
+        with PostgresqlServer() as server:
+            worker = scene.ready(LEDGER_URL=server.url)
+            done = scene.send(text="once")
+            scene.wait_result(done)
+            server.kill()
+            job = scene.send()
+            assert "ledger" in worker.wait_not_ready()
+            assert 1 == gateway.calls("sendSMS")
+            server.start()
+            worker.wait_ready(10)
+            assert {PLAIN: "accepted"} == scene.wait_result(job).outcomes
+            scene.send(job_id=done, text="once")
+            wait_until(lambda: len(scene.results(done)) == 2, "the same result again")
+            assert 0 == scene.repeats()
+
+    @pytest.mark.row(
+        "outage/failover",
+        "its primary is killed, and the synchronous standby is promoted",
+        "goes on at the new primary by itself; what was sent is known",
+    )
+    def test_failed_over(self, scene: Scene, gateway: LocalGateway) -> None:
+        """The workers find the new primary in LEDGER_URL; no job is lost, nobody is texted twice."""
+        with PostgresqlPair(lag=0.01, durable=False) as pair:
+            worker = scene.ready(LEDGER_URL=pair.url)
+            done = scene.send(text="once")
+            scene.wait_result(done)
+            jobs = [scene.send(f"9198765433{number}") for number in range(20, 40)]
+            pair.fail_over()
+            for job in jobs:
+                assert {"accepted"} == set(scene.wait_result(job).outcomes.values())
+            scene.send(job_id=done, text="once")
+            wait_until(lambda: len(scene.results(done)) == 2, "the same result again")
+            worker.wait_ready()
+            assert (21, 0) == (gateway.calls("sendSMS"), scene.repeats())
 
 
 class TestRedisAway:

@@ -9,6 +9,7 @@ from tests.soak.soak import Plan, Soak
 from tests.soak.tally import Tally
 from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -58,3 +59,9 @@ class TestSoak:
         """With the ledger of a fleet."""
         with RedisServer(tmp_path / "redis") as redis:
             check(Soak(scene, Plan(KILLS, {"LEDGER_URL": redis.url})).run())
+
+    @pytest.mark.row("soak-postgresql", "the same with a PostgreSQL ledger", "anything", "the same")
+    def test_postgresql(self, scene: Scene) -> None:
+        """With the one that survives failovers."""
+        with PostgresqlServer() as server:
+            check(Soak(scene, Plan(KILLS, {"LEDGER_URL": server.url})).run())

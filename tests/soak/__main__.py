@@ -14,6 +14,8 @@ from tests.soak.tally import Tally
 from tests.support.broker import breakable_broker, own_prefix
 from tests.support.chaos_gateway import gateway_loop
 from tests.support.chaos_scene import open_scene
+from tests.support.failover_pairs import PostgresqlPair, RedisPair
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 
 KINDS = {"kill": 60.0, "stop": 10.0, "freeze": 6.0, "gateway": 20.0, "broker": 4.0}
@@ -28,6 +30,7 @@ FAULTS: tuple[Mapping[str, object], ...] = (
     {"status": 429, "retry_after": 2, "times": 4},
     {"latency": 1.0, "jitter": 1.0, "when": "after", "times": 30},
 )
+_LAG = 0.01  # seconds between the ledger's primary and its follower, each way
 LIMIT_MIB = 40.0  # growth of the living worker that is still flat
 
 
@@ -46,9 +49,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="strikes in all (default 200)")
     parser.add_argument("--minutes", type=float, default=0.0, help="in place of a number of strikes")
-    parser.add_argument("--ledger", choices=("sqlite", "redis"), default="sqlite")
+    parser.add_argument("--ledger", choices=("sqlite", "redis", "postgresql"), default="sqlite")
     parser.add_argument("--seed", type=int, default=0, help="of the dice; 0: another one each time")
     parser.add_argument("--joint", action="store_true", help="one text for all jobs, which share calls")
+    parser.add_argument(
+        "--failovers", action="store_true", help="no other trouble than the ledger's primary killed"
+    )
     parser.add_argument("--only-kills", action="store_true", help="no other trouble than SIGKILL")
     return parser.parse_args()
 
@@ -60,8 +66,14 @@ def _soak(options: argparse.Namespace) -> Tally:
         gateways = stack.enter_context(gateway_loop())
         gateway = stack.enter_context(gateways.gateway(latency=0.1, jitter=0.4))
         settings: dict[str, object] = {"WORKER_BREAKER_COOLDOWN": 1}
-        if options.ledger == "redis":
+        pair = _pair(options, folder)
+        if pair is not None:
+            stack.enter_context(pair)
+            settings["LEDGER_URL"] = pair.url
+        elif options.ledger == "redis":
             settings["LEDGER_URL"] = stack.enter_context(RedisServer(folder / "redis")).url
+        elif options.ledger == "postgresql":
+            settings["LEDGER_URL"] = stack.enter_context(PostgresqlServer(durable=True)).url
         if options.joint:
             settings["WORKER_COALESCE_SENDS"] = "true"
         prefix = stack.enter_context(own_prefix(broker.url))
@@ -69,8 +81,14 @@ def _soak(options: argparse.Namespace) -> Tally:
         plan = Plan(
             options.kills,
             settings,
-            kinds={"kill": 1.0} if options.only_kills else KINDS,
-            others={"broker": _broker_killed(broker), "gateway": _gateway_in_trouble},
+            kinds=_kinds(options),
+            others={
+                "broker": _broker_killed(broker),
+                "gateway": _gateway_in_trouble,
+                "failover": _failover(pair),
+            },
+            # Of a Redis each server has a file of its own.
+            history=not (options.failovers and options.ledger == "redis"),
             text="to all" if options.joint else "",
             job_every=0.03 if options.joint else 0.1,
             witness=True,
@@ -79,6 +97,28 @@ def _soak(options: argparse.Namespace) -> Tally:
             say=_say,
         )
         return Soak(scene, plan).run()
+
+
+def _kinds(options: argparse.Namespace) -> Mapping[str, float]:
+    if options.failovers:
+        return {"failover": 1.0}
+    return {"kill": 1.0} if options.only_kills else KINDS
+
+
+def _pair(options: argparse.Namespace, folder: Path) -> "PostgresqlPair | RedisPair | None":
+    if not options.failovers:
+        return None
+    return RedisPair(folder, lag=_LAG) if options.ledger == "redis" else PostgresqlPair(lag=_LAG)
+
+
+def _failover(pair: "PostgresqlPair | RedisPair | None") -> Strike:
+    def strike(soak: Soak) -> None:
+        if pair is not None:
+            pair.fail_over()
+            time.sleep(soak.dice.uniform(0, 3))
+            pair.heal()
+
+    return strike
 
 
 def _broker_killed(broker: PrivateBroker) -> Strike:

@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import cast
 
+import psycopg
 from redis import Redis
 
 from worker.domain.entry import CallState, Part
@@ -14,7 +15,12 @@ from worker.domain.entry_codec import decode
 
 def calls_under_way(ledger_url: str, prefix: str) -> set[str]:
     """Return ``JOB`` or ``JOB/PART`` for each entry that has a call in the state `calling`."""
-    entries = _of_redis(ledger_url, prefix) if ledger_url.startswith("redis") else _of_sqlite(ledger_url)
+    if ledger_url.startswith("postgresql"):
+        entries = _of_postgresql(ledger_url, prefix)
+    elif ledger_url.startswith("redis"):
+        entries = _of_redis(ledger_url, prefix)
+    else:
+        entries = _of_sqlite(ledger_url)
     # The key of a part's entry names the cut behind the part.
     return {"/".join(key.split("/")[:2]) for key, state in entries if _is_calling(state)}
 
@@ -24,6 +30,13 @@ def _of_sqlite(url: str) -> Iterator[tuple[str, bytes]]:
     if path.exists():
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
             yield from connection.execute("SELECT key, state FROM entries")
+
+
+def _of_postgresql(url: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+    with psycopg.connect(url, target_session_attrs="read-write") as connection:
+        yield from connection.execute(
+            "SELECT key, state FROM iton_worker.entries WHERE prefix = %s", [prefix]
+        )
 
 
 def _of_redis(url: str, prefix: str) -> Iterator[tuple[str, bytes]]:

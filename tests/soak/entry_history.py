@@ -1,6 +1,6 @@
 """Every change that a soak made in the ledger, from the store itself: no worker is asked.
 
-SQLite keeps it by a trigger of ours in the soak's database, Redis in its append-only file.
+SQLite and PostgreSQL keep it by triggers of ours in the soak's database, Redis in its append-only file.
 """
 
 import sqlite3
@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import cast
 
+import psycopg
 from redis import Redis
 
 from tests.support.checked_ledger import Changes
@@ -24,9 +25,29 @@ CREATE TRIGGER soak_updated AFTER UPDATE OF state ON entries
 """
 
 
+_TRIGGERS_OF_POSTGRESQL = """
+CREATE TABLE soak_history (id bigserial PRIMARY KEY, prefix text, key text, before bytea, after bytea);
+CREATE FUNCTION soak_note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO soak_history (prefix, key, after) VALUES (new.prefix, new.key, new.state);
+    ELSIF old.token <> new.token THEN
+        INSERT INTO soak_history (prefix, key, before, after)
+        VALUES (new.prefix, new.key, old.state, new.state);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER soak_changed AFTER INSERT OR UPDATE ON iton_worker.entries
+    FOR EACH ROW EXECUTE FUNCTION soak_note();
+"""
+
+
 def begin(ledger_url: str) -> None:
     """Have the store keep its history from here on; a worker has made it by now."""
-    if not ledger_url.startswith("redis"):
+    if ledger_url.startswith("postgresql"):
+        with psycopg.connect(ledger_url, target_session_attrs="read-write") as database:
+            database.execute(_TRIGGERS_OF_POSTGRESQL)
+    elif not ledger_url.startswith("redis"):
         with closing(sqlite3.connect(_path(ledger_url), timeout=30)) as connection:
             connection.executescript(_TRIGGERS)
 
@@ -34,10 +55,15 @@ def begin(ledger_url: str) -> None:
 def changes(ledger_url: str, prefix: str) -> Changes:
     """Hold what was changed since then against the model of the protocol."""
     found = Changes()
-    of_redis = ledger_url.startswith("redis")
-    for key, before, after in _of_redis(ledger_url, prefix) if of_redis else _of_sqlite(ledger_url):
+    for key, before, after in _history(ledger_url, prefix):
         found.note(key, before, after)
     return found
+
+
+def _history(ledger_url: str, prefix: str) -> Iterator[Change]:
+    if ledger_url.startswith("postgresql"):
+        return _of_postgresql(ledger_url, prefix)
+    return _of_redis(ledger_url, prefix) if ledger_url.startswith("redis") else _of_sqlite(ledger_url)
 
 
 def _path(ledger_url: str) -> str:
@@ -47,6 +73,12 @@ def _path(ledger_url: str) -> str:
 def _of_sqlite(ledger_url: str) -> Iterator[Change]:
     with closing(sqlite3.connect(_path(ledger_url), timeout=30)) as connection:
         yield from connection.execute("SELECT key, before, after FROM soak_history ORDER BY id")
+
+
+def _of_postgresql(ledger_url: str, prefix: str) -> Iterator[Change]:
+    asked = "SELECT key, before, after FROM soak_history WHERE prefix = %s ORDER BY id"
+    with psycopg.connect(ledger_url, target_session_attrs="read-write") as database:
+        yield from database.execute(asked, [prefix])
 
 
 def _of_redis(ledger_url: str, prefix: str) -> Iterator[Change]:

@@ -16,6 +16,7 @@ from tests.soak.tally import Tally, changed_results, last_words, lost_calls, los
 from tests.soak.traffic import SHARE_ABOVE, Traffic
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import Arrived, Scene
+from tests.support.checked_ledger import Changes
 from tests.support.worker_process import wait_until
 
 Say = Callable[[str], None]
@@ -36,6 +37,7 @@ class Plan:
         settings: environment of every worker.
         text: of all jobs; empty: each job has its own.
         witness: one more worker runs through it all.
+        history: whether the store keeps one of all changes, over a failover as well.
         say: told the progress.
     """
 
@@ -47,6 +49,7 @@ class Plan:
     job_every: float = 0.1
     text: str = ""
     witness: bool = False
+    history: bool = True
     seed: int = 0
     minutes: float = 0.0
     say: Say = print
@@ -72,7 +75,8 @@ class Soak:
         witness = self._worker() if self.plan.witness else None
         for worker in self.scene.workers:
             worker.wait_ready()
-        entry_history.begin(self._ledger)
+        if self.plan.history:
+            entry_history.begin(self._ledger)
         traffic.start()
         while self._goes_on():
             time.sleep(self.dice.uniform(0.2, 1.8) * self.plan.pause)
@@ -155,13 +159,16 @@ class Soak:
             doubles=self.scene.repeats(),
             lost=lost_recipients(wanted, results),
             changed=changed_results(results),
-            entries=entry_history.changes(self._ledger, self.scene.prefix),
+            entries=self._changes(),
             unpublished=self._unpublished(words),
             uncertain=len(lost),
             unexplained=len(lost - known),
             dead=len(self.scene.dead()),
             memory=(self._memory[0], self._memory[-1]) if self._memory else (),
         )
+
+    def _changes(self) -> Changes:
+        return entry_history.changes(self._ledger, self.scene.prefix) if self.plan.history else Changes()
 
     def _unpublished(self, words: Mapping[str, Arrived]) -> int:
         """Count accepted outcomes whose id the gateway did not give for that text and number."""

@@ -275,4 +275,4 @@ ROWS: tuple[Row, ...] = (
 )
 
 # The ledger is in play at each of these; the other steps are the same code.
-ON_REDIS = tuple(row for row in ROWS if row.walk in {"send", "joint", "divided"})
+ON_SERVERS = tuple(row for row in ROWS if row.walk in {"send", "joint", "divided"})

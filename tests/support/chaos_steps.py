@@ -20,6 +20,7 @@ from worker.amqp.publisher import BrokerPublisher
 from worker.amqp.received import Received
 from worker.iton.client import ItonGateway
 from worker.ledger import SqliteLedger
+from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ledger.redis import RedisLedger
 
 Side = Literal["before", "after"]
@@ -27,8 +28,10 @@ Side = Literal["before", "after"]
 STEPS: tuple[tuple[type, str, str], ...] = (
     (SqliteLedger, "swap", "swap"),
     (RedisLedger, "swap", "swap"),
+    (PostgresqlLedger, "swap", "swap"),
     (SqliteLedger, "swap_many", "swap"),
     (RedisLedger, "swap_many", "swap"),
+    (PostgresqlLedger, "swap_many", "swap"),
     (ItonGateway, "check_dnd", "dnd"),
     (ItonGateway, "send", "call"),
     (ItonGateway, "message_status", "status"),

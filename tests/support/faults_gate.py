@@ -12,10 +12,11 @@ from tests.support.tcp_gate import TcpGate
 class FaultGate:
     """A way to a server that hangs, cuts and heals when told, from any thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, delay: float = 0.0) -> None:
         parts = urlsplit(url)
         self._url = parts
         self._gate = TcpGate(parts.hostname or "127.0.0.1", parts.port or 5672)
+        self._gate.delay = delay
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
         self._serving = threading.Event()
@@ -36,6 +37,10 @@ class FaultGate:
         """Cut everything and listen no more."""
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(10)
+
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another server of this machine, and cut those there are."""
+        self._do(lambda: self._gate.lead_to(port))
 
     def hang(self) -> None:
         """Pass nothing on, and say nothing about it."""
@@ -75,9 +80,9 @@ class FaultGate:
 
 
 @contextmanager
-def fault_gate(url: str) -> Iterator[FaultGate]:
-    """Provide a way to the server of *url*."""
-    gate = FaultGate(url)
+def fault_gate(url: str, *, delay: float = 0.0) -> Iterator[FaultGate]:
+    """Provide a way to the server of *url*, on which each byte takes *delay* seconds."""
+    gate = FaultGate(url, delay=delay)
     gate.start()
     try:
         yield gate

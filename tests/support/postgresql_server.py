@@ -42,7 +42,8 @@ class PostgresqlServer:
     Args:
         durable: False leaves the disk out, for tests of what does not depend on it.
         settings: further ones of the server.
-        primary: of which it is to be a standby.
+        primary: URL of the server of which it is to be a standby.
+        port: where it listens; None: a free one.
     """
 
     def __init__(
@@ -50,13 +51,14 @@ class PostgresqlServer:
         *,
         durable: bool = False,
         settings: Mapping[str, str] | None = None,
-        primary: "PostgresqlServer | None" = None,
+        primary: str | None = None,
+        port: int | None = None,
     ) -> None:
         self._settings = {**_SETTINGS, "fsync": "on" if durable else "off", **(settings or {})}
         self._primary = primary
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        (self.port,) = free_ports(1)
+        self.port = port or free_ports(1)[0]
 
     def __enter__(self) -> Self:
         self.start()
@@ -159,7 +161,7 @@ class PostgresqlServer:
             hba = "host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
             (self._data / "pg_hba.conf").write_text(hba)
         else:
-            url = f"{self._primary.url}?application_name=standby"
+            url = f"{self._primary}?application_name=standby"
             command = [str(_bin() / "pg_basebackup"), "-D", str(self._data), "-d", url, "-R", "-c", "fast"]
             _run([*command, "--no-sync", "-X", "stream"])
         with (self._data / "postgresql.auto.conf").open("a") as file:

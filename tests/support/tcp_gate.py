@@ -44,6 +44,11 @@ class TcpGate:
             await asyncio.gather(*left, return_exceptions=True)
             await asyncio.sleep(0)
 
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another server of this machine, and cut those there are."""
+        self._target = ("127.0.0.1", port)
+        self.cut()
+
     def hang(self) -> None:
         """Pass nothing on from now, and say nothing about it."""
         self._open.clear()
@@ -78,7 +83,11 @@ class TcpGate:
             return  # the gate closes while it hangs
         finally:
             self._waiting.discard(serving)
-        there_reader, there_writer = await asyncio.open_connection(*self._target)
+        try:
+            there_reader, there_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers.add(there_writer)
         for source, target in ((reader, there_writer), (there_reader, writer)):
             way: asyncio.Queue[_Chunk] = asyncio.Queue()

@@ -8,7 +8,7 @@ from scripts.crash_table import marked as marks
 from scripts.crash_table.__main__ import main
 from scripts.crash_table.marked import Row, WrongRowError, kills, marked
 from scripts.crash_table.page import PAGE, with_tables
-from tests.support.chaos_rows import ON_REDIS, ROWS
+from tests.support.chaos_rows import ON_SERVERS, ROWS
 
 KILL = Row("send/before-call-1", ("before the call", "`calling`", "uncertain"), ("tests/a.py::A::test_b",))
 OTHER = Row("freeze/idle", ("idle", "another one works"), ("tests/a.py::A::test_c", "tests/a.py::A::test_d"))
@@ -34,7 +34,8 @@ class TestPage:
         """Also the ledgers that it is played on."""
         text = PAGE.read_text()
         assert [] == [row.id for row in ROWS if f"test_killed[{row.id}]`" not in text]
-        assert [] == [row.id for row in ON_REDIS if f"test_killed_with_redis[{row.id}]`" not in text]
+        for kind in ("redis", "postgresql"):
+            assert [] == [row.id for row in ON_SERVERS if f"test_killed_with_{kind}[{row.id}]`" not in text]
 
     def test_a_table_holds_the_rows_that_its_comment_asks_for(self) -> None:
         """The prose stays, and to write again changes nothing."""
