@@ -118,10 +118,12 @@ class Subject(NamedTuple):
     Attributes:
         lasting: what many calls share: the sender, the text.
         keys: what is this call's own: numbers, ids.
+        sizes: that it has or exceeds: one of many numbers may be refused for that.
     """
 
     lasting: tuple[Hashable, ...] = ()
     keys: Sequence[str] = ()
+    sizes: tuple[Hashable, ...] = ()
 
 
 NOBODY = Subject()

@@ -78,3 +78,11 @@ def test_a_command_that_hangs_keeps_no_room_from_others() -> None:
     asking = (Job(at, f"d{at}", first=int(at * 1000), text=int(at), promotional=True) for at in (11, 12, 13))
     jobs = (*asking, Job(13.4, "s39", "status", first=39, recipients=3))
     assert [] == judge(World(208, "own", jobs=jobs, troubles=(hangs,), settings=few_calls(3)))[1]
+
+
+def test_a_gateway_that_refuses_large_calls_slows_nobody() -> None:
+    """One after the other failed, and that was taken for an outage: 200 calls for each, pauses for all."""
+    large = tuple(Job(at, f"l{at}", first=at * 1000, text=100 + at, recipients=60) for at in range(1, 8))
+    trouble = Trouble("own", 0.0, 4_000.0, "503", "size:50")
+    world = World(169, "own", jobs=(*singles(12, every=0.7), *large), troubles=(trouble,))
+    assert [] == judge(world)[1]

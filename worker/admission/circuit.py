@@ -51,6 +51,7 @@ class Circuit:
         self._common: frozenset[Hashable] = frozenset()
         self._known: OrderedDict[Hashable, None] = OrderedDict()
         self._turned_away: OrderedDict[Hashable, None] = OrderedDict()
+        self._served_sizes: set[Hashable] = set()
         self._not_before = 0.0
         self._next_trial = 0.0
         self._opened = 0.0
@@ -65,6 +66,7 @@ class Circuit:
         if about.keys:
             self.good = about.keys[0]
         _remember(self._known, about.lasting)
+        self._served_sizes.update(about.sizes)
         if self._turned_away:
             for one in _own(about):
                 self._turned_away.pop(one, None)
@@ -84,7 +86,7 @@ class Circuit:
         """The gateway did not serve a call; tell whether that makes enough in a row."""
         # As long as nobody was served, a sender explains nothing: all jobs may have the same one.
         lasting = about.lasting if self._known else about.lasting[1:]
-        common = frozenset((*lasting, *about.keys))
+        common = frozenset((*lasting, *about.sizes, *about.keys))
         self._common = self._common & common if self._in_a_row else common
         self._in_a_row += 1
         if retry_after is not None:
@@ -100,9 +102,9 @@ class Circuit:
     def is_ones_own(self) -> bool:
         """Whether all failures in a row have something in common that has never been served.
 
-        One text, one sender, one number: the gateway may be well for all others.
+        One text, one sender, one number, calls of many numbers: the gateway may be well for all others.
         """
-        return any(one not in self._known for one in self._common)
+        return any(one not in self._known and one not in self._served_sizes for one in self._common)
 
     def forgive(self) -> None:
         """Count anew: the failures were one job's own."""

@@ -113,8 +113,10 @@ class RawConnection:
         if transport is None:
             return False
         ready = asyncio.ensure_future(transport.connection.ready())
-        done, _ = await asyncio.wait({ready}, timeout=0.01)
-        ready.cancel()
+        try:
+            done, _ = await asyncio.wait({ready}, timeout=0.01)
+        finally:
+            ready.cancel()
         return not done
 
 

@@ -169,12 +169,12 @@ def begin(entry: Entry, index: int, *, started: float) -> Entry:
 def release(entry: Entry, index: int, *, went_out: bool) -> Entry:
     """Make a call ready again; one that certainly did not go out is not counted as an attempt.
 
-    Where late replies have brought every id meanwhile, it is settled instead.
+    Whoever has got an id by a late reply meanwhile is settled instead.
     """
     call = entry.part.calls[index]
     attempts = call.attempts if went_out else call.attempts - 1
     ready = replace(call, state=CallState.READY, attempts=attempts, started=0.0)
-    return _with_call(entry, index, settled_if_known(ready))
+    return _with_call(entry, index, *known_apart(ready))
 
 
 def settle(entry: Entry, index: int, settled: tuple[Settled, ...]) -> Entry:
@@ -186,14 +186,18 @@ def settle(entry: Entry, index: int, settled: tuple[Settled, ...]) -> Entry:
     return _with_call(entry, index, done)
 
 
-def settled_if_known(call: Call) -> Call:
-    """Settle a call that waits for its repeat where late replies have brought every id."""
-    if call.state is not CallState.READY or not call.late_ids.keys() >= set(call.recipients):
-        return call
-    settled = tuple(
-        with_late_ids(accepted(name, call.late_ids[name][0]), call.late_ids[name]) for name in call.recipients
-    )
-    return replace(call, state=CallState.DONE, settled=settled)
+def known_apart(call: Call) -> tuple[Call, ...]:
+    """Take out of a call that waits for its repeat those of whom late replies have brought an id.
+
+    Nobody calls for them again. What is still to be called comes first and keeps the call's place.
+    """
+    ids = {name: call.late_ids[name] for name in call.recipients if name in call.late_ids}
+    if call.state is not CallState.READY or not ids:
+        return (call,)
+    settled = tuple(with_late_ids(accepted(name, ids[name][0]), ids[name]) for name in ids)
+    done = Call(tuple(ids), CallState.DONE, call.attempts, call.started, settled, ids)
+    rest = tuple(name for name in call.recipients if name not in ids)
+    return (replace(call, recipients=rest, late_ids={}), done) if rest else (done,)
 
 
 def ids_of(one: Settled) -> tuple[str, ...]:
@@ -217,9 +221,9 @@ def with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:
     return one
 
 
-def _with_call(entry: Entry, index: int, call: Call) -> Entry:
+def _with_call(entry: Entry, index: int, call: Call, *behind: Call) -> Entry:
     # Twice for each call that is made: dataclasses.replace would take five times as long.
     part = entry.part
-    calls = (*part.calls[:index], call, *part.calls[index + 1 :])
+    calls = (*part.calls[:index], call, *part.calls[index + 1 :], *behind)
     plan = Part(part.order, part.settled, calls)
     return Entry(entry.fingerprint, plan, entry.revision, entry.replays, entry.generation)

@@ -17,8 +17,8 @@ from worker.domain.entry import (
     Split,
     accepted,
     ids_of,
+    known_apart,
     merge_ids,
-    settled_if_known,
     with_late_ids,
 )
 
@@ -128,7 +128,8 @@ def _ready(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
     """A call that waits to be made: whoever was called, unknown to the ledger, is not called again."""
     gone = tuple(name for name in call.recipients if _went_out(call, facts.get(name)))
     if not gone:
-        return settled_if_known(_with_late(call, facts)), []
+        first, *apart = known_apart(_with_late(call, facts))
+        return first, apart
     attempts = max(facts[name].call.attempts for name in gone)
     outcomes = tuple(one for name in gone if (one := facts[name].outcome))
     done = Call(gone, CallState.DONE, attempts, facts[gone[0]].call.started, _with_ids(outcomes, facts))
@@ -136,7 +137,8 @@ def _ready(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
     if not rest:
         return done, []
     # It keeps its place: another worker may be at it.
-    return _with_late(replace(call, recipients=rest), facts), [done]
+    first, *apart = known_apart(_with_late(replace(call, recipients=rest), facts))
+    return first, [*apart, done]
 
 
 def _went_out(call: Call, fact: _Known | None) -> bool:

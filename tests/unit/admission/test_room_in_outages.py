@@ -5,7 +5,7 @@ import asyncio
 from tests.support.fakes import settled
 from tests.unit.admission.test_admission import WELL, Door, away, background, job
 from worker.domain.errors import OutcomeUncertainError
-from worker.ports import Command
+from worker.ports import Command, Subject
 
 LOST = OutcomeUncertainError("reply_lost", "x")
 
@@ -58,3 +58,27 @@ class TestTrials:
                 await door.fail(away(), about=job(99))
                 trials += 1
         assert 8 <= trials <= 14
+
+
+class TestSize:
+    """A gateway that refuses calls of many numbers."""
+
+    async def test_they_stop_nobody(self) -> None:
+        """Whatever their senders and texts: smaller ones are served."""
+        door = Door()
+        await door.call(about=job(1))
+        await door.clock.advance(5)
+        large = [Subject((("sender", "SHOP"), f"large {n}"), (str(n),), (10, 20, 50)) for n in range(9)]
+        for about in large:
+            assert (await door.fail(away(), about=about)).counts
+        assert door.admission.passes(Command.SEND)
+
+    async def test_a_size_that_was_served_explains_nothing(self) -> None:
+        """Then it is an outage."""
+        door = Door()
+        await door.call(about=Subject((("sender", "SHOP"), "x"), ("1",), (10, 20)))
+        await door.clock.advance(5)
+        for number in range(3):
+            about = Subject((("sender", "SHOP"), f"large {number}"), (str(number),), (10, 20))
+            await door.fail(away(), about=about)
+        assert not door.admission.passes(Command.SEND)

@@ -10,7 +10,7 @@ from schemas import FailureCode
 from tests.support.fake_worker import FakeWorker, World, delivery, numbers, send_job
 from tests.support.fakes import FakeClock, settled
 from worker.domain.errors import OutcomeUncertainError, TransientError
-from worker.domain.messages import DeadLetter, Delivery, Disposition, Lane
+from worker.domain.messages import DeadLetter, Delivery, Disposition, Lane, Requeue
 from worker.domain.replay import Replay
 
 ONE, TWO = numbers(2)
@@ -172,7 +172,26 @@ class TestForgotten:
         copy = delivery(Lane.SEND, job, replay=Replay("letter", known_until=world.clock.now()))
         for _ in range(2):
             await finished(world.clock, begun(worker, copy))
-        assert world.gateway.times_sent.get(ONE, 0) <= 1
+        assert {ONE: 1} == world.gateway.times_sent
+
+    @pytest.mark.parametrize("dnd", ["filter", "skip"])
+    async def test_a_store_that_forgets_before_every_claim_sends_the_job_back(
+        self, world: World, dnd: str
+    ) -> None:
+        """It must not go round in circles: nothing is called, and the job comes again later."""
+        worker, forgotten = FakeWorker(world), 0
+
+        async def lose() -> None:
+            nonlocal forgotten
+            forgotten += 1
+            world.ledger.forget()
+
+        worker.gate.on_admit = lose
+        job = delivery(Lane.SEND, send_job(ONE, dnd=dnd), redelivered=True)
+        (end,) = await asyncio.wait_for(finished(world.clock, begun(worker, job)), 30)
+        assert isinstance(end, Requeue)
+        assert forgotten < 50
+        assert {} == world.gateway.times_sent
 
 
 def _until(release: asyncio.Event) -> Callable[[], Awaitable[None]]:

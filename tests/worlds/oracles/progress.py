@@ -61,11 +61,12 @@ def goes_on_after_an_outage(history: History) -> Iterator[str]:
             for call in history.calls
             if call.at >= end and not call.refused and _is(call.command, command)
         ]
-        if not again or again[0] > end + _WORKS_AGAIN:
+        own = _swallowed(history, end)
+        waits = any(jobs.text(job) not in own for job in needing)
+        if waits and (not again or again[0] > end + _WORKS_AGAIN):
             when = f"{again[0] - end:.1f} s later" if again else "never"
             yield f"{outage.how} ended at {outage.end:.1f}; the first call came {when}"
         limit = end + _WORKS_AGAIN + 5 + 2 * _seconds_for(history)
-        own = _swallowed(history, end)
         limits = {job.name: max(limit, own.get(jobs.text(job), 0.0) + world.timeout + 5) for job in needing}
         late = [name for name, until in limits.items() if done.get(name, until + 1) > until]
         if late:

@@ -7,6 +7,8 @@ from worker.domain.verdict import Wishes
 from worker.handlers.send.entries import EntryStore
 from worker.ports import CallGate, Clock, Gateway, Observer, Publisher, Retry, Subject, TextMessage
 
+_SIZE = 10  # numbers; from one size to the next that a gateway may refuse
+
 
 @dataclass(frozen=True, slots=True)
 class CallOrder:
@@ -18,7 +20,8 @@ class CallOrder:
 
     def about(self, numbers: Sequence[str] = ()) -> Subject:
         """What refusals of several such calls may have in common; *numbers* of a call that is one job's."""
-        return Subject((("sender", self.message.sender), self.message.text), numbers)
+        sizes = tuple(range(_SIZE, len(numbers) + 1, _SIZE))
+        return Subject((("sender", self.message.sender), self.message.text), numbers, sizes)
 
 
 @dataclass(frozen=True, slots=True)
