@@ -102,10 +102,10 @@ counts: setup packages ## Trace one job in the running worker: the functions of 
 	@$(BIN)/python -m tests.counts
 
 .PHONY: chart
-chart: setup ## Check the Helm chart with its value sets, and pack it into dist/
+chart: setup ## Check the Helm chart with its value sets, and pack it into dist/; CHART_HOME=https://... names its home
 	@for values in helm/ci/*-values.yaml; do \
 		$(BIN)/python -m scripts.helm_tool lint --strict helm --quiet --values "$$values" || exit 1; done
-	@$(BIN)/python -m scripts.helm_tool package helm --destination dist
+	@$(BIN)/python -m scripts.chart.pack dist $(CHART_HOME)
 
 .PHONY: format
 format: setup ## Let ruff write what it can decide

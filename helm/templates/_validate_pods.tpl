@@ -16,6 +16,17 @@
 {{- end -}}
 {{- end }}
 
+{{/* A job that is still retried must be known: with a shorter memory the worker does not start. */}}
+{{- define "iton-worker.validateRetention" -}}
+{{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
+{{- $retention := dig "WORKER_LEDGER_RETENTION" $worker.retention .Values.settings | int -}}
+{{- $longest := splitList "," (include "iton-worker.retryDelays" .) | last | int -}}
+{{- $least := add (dig "WORKER_RETRY_MAX_AGE" $worker.maxAge .Values.settings | int) $longest -}}
+{{- if lt $retention (int $least) -}}
+{{- fail (printf "settings.WORKER_LEDGER_RETENTION: %d seconds are too few, a job that is still retried would be forgotten and sent again; set it to at least %d (settings.WORKER_RETRY_MAX_AGE and the longest of WORKER_RETRY_DELAYS), or shorten these" $retention (int $least)) -}}
+{{- end -}}
+{{- end }}
+
 {{/* What Kubernetes refuses, or worse: takes, and then never gets anywhere. */}}
 {{- define "iton-worker.validatePods" -}}
 {{- $rolling := .Values.rollingUpdate -}}

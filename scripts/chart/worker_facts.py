@@ -6,6 +6,7 @@ from typing import Any
 from worker.amqp.topology import Topology
 from worker.domain.limits import DEFAULT_DELAYS
 from worker.settings import settings_table
+from worker.settings.sections import LedgerSettings, RetrySettings
 
 # The settings that have a value of their own in the chart; all others go into its map of settings.
 NAMED = {
@@ -36,10 +37,12 @@ _SOME_DELAY = 86_399
 
 
 def worker_facts() -> str:
-    """Return the file as JSON: delays, exchanges, queues, bindings; settings by name, each with its value."""
+    """Return the file as JSON: defaults, exchanges, queues, bindings; the value of each setting by its name."""
     topology = Topology(PREFIX, (_SOME_DELAY,)).to_json()
     facts = {
         "delays": ",".join(str(delay) for delay in DEFAULT_DELAYS),
+        "retention": LedgerSettings.model_fields["retention"].default,
+        "maxAge": RetrySettings.model_fields["max_age"].default,
         "settings": {row.variable: place(row.variable) for row in settings_table()},
         **{kind: topology[kind] for kind in ("exchanges", "queues", "bindings")},
     }

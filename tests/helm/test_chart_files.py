@@ -3,14 +3,16 @@
 import base64
 import json
 import re
+import tarfile
 import tomllib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from scripts.chart import settings_schema, values_table, worker_facts
+from scripts.chart import pack, settings_schema, values_table, worker_facts
 from scripts.chart.__main__ import fresh_files, stale
 from tests.support.chart import CHART, objects, pod_spec, run_helm, worker_container
 from tests.support.dashboard import rules
@@ -93,6 +95,27 @@ class TestFiles:
         assert base64.b64decode(drawn).startswith(b"<svg ")
         assert {urlsplit(url).hostname for url in (chart["home"], *chart["sources"])} == {"git.example.com"}
         assert chart["maintainers"] == [{"name": "iton-worker maintainers"}]
+
+    @pytest.mark.parametrize("home", ["", "https://git.acme.in/sms/iton-worker"])
+    def test_whoever_packs_it_writes_their_own_home(self, tmp_path: Path, home: str) -> None:
+        """Into home and sources of the file; what is committed stays as it is."""
+        before = (CHART / "Chart.yaml").read_text()
+        assert 0 == pack.pack(tmp_path, home)
+        (packed,) = tmp_path.glob("*.tgz")
+        with tarfile.open(packed) as chart:
+            file = chart.extractfile("iton-worker/Chart.yaml")
+            assert file is not None
+            about = yaml.safe_load(file.read())
+        assert [home or pack.NOBODYS] * 2 == [about["home"], *about["sources"]]
+        assert before == (CHART / "Chart.yaml").read_text()
+
+    @pytest.mark.parametrize(
+        "home", ["git.acme.in", "ftp://acme.in/", "https://", "https://a.in/ b", 'https://a.in/"']
+    )
+    def test_a_home_that_is_no_address_is_refused(self, tmp_path: Path, home: str) -> None:
+        """And nothing is packed."""
+        assert 2 == pack.pack(tmp_path, home)
+        assert [] == list(tmp_path.iterdir())
 
     def test_every_setting_has_a_place(self) -> None:
         """The schema knows each by its name."""

@@ -88,7 +88,10 @@ RISKS: list[tuple[str, dict[str, Any]]] = [
     ("drainTimeout 25 is less than iton.timeout 30.5", {"iton": {"timeout": 30.5}}),
     ("podDisruptionBudget.maxUnavailable 0:", {"podDisruptionBudget": {"maxUnavailable": 0}}),
     ("podDisruptionBudget.maxUnavailable 0%:", {"podDisruptionBudget": {"maxUnavailable": "0%"}}),
-    ("settings.WORKER_LEDGER_RETENTION 3600", {"settings": {"WORKER_LEDGER_RETENTION": 3600}}),
+    (
+        "settings.WORKER_LEDGER_RETENTION 3600",
+        {"settings": {"WORKER_LEDGER_RETENTION": 3600, "WORKER_RETRY_MAX_AGE": 3000}},
+    ),
     ("settings.WORKER_TRACING", {"settings": {"WORKER_TRACING": True}}),
     ("extraEnv https_proxy", {"extraEnv": [{"name": "https_proxy", "value": "http://proxy:3128"}]}),
     ("podSecurityContext.runAsUser 0", {"podSecurityContext": {"runAsUser": 0}}),
@@ -150,7 +153,7 @@ class TestNotes:
                 "podLabels": {"sidecar.istio.io/inject": "false"},
                 "podAnnotations": {"linkerd.io/inject": "disabled"},
             },
-            {"drainTimeout": 20, "settings": {"WORKER_LEDGER_RETENTION": 86400}},
+            {"drainTimeout": 20, "settings": {"WORKER_LEDGER_RETENTION": 87000}},
             {
                 "settings": {"WORKER_TRACING": True},
                 "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],

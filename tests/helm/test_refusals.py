@@ -138,6 +138,18 @@ TOGETHER: list[tuple[str, dict[str, Any], str, str]] = [
         "give it as ledger.type",
     ),
     (
+        "a ledger that forgets before the last retry",
+        {"settings": {"WORKER_LEDGER_RETENTION": 86_999}},
+        "settings.WORKER_LEDGER_RETENTION: 86999",
+        "set it to at least 87000",
+    ),
+    (
+        "retries for longer than the ledger remembers",
+        {"settings": {"WORKER_RETRY_MAX_AGE": 259_000, "WORKER_RETRY_DELAYS": [5, 900]}},
+        "settings.WORKER_LEDGER_RETENTION: 259200",
+        "set it to at least 259900",
+    ),
+    (
         "more pods than the rate limit feeds",
         {"iton": {"rateLimit": 120}, "ledger": REDIS, "autoscaling": KEDA},
         "autoscaling.maxReplicas: 4",
