@@ -73,7 +73,9 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand on the bodies of messages; there is nothing else that matters."""
         for one in self._splitter.feed(data):
-            if one.kind == frames.BODY:
+            if isinstance(one, frames.Message):
+                self._take(one.body)
+            elif one.kind == frames.BODY:
                 self._take(one.payload)
 
     def _write(self, data: bytes) -> None:

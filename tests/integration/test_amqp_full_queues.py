@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from tests.support.amqp_side import QUICK, Peer, RememberingHandler, eventually, pika_channel, running, until
 from worker.amqp.consumer import Consumer, ConsumerOptions
+from worker.amqp.paced import Unobserved
 from worker.amqp.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.settlement import Settlement
 from worker.amqp.topology import Topology
@@ -57,10 +58,14 @@ async def publisher(
 ) -> AsyncIterator[BrokerPublisher]:
     """Provide one that is connected."""
 
-    def count(kind: str, how: str) -> None:
-        refused[kind, how] += 1
+    class Counting(Unobserved):
+        """Counts what is refused."""
 
-    publisher = BrokerPublisher(amqp_url, topology, PublisherOptions(timing=QUICK, on_refused=count))
+        def refused(self, kind: str, how: str) -> None:
+            """Count it."""
+            refused[kind, how] += 1
+
+    publisher = BrokerPublisher(amqp_url, topology, PublisherOptions(timing=QUICK, observer=Counting()))
     async with running(publisher):
         await publisher.wait_up()
         yield publisher

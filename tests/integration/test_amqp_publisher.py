@@ -227,7 +227,8 @@ class TestTrouble:
                 channel.queue_declare("full", arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
                 channel.queue_bind("full", exchange, "#")
             waiting = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(20)]
-            await eventually(lambda: len(channels()) < len(before), "the one that refuses is closed")
+            # Between two tries, whose pauses grow; on a busy machine one look takes seconds.
+            await eventually(lambda: len(channels()) < len(before), "the one that refuses is closed", 90)
             assert not any(task.done() for task in waiting)
             Peer(own_broker.url).delete_queue("full")
             await asyncio.wait_for(asyncio.gather(*waiting), 20)

@@ -203,7 +203,7 @@ MUTATIONS = (
     ),
     Mutation(
         "rounds are not counted",
-        "worker.amqp.codec",
+        "worker.amqp.copies",
         "delivery.attempts + wait.counts",
         "delivery.attempts",
         ("it_ends", "victims_end"),
@@ -220,8 +220,8 @@ MUTATIONS = (
     Mutation(
         "a stop cuts calls that are under way",
         "worker.amqp.consumer",
-        "            await asyncio.wait({*self._tasks, *self._orphans}, timeout=seconds)\n",
-        "            await asyncio.wait({*self._tasks, *self._orphans}, timeout=0.01)\n",
+        "            await asyncio.wait(set(working.values()), timeout=seconds)\n",
+        "            await asyncio.wait(set(working.values()), timeout=0.01)\n",
         ("no_call_cut",),
         "kills",
     ),

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import takewhile
-from uuid import uuid4
 
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
@@ -12,9 +10,8 @@ from aiormq.exceptions import AMQPError
 
 from worker.amqp import frames
 from worker.amqp.calls import bounded, open_channel, underlay_of
-from worker.amqp.codec import Outgoing
 from worker.amqp.connection import RawConnection
-from worker.amqp.transport import publish_key, readable
+from worker.amqp.outgoing import Outgoing, publish_key, readable
 from worker.domain.errors import BrokerUnavailableError
 
 _LOOK_EVERY = 0.5  # seconds between two looks for confirms that are overdue
@@ -30,31 +27,53 @@ class RefusedError(AMQPError):
 
 
 class _Waiting:
-    """A publish without its confirm."""
+    """A publish without its confirm.
 
-    __slots__ = ("confirmed", "due", "key", "target")
+    Attributes:
+        over: set once it has its confirm or counts as lost, where somebody waits for that.
+    """
 
-    def __init__(self, confirmed: "asyncio.Future[None]", due: float, key: str, target: str) -> None:
+    __slots__ = ("confirmed", "due", "message", "over")
+
+    def __init__(self, confirmed: "asyncio.Future[None]", due: float, message: Outgoing) -> None:
         self.confirmed = confirmed
         self.due = due
-        self.key = key
-        self.target = target
+        self.message = message
+        self.over: asyncio.Event | None = None
 
     def fail(self, error: BaseException) -> None:
         if not self.confirmed.done():
             self.confirmed.set_exception(error)
+
+    def come_back(self) -> None:
+        """Fail, for the broker has returned it."""
+        message = self.message
+        target = f"exchange {message.exchange}" if message.exchange else "the default exchange"
+        self.fail(UnroutableError("unroutable", f"no queue takes {message.routing_key} from {target}"))
 
 
 class _Window:
     """What was published on one channel and is not confirmed. Lives as long as the channel.
 
     Only `publish` may publish on it: the broker numbers publishes, and so does this.
+
+    Args:
+        library: the channel.
+        channel: the library's lower one.
+        connection: that it is on.
+        limit: seconds for one confirm.
+        on_refused: told of each message that the broker did not take.
     """
 
     methods: frozenset[int] = frozenset({frames.ACK, frames.NACK, frames.RETURN})
 
     def __init__(
-        self, library: AbstractChannel, channel: UnderlayChannel, connection: RawConnection, limit: float
+        self,
+        library: AbstractChannel,
+        channel: UnderlayChannel,
+        connection: RawConnection,
+        limit: float,
+        on_refused: Callable[["_Window"], None],
     ) -> None:
         self._library = library  # kept: it lets go of channels that nobody holds
         self._channel = channel
@@ -62,10 +81,12 @@ class _Window:
         self._wire = connection.wire
         self._frame_max = connection.frame_max
         self._limit = limit
+        self._on_refused = on_refused
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.time()
         self._last_tag = 0
         self._waiting: dict[int, _Waiting] = {}
+        self._by_key: dict[bytes, _Waiting] = {}
         self._look: asyncio.TimerHandle | None = None
         self._wire.serve(self._number, self)
         channel.closing.add_done_callback(self._closed)
@@ -87,47 +108,71 @@ class _Window:
         with suppress(AMQPError, BrokerUnavailableError):
             await bounded(self._library.close(), self._limit)
 
-    async def publish(self, message: Outgoing, raw_properties: bytes, key: str) -> None:
-        """Return when the broker has confirmed *message* and not returned it."""
-        while self._wire.congested:
-            await bounded(self._wire.drain(), self._limit)
-        if self.is_closed:
-            raise BrokerUnavailableError("connection_lost", "the channel is closed")
+    def publish(self, message: Outgoing) -> "asyncio.Future[None] | None":
+        """Publish *message* and return what ends with its confirm; None while it has to wait (`ready`).
+
+        Raises:
+            BrokerUnavailableError: the connection is closed.
+        """
+        if message.key in self._by_key or self._wire.congested:
+            return None
         self._wire.write(
             frames.publish(
                 self._number,
                 message.exchange,
                 message.routing_key,
-                raw_properties,
+                message.raw_properties,
                 message.body,
                 self._frame_max,
             )
         )
         # The number counts what was written: a publish that failed before has none.
         self._last_tag += 1
-        confirmed: asyncio.Future[None] = self._loop.create_future()
-        target = f"exchange {message.exchange}" if message.exchange else "the default exchange"
-        waiting = _Waiting(
-            confirmed, self._loop.time() + self._limit, key, f"{message.routing_key} from {target}"
-        )
-        self._waiting[self._last_tag] = waiting
+        confirmed = self._loop.create_future()
+        waiting = _Waiting(confirmed, self._loop.time() + self._limit, message)
+        self._waiting[self._last_tag] = self._by_key[message.key] = waiting
         if self._look is None:
             self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue)
-        await confirmed
+        return confirmed
+
+    async def ready(self, key: bytes) -> None:
+        """Wait while another message of the same *key* is under way, or the socket takes no more."""
+        if (earlier := self._by_key.get(key)) is not None:
+            earlier.over = earlier.over or asyncio.Event()
+            await earlier.over.wait()
+        while self._wire.congested:
+            await bounded(self._wire.drain(), self._limit)
+
+    def _over(self, waiting: _Waiting) -> None:
+        if self._by_key.get(waiting.message.key) is waiting:
+            del self._by_key[waiting.message.key]
+        if waiting.over is not None:
+            waiting.over.set()
 
     def on_method(self, method: int, payload: bytes) -> None:
         """Take a confirm, of one or of all up to it."""
         tag, multiple = frames.read_confirm(payload)
-        # In the order of their numbers. RabbitMQ: tag 0 with `multiple` means all.
-        tags = list(takewhile(lambda each: each <= tag or not tag, self._waiting)) if multiple else (tag,)
-        for each in tags:
+        for each in self._up_to(tag) if multiple else (tag,):
             waiting = self._waiting.pop(each, None)
-            if waiting is None or waiting.confirmed.done():
+            if waiting is None:
+                continue
+            self._over(waiting)
+            if waiting.confirmed.done():
                 continue
             if method == frames.ACK:
                 waiting.confirmed.set_result(None)
             else:
                 waiting.fail(RefusedError("the broker refused the message"))
+                self._on_refused(self)
+
+    def _up_to(self, tag: int) -> list[int]:
+        """Return the numbers of all that wait up to *tag*. RabbitMQ: 0 means all."""
+        numbers = []
+        for number in self._waiting:  # in the order of their publishing
+            if number > tag > 0:
+                break
+            numbers.append(number)
+        return numbers
 
     def wants(self, size: int) -> bool:  # noqa: ARG002 - whatever its size
         """No body: what was published is still here."""
@@ -135,11 +180,9 @@ class _Window:
 
     def on_content(self, method: bytes, raw_properties: bytes, body: bytes | None) -> None:  # noqa: ARG002 - the key is enough
         """Take a returned message. Its confirm follows, and says only that it is dealt with."""
-        key = publish_key(readable(raw_properties))
-        for waiting in self._waiting.values():
-            if waiting.key == key:
-                waiting.fail(UnroutableError("unroutable", f"no queue takes {waiting.target}"))
-                return
+        waiting = self._by_key.get(publish_key(readable(raw_properties)))
+        if waiting is not None:
+            waiting.come_back()
 
     def _look_for_overdue(self) -> None:
         now = self._loop.time()
@@ -149,6 +192,7 @@ class _Window:
             if waiting.due > now:
                 break
             waiting.fail(BrokerUnavailableError("timeout", words))
+            self._over(waiting)
         more = any(not waiting.confirmed.done() for waiting in self._waiting.values())
         self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue) if more else None
 
@@ -160,6 +204,7 @@ class _Window:
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
             each.fail(_why_closed(error))
+            self._over(each)
 
 
 def _why_closed(error: BaseException | None) -> BaseException:
@@ -171,7 +216,8 @@ def _why_closed(error: BaseException | None) -> BaseException:
 class ConfirmChannel:
     """Publishes with ``mandatory`` and confirms; opens its channel again when the broker closed it.
 
-    Returned messages are told apart by key, one publish a key: those of the same key take turns.
+    Returned messages are told apart by key, one publish a key: those of the same key take turns, as do those
+    that have none.
 
     A channel on which the broker refused something makes room for a new one. RabbitMQ's channel looks
     for a quorum queue at the node that led it when the channel met it first; when that was a node that
@@ -179,17 +225,14 @@ class ConfirmChannel:
 
     Args:
         limit: seconds, for opening and for one confirm.
-        draw_key: returns a fresh key for a message that has none.
     """
 
-    def __init__(self, limit: float, draw_key: Callable[[], str] = lambda: uuid4().hex) -> None:
+    def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._draw_key = draw_key
         self._connection: RawConnection | None = None
         self._window: _Window | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
-        self._under_way: dict[str, asyncio.Event | None] = {}
 
     async def attach(self, connection: RawConnection) -> None:
         """Use *connection* from now on."""
@@ -206,6 +249,14 @@ class ConfirmChannel:
         """The connection is gone."""
         self._connection = self._window = None
 
+    def begin(self, message: Outgoing) -> "asyncio.Future[None] | None":
+        """Publish *message* now; return what ends as `publish` does.
+
+        None where it cannot be at once: there is no channel, or the message has to wait. Raises as `publish`.
+        """
+        window = self._window
+        return None if window is None or window.is_closed else window.publish(message)
+
     async def publish(self, message: Outgoing) -> None:
         """Return when the broker has confirmed *message* and not returned it.
 
@@ -214,23 +265,12 @@ class ConfirmChannel:
             BrokerUnavailableError: no connection, or it was lost, or no confirm in time.
             AMQPError: the broker refused it, or closed the channel over it.
         """
-        key = publish_key(message.properties) or self._draw_key()
-        while key in self._under_way:
-            await self._turn(key)
-        self._under_way[key] = None
-        try:
+        while (confirmed := self.begin(message)) is None:
             window = self._window
             if window is None or window.is_closed:
                 window = await self._open()
-            try:
-                await window.publish(message, message.properties.marshal(), key)
-            except RefusedError:
-                self._renew(window)
-                raise
-        finally:
-            over = self._under_way.pop(key)
-            if over is not None:
-                over.set()
+            await window.ready(message.key)
+        await confirmed
 
     def _renew(self, refused: _Window) -> None:
         # A full queue refuses on every channel: one that is fresh stays for a moment.
@@ -241,12 +281,6 @@ class ConfirmChannel:
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 
-    async def _turn(self, key: str) -> None:
-        over = self._under_way[key]
-        if over is None:
-            over = self._under_way[key] = asyncio.Event()
-        await over.wait()
-
     async def _open(self) -> _Window:
         async with self._opening:
             if self._connection is None:
@@ -255,5 +289,5 @@ class ConfirmChannel:
                 connection = self._connection
                 library = await open_channel(connection.library, self._limit, confirms=True)
                 underlay = await underlay_of(library)
-                self._window = _Window(library, underlay, connection, self._limit)
+                self._window = _Window(library, underlay, connection, self._limit, self._renew)
             return self._window

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,7 +21,7 @@ from worker.amqp.room import Room
 from worker.amqp.settlement import Settlement
 from worker.amqp.topology import Topology
 from worker.domain.errors import UnavailableError, WorkerError
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Lane, Requeue
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, Lane, Requeue
 from worker.resilience.weights import Weights
 from worker.stopping import stop
 
@@ -49,6 +49,8 @@ class ConsumerOptions:
         timing: limits of the connection.
         on_workers: told how many workers take bulk jobs, this one included: before it takes its first
             one on a new connection, and whenever they are counted.
+        on_crash: told of each job that makes the handler crash.
+        on_disposed: told what is to become of a delivery that is not simply done.
     """
 
     name: str = "iton-worker consuming"
@@ -56,6 +58,8 @@ class ConsumerOptions:
     crash_attempts: int = 5
     timing: Timing = field(default_factory=Timing)
     on_workers: Callable[[int], None] = lambda _: None
+    on_crash: Callable[[], None] = lambda: None
+    on_disposed: Callable[[Disposition], None] = lambda _: None
 
 
 class Consumer:
@@ -90,11 +94,11 @@ class Consumer:
         self._options = options or ConsumerOptions()
         self._paused: dict[Lane, str] = {}
         self._stopping = False
-        self._tasks: dict[asyncio.Task[None], Received] = {}
-        self._orphans: dict[asyncio.Task[None], Received] = {}
+        self._in_hand: dict[Received, asyncio.Task[None]] = {}
+        self._orphans: dict[Received, asyncio.Task[None]] = {}
         self._done: Counter[Lane] = Counter()
         self._room = Room()
-        self._unread: dict[Lane, deque[Received]] = {lane: deque() for lane in prefetch}
+        self._unread: list[Received] = []
         self._prefetch = prefetch
         self._make_room()
         self._link = Link(
@@ -117,7 +121,7 @@ class Consumer:
             lane=lane,
             queue=self._topology.work_queue(lane),
             prefetch=prefetch,
-            destination=Destination(self._take, self._room),
+            destination=Destination(self._take, self._room, self._consumers_of),
             on_lost=self._link.fail,
             limit=self._options.timing.call,
         )
@@ -148,12 +152,12 @@ class Consumer:
     @property
     def in_flight(self) -> int:
         """Deliveries of the present connection that are being handled or wait for their turn."""
-        return len(self._tasks)
+        return len(self._in_hand)
 
     @property
     def in_flight_by_lane(self) -> Mapping[Lane, int]:
         """The same, for each lane that has any."""
-        return Counter(received.delivery.lane for received in self._tasks.values())
+        return Counter(received.delivery.lane for received in self._in_hand)
 
     @property
     def bytes_by_lane(self) -> Mapping[Lane, int]:
@@ -168,7 +172,7 @@ class Consumer:
     @property
     def oldest(self) -> float:
         """Seconds since the oldest delivery in flight arrived; 0 while there is none."""
-        first = next(iter(self._tasks.values()), None)
+        first = next(iter(self._in_hand), None)
         return time.monotonic() - first.taken if first else 0.0
 
     async def run(self) -> None:
@@ -223,7 +227,7 @@ class Consumer:
     async def stop_intake(self) -> None:
         """Take nothing more, for good; deliveries that no handler has started on go back."""
         self._stopping = True
-        not_begun = {task: got for task, got in self._tasks.items() if not got.started}
+        not_begun = {received: task for received, task in self._in_hand.items() if not received.started}
         await asyncio.gather(self._adjust(), self._abandon(not_begun, _LAST_ANSWER))
 
     async def drain(self, seconds: float, *, last: float = _LAST_ANSWER) -> int:
@@ -238,20 +242,23 @@ class Consumer:
         """
         stopping = asyncio.create_task(self.stop_intake())
         await asyncio.sleep(0)
-        if self._tasks or self._orphans:
-            await asyncio.wait({*self._tasks, *self._orphans}, timeout=seconds)
-        returned = len(self._tasks)
-        await self._abandon({**self._orphans, **self._tasks}, last)
+        working = {**self._orphans, **self._in_hand}
+        if working:
+            await asyncio.wait(set(working.values()), timeout=seconds)
+        returned = len(self._in_hand)
+        await self._abandon({**self._orphans, **self._in_hand}, last)
         await asyncio.wait({stopping}, timeout=min(_LAST_ANSWER, last))
         stopping.cancel()
         return returned
 
-    async def _abandon(self, tasks: Mapping[asyncio.Task[None], Received], within: float) -> None:
-        if tasks:
-            await stop({task: received.delivery.progress for task, received in tasks.items()}, within)
-        # A task that was cancelled before its first step could not do it itself.
-        for received in tasks.values():
+    async def _abandon(self, working: Mapping[Received, asyncio.Task[None]], within: float) -> None:
+        if working:
+            await stop({task: received.delivery.progress for received, task in working.items()}, within)
+        for received, task in working.items():
             received.give_back()
+            # A task that was cancelled before its first step could not do that itself, nor end in order.
+            if task.done():
+                self._ended(received)
 
     async def _adjust(self) -> None:
         self._drop_unread()
@@ -277,7 +284,7 @@ class Consumer:
         await asyncio.gather(*(self._intakes[lane].adjust() for lane in urgent_first))
 
     async def _probe(self, connection: RawConnection) -> None:
-        busy = {*self.in_flight_by_lane, *(lane for lane, line in self._unread.items() if line)}
+        busy = {received.delivery.lane for received in (*self._in_hand, *self._unread)}
         looks = (intake.probe(idle=lane not in busy) for lane, intake in self._intakes.items())
         await asyncio.gather(*looks)
         if connection.forgets_consumers:
@@ -287,91 +294,108 @@ class Consumer:
     def _lose(self) -> None:
         for intake in self._intakes.values():
             intake.lost()
-        lost = {task: received for task, received in self._tasks.items() if received.orphaned}
-        for task, received in lost.items():
-            self._orphans[task] = self._tasks.pop(task)
-            if not received.started:
-                task.cancel()
+        lost = {received: task for received, task in self._in_hand.items() if received.orphaned}
         if lost:
             self._make_room()
-        for line in self._unread.values():
-            line.clear()
+        for received, task in lost.items():
+            if received.started:
+                self._orphans[received] = self._in_hand.pop(received)
+            else:
+                task.cancel()
+                self._ended(received)
+        self._unread.clear()
+
+    def _consumers_of(self, lane: Lane) -> set[str]:
+        """Return the tags of the consumers that deliveries in hand came to."""
+        return {received.consumer for received in self._in_hand if received.delivery.lane is lane}
 
     def _take(self, received: Received) -> None:
         """Start a task of our own: the library cancels those of a channel that closes."""
-        lane = received.delivery.lane
-        if self._stopping or lane in self._paused:
+        if self._stopping or received.delivery.lane in self._paused:
             self._back(received)
-            return
-        if received.unread:
-            self._unread[lane].append(received)
-            return
-        task = asyncio.create_task(self._process(received))
-        self._tasks[task] = received
-        task.add_done_callback(self._ended)
+        elif received.unread:
+            self._unread.append(received)
+        else:
+            work = self._process(received) if received.length <= _HEAVY else self._process_heavy(received)
+            self._in_hand[received] = asyncio.create_task(work)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        lost = self._orphans.pop(task, None)
-        received = lost or self._tasks.pop(task)
+    async def _process_heavy(self, received: Received) -> None:
+        """Process it when there is room among the heavy ones."""
+        try:
+            async with self._heavy[received.delivery.lane].holding(received.length):
+                await self._process(received)
+        except asyncio.CancelledError:
+            received.give_back()
+            raise
+        finally:
+            self._ended(received)
+
+    async def _process(self, received: Received) -> None:
+        delivery = received.delivery
+        try:
+            async with self._slots[delivery.lane]:
+                received.started = True
+                try:
+                    disposition = await self._handle(delivery)
+                except UnavailableError as error:
+                    disposition = Requeue(error.code)
+                except Exception as error:  # noqa: BLE001 - no job may stop the consumer
+                    disposition = self._after_crash(delivery, error)
+                if isinstance(disposition, Done):
+                    received.ack()
+                else:
+                    self._options.on_disposed(disposition)
+                    await self._settlement.settle(received, disposition)
+        except asyncio.CancelledError:
+            received.give_back()
+            raise
+        finally:
+            self._ended(received)
+
+    def _ended(self, received: Received) -> None:
+        """Count it as over, once."""
         lane = received.delivery.lane
-        self._done[lane] += lost is None
-        self._intakes[lane].over(received)
+        if self._in_hand.pop(received, None) is not None:
+            self._done[lane] += 1
+        elif self._orphans.pop(received, None) is None:
+            return
         self._room.give(lane, received.size)
-        self._call_back()
+        if self._unread:
+            self._call_back()
 
     def _back(self, received: Received) -> None:
         """Give back what no task has."""
-        lane = received.delivery.lane
         received.give_back()
-        self._room.give(lane, received.size)
-        self._intakes[lane].over(received)
+        self._room.give(received.delivery.lane, received.size)
 
     def _call_back(self) -> None:
         """Have the broker send again what there was no room for, as much as there is room for now.
 
         It goes to the front of its queue, and comes from there at once, here or to a worker with more room.
         """
-        for lane, line in self._unread.items():
-            spare = self._room.spare(lane)
-            while line and spare > 0:
-                received = line.popleft()
-                spare -= received.length
+        spare = {lane: self._room.spare(lane) for lane in Lane}
+        unread, self._unread = self._unread, []
+        for received in unread:
+            lane = received.delivery.lane
+            if spare[lane] > 0:
+                spare[lane] -= received.length
                 self._back(received)
+            else:
+                self._unread.append(received)
 
     def _drop_unread(self) -> None:
         """Give back what there was no room for, of the lanes from which nothing is taken."""
-        for lane, line in self._unread.items():
-            while line and (self._stopping or lane in self._paused):
-                self._back(line.popleft())
-
-    async def _process(self, received: Received) -> None:
-        try:
-            async with self._slots[received.delivery.lane], self._room_for(received.delivery):
-                received.started = True
-                disposition = await self._decide(received.delivery)
-                await self._settlement.settle(received, disposition)
-        except asyncio.CancelledError:
-            received.give_back()
-            raise
-
-    def _room_for(self, delivery: Delivery) -> AbstractAsyncContextManager[None]:
-        """Room among the heavy ones, for those that are."""
-        length = len(delivery.body)
-        return nullcontext() if length <= _HEAVY else self._heavy[delivery.lane].holding(length)
-
-    async def _decide(self, delivery: Delivery) -> Disposition:
-        try:
-            return await self._handle(delivery)
-        except UnavailableError as error:
-            return Requeue(error.code)
-        except Exception as error:  # noqa: BLE001 - no job may stop the consumer
-            # A traceback would print values: texts and numbers.
-            log.error(  # noqa: TRY400
-                "handler.crashed", error=where(error), lane=delivery.lane.value, attempts=delivery.attempts
-            )
-            return self._after_crash(delivery, error)
+        unread, self._unread = self._unread, []
+        for received in unread:
+            if self._stopping or received.delivery.lane in self._paused:
+                self._back(received)
+            else:
+                self._unread.append(received)
 
     def _after_crash(self, delivery: Delivery, error: Exception) -> Disposition:
+        # A traceback would print values: texts and numbers.
+        log.error("handler.crashed", error=where(error), lane=delivery.lane.value, attempts=delivery.attempts)
+        self._options.on_crash()
         if delivery.attempts + 1 >= self._options.crash_attempts:
             return DeadLetter("internal_error", f"the worker failed on it: {type(error).__name__}")
         delays = self._topology.delays

@@ -8,8 +8,8 @@ from hashlib import sha256
 from aiormq.abc import DeliveredMessage
 
 from schemas.channels import DeadHeader
-from worker.amqp.codec import ROUTING_KEY
-from worker.amqp.transport import COPY_ID, unwrap
+from worker.amqp.headers import COPY_ID, ROUTING_KEY
+from worker.amqp.transport import unwrap
 from worker.amqp.wire import Properties
 
 _ID_LIMIT = 200

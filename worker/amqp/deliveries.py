@@ -1,29 +1,34 @@
 """A channel that messages of one lane come on, and are settled on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from aiormq.abc import AbstractChannel as UnderlayChannel
 
 from worker.amqp import frames
-from worker.amqp.codec import decode_delivery
+from worker.amqp.reading import decode_delivery
 from worker.amqp.received import Received
 from worker.amqp.room import Room
-from worker.amqp.transport import Wire, readable
+from worker.amqp.transport import Wire
+from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Destination:
-    """Where deliveries go.
+    """Where deliveries of a lane go.
 
     Attributes:
         take: gets each; returns soon and does not raise.
         room: for what is in memory.
+        in_hand: returns the tags of the consumers that deliveries of a lane came to that are not over.
+        arrivals: how many there were.
     """
 
     take: Callable[[Received], None]
     room: Room
+    in_hand: Callable[[Lane], Collection[str]] = lambda _: ()
+    arrivals: int = 0
 
 
 class DeliveryChannel:
@@ -43,13 +48,11 @@ class DeliveryChannel:
         self._channel = channel
         self._number = int(channel.number)
         self._wire = wire
-        self._take, self._room = destination.take, destination.room
+        self._destination, self._room = destination, destination.room
         self._length = self._arriving = 0
         self._lost = False
-        self._is_closed = lambda: self.is_closed
         wire.serve(self._number, self)
 
-    @property
     def is_closed(self) -> bool:
         """Whether the channel is gone, and with it all that was not settled."""
         return self._lost or bool(self._channel.is_closed)
@@ -62,11 +65,19 @@ class DeliveryChannel:
         self.forget()
 
     def ack(self, tag: int) -> None:
-        """Say that the message may be forgotten; BrokerUnavailableError when the connection is gone."""
+        """Say that the message may be forgotten.
+
+        Raises:
+            BrokerUnavailableError: the channel is gone, or the connection: the broker has it again.
+        """
+        if self._lost or self._channel.is_closed:
+            raise BrokerUnavailableError("connection_lost", "its channel was closed")
         self._wire.write(frames.ack(self._number, tag))
 
     def give_back(self, tag: int) -> None:
-        """Put it into its queue again; BrokerUnavailableError when the connection is gone."""
+        """Put it into its queue again; errors as `ack`."""
+        if self._lost or self._channel.is_closed:
+            raise BrokerUnavailableError("connection_lost", "its channel was closed")
         self._wire.write(frames.give_back(self._number, tag))
 
     def forget(self) -> None:
@@ -85,16 +96,9 @@ class DeliveryChannel:
     def on_content(self, method: bytes, raw_properties: bytes, body: bytes | None) -> None:
         """Take a delivery. Never raises for what a producer wrote: the connection would end over it."""
         deliver = frames.read_deliver(method)
-        properties = readable(raw_properties)
-        delivery = decode_delivery(
-            self._lane,
-            routing_key=deliver.routing_key,
-            redelivered=deliver.redelivered,
-            body=body or b"",
-            properties=properties,
-            is_lost=self._is_closed,
-        )
-        received = Received(delivery, properties, self, deliver.tag, deliver.consumer_tag)
+        delivery = decode_delivery(self._lane, deliver, raw_properties, body or b"", self.is_closed)
+        received = Received(delivery, raw_properties, self, deliver.tag, deliver.consumer_tag)
         received.length, received.size, self._arriving = self._length, self._arriving, 0
         received.unread = body is None
-        self._take(received)
+        self._destination.arrivals += 1
+        self._destination.take(received)

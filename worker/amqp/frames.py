@@ -32,12 +32,15 @@ FRAME_START: Final = _START.size
 _OVERHEAD: Final = _START.size + len(END)
 _METHOD_ID = struct.Struct(">I")
 _CONTENT = struct.Struct(">HHQ")
+_WITH_CONTENT: Final = frozenset(method.to_bytes(4, "big") for method in (DELIVER, RETURN))
 HEADER_OVERHEAD: Final = _OVERHEAD + _CONTENT.size  # bytes of a header's frame that are no properties
 _SETTLE = struct.Struct(">BHIIQBB")
 _TAG = struct.Struct(">QB")
 _REPLY = struct.Struct(">HB")
 _MANDATORY: Final = b"\x01"
 _REQUEUE: Final = 2
+_END: Final = END[0]
+_MOST: Final = 0xFFFF_FFFF  # bytes of a frame
 
 
 class MalformedFrameError(ConnectionError):
@@ -61,9 +64,32 @@ class Deliver(NamedTuple):
     routing_key: str
 
 
+class Message(NamedTuple):
+    """A method with content whose frames came together: nearly every one.
+
+    Attributes:
+        payload: of the method's frame.
+        raw_properties: flags and values.
+    """
+
+    channel: int
+    method: int
+    payload: bytes
+    raw_properties: bytes
+    body: bytes
+
+    def frames(self) -> Iterator[Frame]:
+        """Return it frame by frame, as it was on the wire."""
+        yield Frame(METHOD, self.channel, self.payload)
+        head = _CONTENT.pack(self.method >> 16, 0, len(self.body))
+        yield Frame(HEADER, self.channel, head + self.raw_properties)
+        if self.body:
+            yield Frame(BODY, self.channel, self.body)
+
+
 @dataclass(slots=True)
 class Splitter:
-    """Cuts a stream of bytes into frames."""
+    """Cuts a stream of bytes into messages, as far as they came in one piece, and frames."""
 
     _rest: bytes = b""
 
@@ -72,8 +98,8 @@ class Splitter:
         """Whether no frame has begun that is not complete."""
         return not self._rest
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Return the frames that are complete by now.
+    def feed(self, data: bytes) -> Iterator[Frame | Message]:
+        """Return what is complete by now.
 
         Raises:
             MalformedFrameError: a frame does not end where it should.
@@ -83,15 +109,44 @@ class Splitter:
         try:
             while size - at >= _OVERHEAD:
                 kind, channel, length = _START.unpack_from(data, at)
-                start, end = at + _START.size, at + _START.size + length
+                start, end = at + FRAME_START, at + FRAME_START + length
                 if end >= size:
                     break
-                if data[end] != END[0]:
+                if data[end] != _END:
                     raise MalformedFrameError("a frame does not end with its end byte")
                 at = end + 1
+                if kind == METHOD and data[start : start + 4] in _WITH_CONTENT:
+                    content = _content_at(data, at, channel)
+                    if content is not None:
+                        raw_properties, body, at = content
+                        method = int.from_bytes(data[start : start + 4], "big")
+                        yield Message(channel, method, data[start:end], raw_properties, body)
+                        continue
                 yield Frame(kind, channel, data[start:end])
         finally:
             self._rest = data[at:]
+
+
+def _content_at(data: bytes, at: int, channel: int) -> tuple[bytes, bytes, int] | None:
+    """Read a header's frame, and that of a body if there is one, which *data* has next, and where they end.
+
+    None where they are not all there, or are more frames, or none of these: what it is shows frame by frame.
+    """
+    size = len(data)
+    if size - at < _OVERHEAD + _CONTENT.size:
+        return None
+    kind, owner, length = _START.unpack_from(data, at)
+    start, end = at + FRAME_START, at + FRAME_START + length
+    if kind != HEADER or owner != channel or length < _CONTENT.size or end >= size or data[end] != _END:
+        return None
+    _, _, wanted = _CONTENT.unpack_from(data, start)
+    raw_properties, at = data[start + _CONTENT.size : end], end + 1
+    if not wanted:
+        return raw_properties, b"", at
+    start, end = at + FRAME_START, at + FRAME_START + wanted
+    if end >= size or data[end] != _END or data[at:start] != _START.pack(BODY, channel, wanted & _MOST):
+        return None
+    return raw_properties, data[start:end], end + 1
 
 
 def whole(frame: Frame) -> bytes:
@@ -112,7 +167,7 @@ def read_deliver(payload: bytes) -> Deliver:
     at += 1 + payload[at]  # the exchange
     key = payload[at + 1 : at + 1 + payload[at]]
     consumer = payload[5:end].decode("ascii", "replace")
-    return Deliver(consumer, tag, bool(redelivered & 1), key.decode("utf-8", "replace"))
+    return Deliver(consumer, tag, redelivered & 1 == 1, key.decode("utf-8", "replace"))
 
 
 def read_confirm(payload: bytes) -> tuple[int, bool]:
@@ -178,9 +233,9 @@ def publish(
 
 def ack(channel: int, tag: int) -> bytes:
     """Return a basic.ack of one delivery."""
-    return _SETTLE.pack(METHOD, channel, 13, ACK, tag, 0, END[0])
+    return _SETTLE.pack(METHOD, channel, 13, ACK, tag, 0, _END)
 
 
 def give_back(channel: int, tag: int) -> bytes:
     """Return a basic.nack of one delivery that puts it into its queue again."""
-    return _SETTLE.pack(METHOD, channel, 13, NACK, tag, _REQUEUE, END[0])
+    return _SETTLE.pack(METHOD, channel, 13, NACK, tag, _REQUEUE, _END)

@@ -1,7 +1,6 @@
 """One lane's consumer: its channel, its prefetch, and whether the broker really has it."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 from aio_pika.abc import AbstractChannel
@@ -12,7 +11,6 @@ from pamqp.commands import Basic
 from worker.amqp.calls import bounded, describe, open_channel, underlay_of
 from worker.amqp.connection import RawConnection
 from worker.amqp.deliveries import DeliveryChannel, Destination
-from worker.amqp.received import Received
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
 
@@ -55,13 +53,10 @@ class LaneIntake:
         self.prefetch = prefetch
         self.consumers = 0
         self.silence = 0
-        self._held: Counter[str] = Counter()  # deliveries in hand, by consumer
-        self._arrivals = 0
         self._arrivals_seen = 0
         self._passed_over = 0
         self._queue = queue
-        self._take = destination.take
-        self._destination = Destination(self._arrived, destination.room)
+        self._destination = destination
         self._on_lost = on_lost
         self._limit = limit
         self._channel: AbstractChannel | None = None
@@ -96,7 +91,7 @@ class LaneIntake:
             new = await self._new_channel(connection)
             # Once this is answered nothing more arrives. The tag stays: to others it consumes all the time.
             await bounded((await underlay_of(old)).basic_cancel(tag), self._limit)
-            if self._arrivals != self._arrivals_seen:
+            if self._destination.arrivals != self._arrivals_seen:
                 old, new = new, old
             self._channel, self.silence = new, 0
             self._tag = await self._consume(await underlay_of(new))
@@ -130,7 +125,6 @@ class LaneIntake:
     def lost(self) -> None:
         """The connection is gone, and with it the deliveries that came on it."""
         self._channel = self._tag = None
-        self._held.clear()
         for deliveries in tuple(self._open):
             deliveries.lose()
         self._open.clear()
@@ -180,14 +174,14 @@ class LaneIntake:
         underlay = await underlay_of(channel)
         answer = await bounded(underlay.queue_declare(self._queue, passive=True), self._limit)
         # A quorum queue counts one that was cancelled until all that it was handed is settled.
-        former = sum(tag != self._tag for tag in self._held)
+        former = sum(tag != self._tag for tag in self._destination.in_hand(self.lane))
         self.consumers = max(int(answer.consumer_count or 0) - former, 0)
         return int(answer.message_count or 0)
 
     def _has_arrivals(self) -> bool:
         """Tell whether anything came since the last look."""
-        before, self._arrivals_seen = self._arrivals_seen, self._arrivals
-        return self._arrivals > before
+        before, self._arrivals_seen = self._arrivals_seen, self._destination.arrivals
+        return self._arrivals_seen > before
 
     async def _new_channel(self, connection: RawConnection) -> AbstractChannel:
         taken = self._channel.number if self._channel else None
@@ -211,19 +205,6 @@ class LaneIntake:
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
         answer = await bounded(underlay.basic_consume(self._queue, _nobody), self._limit)
         return answer.consumer_tag
-
-    def over(self, received: Received) -> None:
-        """A delivery of this lane was settled, or is the broker's again."""
-        left = self._held.get(received.consumer, 0)
-        if left > 1:
-            self._held[received.consumer] = left - 1
-        else:
-            self._held.pop(received.consumer, None)
-
-    def _arrived(self, received: Received) -> None:
-        self._arrivals += 1
-        self._held[received.consumer] += 1
-        self._take(received)
 
     def _on_cancel(self, frame: Basic.Cancel) -> None:
         if frame.consumer_tag == self._tag:

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from functools import lru_cache
+from time import perf_counter
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from aiormq.exceptions import AMQPError, ChannelAccessRefused
 
 from worker.amqp.calls import describe
-from worker.amqp.codec import Outgoing
 from worker.amqp.confirms import ConfirmChannel, RefusedError, UnroutableError
 from worker.amqp.link import Link
+from worker.amqp.outgoing import Outgoing
 from worker.amqp.pacing import Pacing, digest
 from worker.domain.errors import BrokerUnavailableError
+from worker.domain.messages import never
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +36,47 @@ class _Trouble(NamedTuple):
     refused: bool
 
 
-def _never() -> bool:
-    return False
+class PublishObserver(Protocol):
+    """Learns what becomes of messages. The kind is an exchange's last word, or ``parts``."""
+
+    def confirmed(self, kind: str, seconds: float) -> None:
+        """One was confirmed, *seconds* after it was to be published."""
+        ...
+
+    def refused(self, kind: str, how: str) -> None:
+        """One was not taken: ``failed`` or ``returned``, each time that it is tried."""
+        ...
+
+    def given_up(self, kind: str, how: str) -> None:
+        """One will not be tried any more here."""
+        ...
+
+    def dead_lettered(self, reason: str) -> None:
+        """A dead letter was confirmed."""
+        ...
+
+    def delayed(self) -> None:
+        """A copy for a delay queue was confirmed."""
+        ...
+
+
+class Unobserved:
+    """Tells nobody."""
+
+    def confirmed(self, kind: str, seconds: float) -> None:
+        """Forget it."""
+
+    def refused(self, kind: str, how: str) -> None:
+        """Forget it."""
+
+    def given_up(self, kind: str, how: str) -> None:
+        """Forget it."""
+
+    def dead_lettered(self, reason: str) -> None:
+        """Forget it."""
+
+    def delayed(self) -> None:
+        """Forget it."""
 
 
 class PacedPublishing:
@@ -48,8 +90,7 @@ class PacedPublishing:
         repair: declares again what somebody deleted.
         confirm_within: seconds for one publish, repeats over a lost connection included.
         hold: seconds that a refused message is kept here.
-        on_refused: told the kind of what was refused (an exchange's last word, or ``parts``), and ``failed``
-            or ``returned``, each time.
+        observer: learns of each message.
     """
 
     def __init__(
@@ -59,19 +100,19 @@ class PacedPublishing:
         *,
         confirm_within: float,
         hold: float,
-        on_refused: Callable[[str, str], None],
+        observer: PublishObserver,
     ) -> None:
         self._link = link
         self._repair = repair
         self._confirm_within = confirm_within
         self._hold = hold
-        self._on_refused = on_refused
+        self._observer = observer
         self._pacing = Pacing()
         self._repairing = asyncio.Lock()
         self._repaired = float("-inf")
 
     async def deliver(
-        self, channel: ConfirmChannel, message: Outgoing, pointless: Callable[[], bool] = _never
+        self, channel: ConfirmChannel, message: Outgoing, pointless: Callable[[], bool] = never
     ) -> None:
         """Return when the broker has confirmed *message*.
 
@@ -84,13 +125,23 @@ class PacedPublishing:
             BrokerUnavailableError: it was not confirmed in time, or is still refused after the hold; or a
                 repeat would be pointless.
         """
-        trouble = None
-        # A publish has a limit of its own; nearly all need no other.
-        if self._link.is_up and not self._pacing:
-            trouble = await self._tried(channel, message)
-            if trouble is None:
+        began, trouble = perf_counter(), None
+        try:
+            # A publish has a limit of its own; nearly all need no other, and wait for nothing else.
+            confirmed = None if self._pacing.remembered else channel.begin(message)
+            if confirmed is not None:
+                await confirmed
+                self._observer.confirmed(kind_of(message.exchange), perf_counter() - began)
                 return
-        await self._keep_trying(channel, message, trouble, pointless)
+        except (BrokerUnavailableError, AMQPError) as error:
+            trouble = await self._trouble_of(error)
+        try:
+            await self._keep_trying(channel, message, trouble, pointless)
+        except BrokerUnavailableError as error:
+            how = "returned" if error.code == "unroutable" else "failed"
+            self._observer.given_up(kind_of(message.exchange), how)
+            raise
+        self._observer.confirmed(kind_of(message.exchange), perf_counter() - began)
 
     async def _keep_trying(
         self,
@@ -134,21 +185,26 @@ class PacedPublishing:
         """Publish once; None when it is confirmed."""
         try:
             await channel.publish(message)
-        except UnroutableError as error:
-            await self._repair_once()
-            return _Trouble(error.code, error.detail, refused=True)
-        except BrokerUnavailableError as error:
-            return _Trouble(error.code, error.detail, refused=error.code == "timeout")
-        except RefusedError:
-            return _Trouble("not_confirmed", _FULL, refused=True)
-        except ChannelAccessRefused as error:
-            # A new connection finds out which right is missing, and says so until it is there.
-            self._link.fail(describe(error))
-            return _Trouble("not_confirmed", describe(error), refused=True)
-        except AMQPError as error:
-            await self._repair_once()
-            return _Trouble("not_confirmed", describe(error), refused=True)
+        except (BrokerUnavailableError, AMQPError) as error:
+            return await self._trouble_of(error)
         return None
+
+    async def _trouble_of(self, error: BrokerUnavailableError | AMQPError) -> _Trouble:
+        """Mend what can be, and say what *error* means for the message."""
+        match error:
+            case UnroutableError():
+                await self._repair_once()
+                return _Trouble(error.code, error.detail, refused=True)
+            case BrokerUnavailableError():
+                return _Trouble(error.code, error.detail, refused=error.code == "timeout")
+            case RefusedError():
+                return _Trouble("not_confirmed", _FULL, refused=True)
+            case ChannelAccessRefused():
+                # A new connection finds out which right is missing, and says so until it is there.
+                self._link.fail(describe(error))
+            case _:
+                await self._repair_once()
+        return _Trouble("not_confirmed", describe(error), refused=True)
 
     async def _repair_once(self) -> None:
         """Declare what somebody deleted; many messages that came back together have it done once."""
@@ -164,7 +220,9 @@ class PacedPublishing:
             return
         target = message.exchange or message.routing_key
         first = self._pacing.refused(key, target, asyncio.get_running_loop().time())
-        self._on_refused(_kind(message), "returned" if trouble.code == "unroutable" else "failed")
+        self._observer.refused(
+            kind_of(message.exchange), "returned" if trouble.code == "unroutable" else "failed"
+        )
         if first:
             log.warning("publish.refused", exchange=target, reason=trouble.words)
 
@@ -174,8 +232,10 @@ class PacedPublishing:
             log.info("publish.taken", exchange=target)
 
 
-def _kind(message: Outgoing) -> str:
-    return message.exchange.rpartition(".")[2] or "parts"
+@lru_cache(maxsize=64)
+def kind_of(exchange: str) -> str:
+    """What observers call the messages of *exchange*."""
+    return exchange.rpartition(".")[2] or "parts"
 
 
 def _key(message: Outgoing) -> bytes:

@@ -22,19 +22,19 @@ class _Refused(NamedTuple):
 
 
 class Pacing:
-    """Remembers what was refused, and where. Holds no message, only a digest of each."""
+    """Remembers what was refused, and where. Holds no message, only a digest of each.
+
+    Attributes:
+        remembered: by digest, in the order of the refusals.
+    """
 
     def __init__(self) -> None:
-        self._refused: OrderedDict[bytes, _Refused] = OrderedDict()
+        self.remembered: OrderedDict[bytes, _Refused] = OrderedDict()
         self._targets: dict[str, int] = {}
-
-    def __bool__(self) -> bool:
-        """Whether anything is remembered."""
-        return bool(self._refused)
 
     def wait(self, key: bytes, now: float) -> float:
         """Return the seconds until *key* may be published; 0 for what was not refused."""
-        refused = self._refused.get(key)
+        refused = self.remembered.get(key)
         if refused is None or now > refused.due + _FORGET:
             return 0.0
         return max(refused.due - now, 0.0)
@@ -44,10 +44,10 @@ class Pacing:
         before = self._forget(key)
         times = before.times + 1 if before is not None and now <= before.due + _FORGET else 1
         pause = PAUSES[min(times, len(PAUSES)) - 1]
-        self._refused[key] = _Refused(times, now + pause, target)
+        self.remembered[key] = _Refused(times, now + pause, target)
         self._targets[target] = self._targets.get(target, 0) + 1
-        while len(self._refused) > _MOST:
-            self._forget(next(iter(self._refused)))
+        while len(self.remembered) > _MOST:
+            self._forget(next(iter(self.remembered)))
         return before is None and self._targets[target] == 1
 
     def taken(self, key: bytes) -> str | None:
@@ -57,11 +57,11 @@ class Pacing:
 
     def times(self, key: bytes) -> int:
         """Return how often *key* was refused."""
-        refused = self._refused.get(key)
+        refused = self.remembered.get(key)
         return refused.times if refused is not None else 0
 
     def _forget(self, key: bytes) -> _Refused | None:
-        before = self._refused.pop(key, None)
+        before = self.remembered.pop(key, None)
         if before is not None:
             left = self._targets[before.target] - 1
             if left:

@@ -7,10 +7,10 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused
 
 from schemas.channels import ResultKind
 from worker.amqp.calls import bounded, open_channel, underlay_of
-from worker.amqp.codec import Outgoing
 from worker.amqp.confirms import ConfirmChannel, UnroutableError
 from worker.amqp.connection import RawConnection
 from worker.amqp.declare import TopologyError, close_channel, together
+from worker.amqp.outgoing import Outgoing
 from worker.amqp.topology import Topology
 from worker.amqp.wire import Properties
 
@@ -56,7 +56,7 @@ async def _may_use_default(connection: RawConnection, topology: Topology) -> Non
     try:
         await channel.attach(connection)
         with suppress(UnroutableError):
-            await channel.publish(Outgoing("", nobody, b"", Properties.of(message_id=uuid4().hex)))
+            await channel.publish(Outgoing.of("", nobody, b"", Properties.of(message_id=uuid4().hex)))
     except ChannelAccessRefused:
         raise _refused(
             "the default exchange (amq.default), through which parts of large jobs and replies go"

@@ -1,33 +1,28 @@
 """The way out: results, parts, copies. Confirmed by the broker and not returned, or an error."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPError
 
 from worker.amqp.calls import bounded, describe, open_channel
-from worker.amqp.codec import (
-    PROPERTIES_LIMIT,
-    Outgoing,
-    dead_letter_copy,
-    delay_copy,
-    encode_part,
-    encode_reply,
-    encode_result,
-)
 from worker.amqp.confirms import ConfirmChannel, UnroutableError
 from worker.amqp.connection import RawConnection, Timing
+from worker.amqp.copies import PROPERTIES_LIMIT, dead_letter_copy, delay_copy, encode_part
 from worker.amqp.declare import prepare
 from worker.amqp.depths import QueueDepths
 from worker.amqp.frames import HEADER_OVERHEAD
 from worker.amqp.link import Link, LinkState
-from worker.amqp.paced import PacedPublishing
+from worker.amqp.outgoing import Outgoing
+from worker.amqp.paced import PacedPublishing, PublishObserver, Unobserved
 from worker.amqp.permissions import insist_on_publishing
 from worker.amqp.received import Received
+from worker.amqp.results import encode_reply, encode_result
 from worker.amqp.topology import Topology
 from worker.domain.errors import BrokerUnavailableError, WorkerError
 from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
@@ -41,10 +36,6 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _nobody(_kind: str, _how: str) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True, slots=True)
 class PublisherOptions:
     """How the publisher behaves.
@@ -54,7 +45,7 @@ class PublisherOptions:
         declare: whether the topology is declared, or only checked.
         confirm_within: seconds for one publish, repeats over a lost connection included.
         hold: seconds that a message is kept here, and tried again, which the broker refuses.
-        on_refused: told each time what kind of message was refused, and how (`PacedPublishing`).
+        observer: learns what becomes of each message.
         timing: limits of the connection.
         now: the time, for timestamps.
     """
@@ -63,7 +54,7 @@ class PublisherOptions:
     declare: bool = True
     confirm_within: float = 15.0
     hold: float = 600.0
-    on_refused: Callable[[str, str], None] = _nobody
+    observer: PublishObserver = field(default_factory=Unobserved)
     timing: Timing = field(default_factory=Timing)
     now: Callable[[], datetime] = _utc_now
 
@@ -103,7 +94,7 @@ class BrokerPublisher:
             self._repair,
             confirm_within=limit,
             hold=self._options.hold,
-            on_refused=self._options.on_refused,
+            observer=self._options.observer,
         )
 
     @property
@@ -121,25 +112,27 @@ class BrokerPublisher:
         """Wait until the connection is there."""
         await self._link.wait_up()
 
-    async def publish_result(self, result: ResultMessage) -> None:
+    def publish_result(self, result: ResultMessage) -> Coroutine[Any, Any, None]:
         """Publish on the result exchange, and to ``reply_to`` if there is such a queue.
 
         Raises:
             BrokerUnavailableError: the result was not confirmed; a failed reply alone raises nothing.
         """
         message = encode_result(self._topology, result, now=self._options.now())
-        if not result.reply_to:
-            await self._paced.deliver(self._results, message)
-            return
+        if result.reply_to:
+            return self._with_reply(message, result.reply_to)
+        return self._paced.deliver(self._results, message)
+
+    async def _with_reply(self, message: Outgoing, reply_to: str) -> None:
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._reply(encode_reply(message, result.reply_to)))
+            both.create_task(self._reply(encode_reply(message, reply_to)))
             failed = both.create_task(self._attempt(message))
         if error := failed.result():
             raise error
 
-    async def publish_part(self, part: PartMessage) -> None:
+    def publish_part(self, part: PartMessage) -> Coroutine[Any, Any, None]:
         """Put a part on the queue of its lane; BrokerUnavailableError unless confirmed."""
-        await self._paced.deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
+        return self._paced.deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
 
     async def publish_dead(self, received: Received, why: DeadLetter) -> None:
         """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""
@@ -149,6 +142,7 @@ class BrokerPublisher:
         )
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
         await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        self._options.observer.dead_lettered(why.reason)
 
     async def publish_delay(self, received: Received, wait: Delay) -> None:
         """Copy a delivery to its delay queue; BrokerUnavailableError unless confirmed."""
@@ -158,6 +152,7 @@ class BrokerPublisher:
         )
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
         await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        self._options.observer.delayed()
 
     async def _attempt(self, message: Outgoing) -> BrokerUnavailableError | None:
         try:

@@ -7,20 +7,11 @@ from uuid import uuid4
 from pamqp.common import FieldValue
 
 from schemas.channels import DeadHeader
-from worker.amqp.codec import (
-    DEATHS,
-    FIRST_SEEN,
-    REPLAY,
-    REPLAY_FORCE,
-    REPLAY_KNOWN_UNTIL,
-    ROUTING_KEY,
-    Outgoing,
-    copyable,
-    spell_time,
-)
+from worker.amqp.copies import DEATHS, copyable, spell_time
 from worker.amqp.dead_records import DeadLetterRecord
+from worker.amqp.headers import COPY_ID, FIRST_SEEN, REPLAY, REPLAY_FORCE, REPLAY_KNOWN_UNTIL, ROUTING_KEY
+from worker.amqp.outgoing import Outgoing
 from worker.amqp.topology import Topology
-from worker.amqp.transport import COPY_ID
 from worker.domain.messages import Lane
 
 # What an earlier life left; a replay begins with all its rounds, and must not inherit another's force.
@@ -50,5 +41,5 @@ def replay_copy(
     clean = record.properties.without_headers(_FORMER, starting=DEATHS)
     properties = copyable(clean, said)
     if record.queue in {topology.work_queue(lane) for lane in Lane}:
-        return Outgoing("", record.queue, record.body, properties)
-    return Outgoing(topology.jobs, record.routing_key, record.body, properties)
+        return Outgoing.of("", record.queue, record.body, properties)
+    return Outgoing.of(topology.jobs, record.routing_key, record.body, properties)

@@ -16,6 +16,7 @@ _CHUNK = 262_144  # bytes
 # Seconds; a library that is shown no frame for three heartbeats takes the connection for dead.
 _SIGN_OF_LIFE = 1.0
 _FRAME_KINDS = b"\x01\x02\x03\x08"  # method, header, body, heartbeat
+_INTERRUPTED = "a message is interrupted by another frame"
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # an alert, a handshake
 
 
@@ -83,7 +84,7 @@ class _Content:
                 self._pieces.append(frame.payload)
             self._size -= len(frame.payload)
         else:
-            raise frames.MalformedFrameError("a message is interrupted by another frame")
+            raise frames.MalformedFrameError(_INTERRUPTED)
         if self._size > 0:
             return False
         self._sink.on_content(self._method, self._properties, self._body())
@@ -167,9 +168,19 @@ class WireTap:
         return self._passed.popleft()
 
     def _feed(self, data: bytes) -> None:
-        for frame in self._splitter.feed(data):
-            if not self._taken(frame):
-                self._pass_on(frame)
+        for one in self._splitter.feed(data):
+            sink = self._sinks.get(one.channel)
+            if isinstance(one, Frame):
+                if sink is None or not self._taken(sink, one):
+                    self._pass_on(one)
+            elif sink is None or one.method not in sink.methods:
+                for frame in one.frames():
+                    self._pass_on(frame)
+            elif one.channel in self._contents:
+                raise frames.MalformedFrameError(_INTERRUPTED)
+            else:
+                wanted = sink.wants(len(one.body) + len(one.raw_properties))
+                sink.on_content(one.payload, one.raw_properties, one.body if wanted else None)
         if self._now() - self._passed_at > _SIGN_OF_LIFE:
             self._passed.append(frames.HEARTBEAT)
             self._passed_at = self._now()
@@ -180,15 +191,12 @@ class WireTap:
         self._passed.append(self._rewrite(frame) if frame.kind == frames.HEADER else frames.whole(frame))
         self._passed_at = self._now()
 
-    def _taken(self, frame: Frame) -> bool:
-        sink = self._sinks.get(frame.channel)
-        if sink is None:
-            return False
+    def _taken(self, sink: Sink, frame: Frame) -> bool:
         if content := self._contents.get(frame.channel):
             if content.add(frame):
                 del self._contents[frame.channel]
             return True
-        method = frames.method_of(frame.payload) if frame.kind == frames.METHOD else 0
+        method = int.from_bytes(frame.payload[:4], "big") if frame.kind == frames.METHOD else 0
         if method not in sink.methods:
             return False
         if method in frames.WITH_CONTENT:

@@ -99,6 +99,11 @@ class Topology:
         """The exchange for ``send``, ``delivery`` or ``account`` results."""
         return channels.results_exchange(channels.ResultKind(name), self.prefix)
 
+    @cached_property
+    def result_exchanges(self) -> Mapping[str, str]:
+        """The same for all of them."""
+        return {kind.value: self.result_exchange(kind) for kind in channels.ResultKind}
+
     def delay_queue(self, seconds: int) -> str:
         """The queue of one configured delay."""
         return f"{self.prefix}.delay.{seconds}s"

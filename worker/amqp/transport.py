@@ -1,7 +1,6 @@
 """The socket below the AMQP library: messages pass beside it, their properties as raw bytes."""
 
 import asyncio
-import struct
 from typing import cast
 
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
@@ -11,15 +10,14 @@ from yarl import URL
 
 from worker.amqp import frames
 from worker.amqp.frames import Frame
+from worker.amqp.outgoing import readable
 from worker.amqp.refusals import Farewell
 from worker.amqp.tap import Sink, WireTap
-from worker.amqp.wire import MalformedPropertiesError, Properties
+from worker.amqp.wire import Properties
 from worker.domain.errors import BrokerUnavailableError
 
 # Names the one header under which the library hands on what came over the wire.
 RAW = "raw"
-# A header of ours on every copy of a message; it tells returned copies apart that have no message id.
-COPY_ID = "x-iton-id"
 _MANY_BYTES = 1_048_576  # written and not taken by the socket yet; who writes more waits
 
 
@@ -41,20 +39,6 @@ def unwrap(header: ContentHeader) -> Properties:
     return readable(bytes(cast("bytearray", raw))) if isinstance(raw, bytearray | bytes) else Properties({})
 
 
-def readable(raw: bytes) -> Properties:
-    """Read properties; empty ones if they are beyond reading, as no broker sends them."""
-    try:
-        return Properties.parse(raw)
-    except (MalformedPropertiesError, struct.error):
-        return Properties({})
-
-
-def publish_key(properties: Properties) -> str | None:
-    """What tells one publish under way from another, if anything does."""
-    copy_id = properties.header(COPY_ID)
-    return copy_id if isinstance(copy_id, str) else properties.text("message_id")
-
-
 class Wire:
     """The socket of one connection, for frames of ours beside the library's.
 
@@ -66,6 +50,7 @@ class Wire:
     def __init__(self, tap: WireTap, writer: asyncio.StreamWriter) -> None:
         self._tap = tap
         self._writer = writer
+        self._transport = writer.transport
         self._loop = asyncio.get_running_loop()
         self._unsent: list[bytes] = []
         self._unsent_size = 0
@@ -84,7 +69,7 @@ class Wire:
         Raises:
             BrokerUnavailableError: the connection is closed, or closes.
         """
-        if self._writer.transport.is_closing():
+        if self._transport.is_closing():
             raise BrokerUnavailableError("connection_lost", "the connection was closed")
         if not self._unsent:
             self._loop.call_soon(self.flush)
@@ -94,15 +79,15 @@ class Wire:
     def flush(self) -> None:
         """Hand over to the socket what was written; nothing where the connection is gone."""
         unsent, self._unsent, self._unsent_size = self._unsent, [], 0
-        if unsent and not self._writer.transport.is_closing():
+        if unsent and not self._transport.is_closing():
             self._writer.write(b"".join(unsent))
 
     @property
     def congested(self) -> bool:
         """Whether much of what was written is still here."""
-        if self._writer.transport.is_closing():
+        if self._transport.is_closing():
             return False
-        return self._unsent_size + self._writer.transport.get_write_buffer_size() > _MANY_BYTES
+        return self._unsent_size + self._transport.get_write_buffer_size() > _MANY_BYTES
 
     async def drain(self) -> None:
         """Wait until the socket has taken most of it.

@@ -112,13 +112,13 @@ class Properties:
 
     def text(self, name: str) -> str | None:
         """A field as text; None when absent, empty or not UTF-8."""
-        return _utf8(self.fields.get(name, b"")) or None
+        return utf8(self.fields.get(name, b"")) or None
 
     @property
     def timestamp(self) -> datetime | None:
         """The timestamp as a moment; None when absent or absurd."""
         raw = self.fields.get("timestamp")
-        return _moment(struct.unpack(">Q", raw)[0]) if raw else None
+        return moment_of(raw) if raw else None
 
     def header(self, name: str) -> FieldValue | None:
         """The value of a header; None when absent, or when its value has no meaning in Python."""
@@ -204,14 +204,17 @@ def _take_table(rest: memoryview) -> tuple[tuple[Header, ...], memoryview]:
     return tuple(headers), rest
 
 
-def _utf8(raw: bytes) -> str | None:
+def utf8(raw: bytes) -> str | None:
+    """The text that *raw* is; None for what is none."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
         return None
 
 
-def _moment(seconds: int) -> datetime | None:
+def moment_of(raw: bytes) -> datetime | None:
+    """The moment that a timestamp of 8 bytes tells; None for an absurd one."""
+    seconds = int.from_bytes(raw, "big")
     if seconds > _SECONDS_LIMIT:
         seconds //= 1000
     try:

@@ -1,12 +1,12 @@
 """Concrete adapters by the settings."""
 
-from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from worker.admission.rate_limiter import RateLimiter
 from worker.amqp.connection import Timing
+from worker.amqp.paced import PublishObserver
 from worker.amqp.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology import Topology
 from worker.bootstrap.rules import numbering_of
@@ -95,16 +95,14 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         raise SettingsError(f"WORKER_GATEWAY_RULES has a wrong rule: {error}") from None
 
 
-def publisher_of(
-    settings: Settings, clock: Clock = _SYSTEM, *, on_refused: Callable[[str, str], None]
-) -> BrokerPublisher:
+def publisher_of(settings: Settings, clock: Clock = _SYSTEM, *, observer: PublishObserver) -> BrokerPublisher:
     """Return the way out to the broker that the settings name."""
     options = PublisherOptions(
         declare=settings.broker.declare,
         confirm_within=settings.broker.publish_timeout,
         timing=Timing(),
         now=clock.now,
-        on_refused=on_refused,
+        observer=observer,
     )
     return BrokerPublisher(settings.broker.url.get_secret_value(), topology_of(settings), options)
 

@@ -22,7 +22,7 @@ from worker.bootstrap.outages import Outages
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring
 from worker.domain.errors import LedgerUnavailableError
-from worker.domain.messages import Delivery, Disposition, Lane
+from worker.domain.messages import Lane
 from worker.handlers.dispatch import Dispatch
 from worker.http.health import HealthServer, Readiness
 from worker.iton.client import ItonGateway, Observers
@@ -31,10 +31,9 @@ from worker.metrics import Metrics
 from worker.observing import (
     LedgerSizeWatch,
     LoopWatch,
-    MeasuredCopies,
     MeasuredLedger,
-    MeasuredPublisher,
     MetricsObserver,
+    PublishMetrics,
 )
 from worker.ports import Clock
 from worker.probes import LedgerWatch, Probes
@@ -157,7 +156,7 @@ class Assembly:
     @cached_property
     def publisher(self) -> BrokerPublisher:
         """The way out to the broker."""
-        return publisher_of(self.settings, self.clock, on_refused=self.metrics.broker.count)
+        return publisher_of(self.settings, self.clock, observer=PublishMetrics(self.metrics))
 
     @cached_property
     def handlers(self) -> HandlerWiring:
@@ -169,7 +168,7 @@ class Assembly:
             self.gateway,
             self.ledger,
             self.admission,
-            self.tracing.publisher(MeasuredPublisher(self.publisher, self.metrics)),
+            self.tracing.publisher(self.publisher),
             self.given.random,
             self.tracing,
         )
@@ -182,10 +181,14 @@ class Assembly:
             broker.url.get_secret_value(),
             topology_of(self.settings),
             prefetch={lane: broker.urgent_prefetch if lane.is_urgent else broker.prefetch for lane in Lane},
-            handle=self.tracing.jobs(self._handle),
-            settlement=Settlement(MeasuredCopies(self.publisher, self.metrics)),
+            handle=self.tracing.jobs(self._dispatch),
+            settlement=Settlement(self.publisher),
             options=ConsumerOptions(
-                declare=broker.declare, timing=Timing(), on_workers=self.limiter.share_with
+                declare=broker.declare,
+                timing=Timing(),
+                on_workers=self.limiter.share_with,
+                on_crash=self.metrics.jobs.crashes.inc,
+                on_disposed=self.observer.disposed,
             ),
         )
 
@@ -232,15 +235,6 @@ class Assembly:
     @cached_property
     def _dispatch(self) -> Dispatch:
         return self.handlers.dispatch()
-
-    async def _handle(self, delivery: Delivery) -> Disposition:
-        try:
-            disposition = await self._dispatch(delivery)
-        except Exception:
-            self.metrics.jobs.crashes.inc()
-            raise
-        self.observer.disposed(disposition)
-        return disposition
 
     def _show(self) -> None:
         """Have a scrape ask for what changes all the time."""

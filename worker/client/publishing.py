@@ -10,8 +10,8 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from schemas.channels import CONTENT_TYPE
 from worker.amqp.calls import describe
-from worker.amqp.codec import Outgoing
 from worker.amqp.confirms import ConfirmChannel, RefusedError, UnroutableError
+from worker.amqp.outgoing import Outgoing
 from worker.amqp.topology import Topology
 from worker.amqp.wire import Properties
 from worker.client.access import BrokerAccess, broker_errors, visit
@@ -124,7 +124,7 @@ async def _publish(channel: ConfirmChannel, topology: Topology, job: PreparedJob
     )
     with broker_errors():
         try:
-            await channel.publish(Outgoing(topology.jobs, job.routing_key, job.body, properties))
+            await channel.publish(Outgoing.of(topology.jobs, job.routing_key, job.body, properties))
         except UnroutableError as error:
             words = f"{error.detail}; {is_prefix_right(topology.prefix)}"
             raise NotTakenError("unroutable", words) from None

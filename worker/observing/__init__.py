@@ -1,14 +1,14 @@
 """From what happens at the ports to metrics."""
 
-from worker.observing.measured import MeasuredCopies, MeasuredLedger, MeasuredPublisher
+from worker.observing.measured import MeasuredLedger
 from worker.observing.observer import MetricsObserver
+from worker.observing.publishes import PublishMetrics
 from worker.observing.watches import LedgerSizeWatch, LoopWatch
 
 __all__ = [
     "LedgerSizeWatch",
     "LoopWatch",
-    "MeasuredCopies",
     "MeasuredLedger",
-    "MeasuredPublisher",
     "MetricsObserver",
+    "PublishMetrics",
 ]

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.common import FieldValue
 
-from worker.amqp import codec
+from worker.amqp import copies
+from worker.amqp.frames import Deliver
+from worker.amqp.reading import decode_delivery
 from worker.amqp.topology import Topology
 from worker.amqp.wire import Properties
 from worker.domain.messages import DeadLetter, Delay, Delivery, Lane
@@ -19,8 +21,8 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def read(properties: Properties, lane: Lane = Lane.SEND) -> Delivery:
     """The delivery of a message with *properties*."""
-    return codec.decode_delivery(
-        lane, routing_key="send", redelivered=False, body=b"x", properties=properties
+    return decode_delivery(
+        lane, Deliver("tag", 1, redelivered=False, routing_key="send"), properties.marshal(), b"x"
     )
 
 
@@ -104,27 +106,29 @@ class TestCopies:
     def test_a_delay_counts_and_dates(self) -> None:
         """One attempt more, dated now for the first time, to the queue that serves the wait."""
         delivery = read(Properties.of())
-        copy = codec.delay_copy(TOPOLOGY, delivery, Properties.of(), Delay(6, "down"), now=NOW)
+        copy = copies.delay_copy(TOPOLOGY, delivery, Properties.of(), Delay(6, "down"), now=NOW)
         assert (copy.exchange, copy.routing_key) == ("iton.delay", "30s.send")
         again = read(copy.properties)
         assert (again.attempts, again.first_seen, again.routing_key) == (1, NOW, "send")
 
     def test_a_later_delay_keeps_the_first_date(self) -> None:
         """The age of a job is counted from its first round."""
-        first = codec.delay_copy(TOPOLOGY, read(Properties.of()), Properties.of(), Delay(5, ""), now=NOW)
+        first = copies.delay_copy(TOPOLOGY, read(Properties.of()), Properties.of(), Delay(5, ""), now=NOW)
         later = datetime(2027, 1, 1, tzinfo=UTC)
-        second = codec.delay_copy(TOPOLOGY, read(first.properties), first.properties, Delay(5, ""), now=later)
+        second = copies.delay_copy(
+            TOPOLOGY, read(first.properties), first.properties, Delay(5, ""), now=later
+        )
         assert read(second.properties).first_seen == NOW
         assert read(second.properties).attempts == 2
 
     def test_a_round_is_continued_by_the_next_and_the_producers_trace_stays(self) -> None:
         """A later worker goes on from the round before; a dead letter has the header that it came with."""
         given, ours = with_headers(traceparent=TRACE), f"00-{'c' * 32}-{'d' * 16}-01"
-        waited = codec.delay_copy(TOPOLOGY, read(given), given, Delay(5, "", ours), now=NOW).properties
+        waited = copies.delay_copy(TOPOLOGY, read(given), given, Delay(5, "", ours), now=NOW).properties
         assert (read(waited).traceparent, waited.header("traceparent")) == (ours, TRACE)
         last = ours.replace("d", "e")
         why = DeadLetter("r", "d", last)
-        dead = codec.dead_letter_copy(TOPOLOGY, read(waited), waited, why, now=NOW).properties
+        dead = copies.dead_letter_copy(TOPOLOGY, read(waited), waited, why, now=NOW).properties
         assert (read(dead).traceparent, dead.header("traceparent")) == (last, TRACE)
 
     @pytest.mark.parametrize("trace", ["nonsense", 5, None])
@@ -137,7 +141,7 @@ class TestCopies:
         given = with_headers(
             x_death=[{"queue": "q"}], x_first_death_queue="q", x_last_death_reason="r", x_mine=1
         )
-        copy = codec.delay_copy(TOPOLOGY, read(given), given, Delay(5, ""), now=NOW)
+        copy = copies.delay_copy(TOPOLOGY, read(given), given, Delay(5, ""), now=NOW)
         names = {name for name, _ in copy.properties.headers or ()}
         assert not {name for name in names if b"death" in name}
         assert b"x-mine" in names
@@ -147,15 +151,15 @@ class TestCopies:
         fresh = with_headers(x_death=[{"queue": "q"}])
         waited = with_headers(x_death=[{"queue": "q"}], x_iton_attempts=1)
         why = DeadLetter("r", "d")
-        kept = codec.dead_letter_copy(TOPOLOGY, read(fresh), fresh, why, now=NOW).properties
-        gone = codec.dead_letter_copy(TOPOLOGY, read(waited), waited, why, now=NOW).properties
+        kept = copies.dead_letter_copy(TOPOLOGY, read(fresh), fresh, why, now=NOW).properties
+        gone = copies.dead_letter_copy(TOPOLOGY, read(waited), waited, why, now=NOW).properties
         assert kept.header("x-death") == [{"queue": "q"}]
         assert gone.header("x-death") is None
 
     def test_headers_that_fill_a_frame_make_room(self) -> None:
         """The largest of the producer's goes, or the broker would close the connection over the copy."""
         given = Properties.of(headers={"huge": "x" * 130_900, "small": 1})
-        copy = codec.dead_letter_copy(TOPOLOGY, read(given), given, DeadLetter("r", "d" * 5000), now=NOW)
+        copy = copies.dead_letter_copy(TOPOLOGY, read(given), given, DeadLetter("r", "d" * 5000), now=NOW)
         assert len(copy.properties.marshal()) < 130_000
         assert copy.properties.header("small") == 1
         assert copy.properties.header("x-iton-reason") == "r"

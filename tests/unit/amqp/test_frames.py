@@ -12,7 +12,7 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from worker.amqp import frames
-from worker.amqp.frames import Frame, MalformedFrameError, Splitter
+from worker.amqp.frames import Frame, MalformedFrameError, Message, Splitter
 
 CHANNELS = st.integers(0, 65_535)
 TAGS = st.integers(0, 2**63 - 1)  # the library's are signed
@@ -92,11 +92,50 @@ class TestSplitter:
         assert sent == got
         assert splitter.empty
 
+    @given(CHANNELS, st.lists(st.tuples(st.binary(max_size=60), st.integers(9, 80)), max_size=5), st.data())
+    def test_messages_are_the_same_however_they_are_cut(
+        self, channel: int, bodies: list[tuple[bytes, int]], data: st.DataObject
+    ) -> None:
+        """In one piece or frame by frame: of one body frame, of several, of none."""
+        deliver = frame.marshal(
+            Basic.Deliver("tag", 1, redelivered=False, exchange="x", routing_key="send"), channel
+        )
+        stream = b"".join(
+            deliver + header_and_bodies(channel, body, most) + frame.marshal(Heartbeat(), 0)
+            for body, most in bodies
+        )
+        whole, pieces = Splitter(), Splitter()
+        together = [each for one in whole.feed(stream) for each in frames_of(one)]
+        got, rest = [], stream
+        while rest:
+            cut = data.draw(st.integers(1, len(rest)))
+            got += [each for one in pieces.feed(rest[:cut]) for each in frames_of(one)]
+            rest = rest[cut:]
+        assert together == got
+        assert stream == b"".join(map(frames.whole, together))
+
+    def test_a_message_in_one_piece_is_one(self) -> None:
+        """Its properties and its body as they are; what only looks like one is told frame by frame."""
+        deliver = frame.marshal(
+            Basic.Deliver("tag", 1, redelivered=False, exchange="x", routing_key="send"), 3
+        )
+        content = header_and_bodies(3, b"body", 100)
+        (one,) = Splitter().feed(deliver + content)
+        assert (3, frames.DELIVER, PROPERTIES.marshal(), b"body") == (one.channel, *one[1:2], *one[3:])
+        assert [Frame, Frame, Frame] == [type(each) for each in Splitter().feed(deliver + deliver + deliver)]
+        other = header_and_bodies(4, b"body", 100)
+        assert [Frame] * 3 == [type(each) for each in Splitter().feed(deliver + other)]
+
     def test_a_frame_without_its_end_is_an_error(self) -> None:
         """What follows cannot be trusted."""
         broken = struct.pack(">BHI", 3, 1, 2) + b"ab" + b"x"
         with pytest.raises(MalformedFrameError):
             list(Splitter().feed(broken + b"more"))
+
+
+def frames_of(one: Frame | Message) -> list[Frame]:
+    """Frame by frame."""
+    return [one] if isinstance(one, Frame) else list(one.frames())
 
 
 def method_payload(method: Basic.Deliver | Basic.Ack | Basic.Nack) -> bytes:

@@ -85,12 +85,14 @@ class Scene:
         self.received: list[Received] = []
         self.channels: list[FakeChannel] = []
         self.sinks: dict[int, Sink] = {}
+        self.over: set[Received] = set()
+        self.destination = Destination(self._take, Room(), self._consumers_of)
         self.connection = cast("RawConnection", SimpleNamespace(library=self, wire=self))
         self.intake = LaneIntake(
             lane=Lane.SEND,
             queue="iton.send",
             prefetch=10,
-            destination=Destination(self._take, Room()),
+            destination=self.destination,
             on_lost=self.lost.append,
             limit=1.0,
         )
@@ -118,6 +120,10 @@ class Scene:
         if self.sinks.get(channel) is sink:
             del self.sinks[channel]
 
+    def _consumers_of(self, _: Lane) -> set[str]:
+        """Return those of what is in hand."""
+        return {one.consumer for one in self.received if one not in self.over and not one.orphaned}
+
     def _take(self, received: Received) -> None:
         self.received.append(received)
 
@@ -128,7 +134,7 @@ class Scene:
 
     async def look(self, *, idle: bool = True, arrivals: int = 0) -> None:
         """One look of the connection's probe."""
-        self.intake._arrivals += arrivals
+        self.destination.arrivals += arrivals
         await self.intake.probe(idle=idle)
 
     async def renew(self) -> None:
@@ -334,7 +340,7 @@ class TestCount:
         channel.consumers = 5
         await scene.intake.look()
         assert 4 == scene.intake.consumers
-        scene.intake.over(scene.received[0])
+        scene.over.add(scene.received[0])
         channel.consumers = 4
         await scene.intake.look()
         assert 4 == scene.intake.consumers
@@ -347,7 +353,7 @@ class TestCount:
         scene.intake.lost()
         await scene.intake.open(scene.connection)
         await scene.intake.adjust()
-        scene.intake.over(scene.received[0])
+        scene.over.add(scene.received[0])
         scene.channels[-1].consumers = 3
         await scene.intake.look()
         assert 3 == scene.intake.consumers

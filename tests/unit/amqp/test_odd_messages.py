@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.commands import Basic
 
-from worker.amqp import codec, frames
+from worker.amqp import copies as made
+from worker.amqp import frames, headers
 from worker.amqp.deliveries import DeliveryChannel, Destination
+from worker.amqp.outgoing import Outgoing
 from worker.amqp.received import Received
 from worker.amqp.room import Room
 from worker.amqp.topology import Topology
@@ -24,13 +26,13 @@ from worker.domain.messages import DeadLetter, Delay, Lane
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TOPOLOGY = Topology("iton")
 OUR_HEADERS = (
-    codec.FIRST_SEEN,
-    codec.ROUTING_KEY,
-    codec.REPLAY,
-    codec.REPLAY_FORCE,
-    codec.REPLAY_KNOWN_UNTIL,
-    codec.TRACE,
-    codec.EXPIRATION,
+    headers.FIRST_SEEN,
+    headers.ROUTING_KEY,
+    headers.REPLAY,
+    headers.REPLAY_FORCE,
+    headers.REPLAY_KNOWN_UNTIL,
+    headers.TRACE,
+    headers.EXPIRATION,
     "x-iton-attempts",
     "x-iton-id",
     "traceparent",
@@ -100,21 +102,21 @@ def received(raw_properties: bytes, key: bytes = b"send", body: bytes = b"job") 
     return taken[0]
 
 
-def copies(got: Received, detail: str, most: int) -> list[codec.Outgoing]:
+def copies(got: Received, detail: str, most: int) -> list[Outgoing]:
     """Everything that it may become."""
     policy = RetryPolicy(TOPOLOGY.delays, 86_400)
     wait = policy.next_round(got.delivery, "down", now=NOW) or Delay(5, "down")
     dead = DeadLetter("bad", detail)
     return [
-        codec.dead_letter_copy(TOPOLOGY, got.delivery, got.properties, dead, now=NOW, most=most),
-        codec.delay_copy(TOPOLOGY, got.delivery, got.properties, wait, now=NOW, most=most),
+        made.dead_letter_copy(TOPOLOGY, got.delivery, got.properties, dead, now=NOW, most=most),
+        made.delay_copy(TOPOLOGY, got.delivery, got.properties, wait, now=NOW, most=most),
     ]
 
 
 class TestOddMessages:
     """From the wire, through a delivery, to what is written of it."""
 
-    @given(PROPERTIES, SHORT, DETAILS, st.sampled_from([codec.PROPERTIES_LIMIT, 8_000]))
+    @given(PROPERTIES, SHORT, DETAILS, st.sampled_from([made.PROPERTIES_LIMIT, 8_000]))
     def test_every_message_can_be_copied(
         self, raw_properties: bytes, key: bytes, detail: str, most: int
     ) -> None:
@@ -136,16 +138,16 @@ class TestOddMessages:
     )
     def test_a_first_time_that_cannot_be_is_none(self, moment: str) -> None:
         """The next delay begins to count."""
-        got = received(Properties.of(headers={codec.FIRST_SEEN: moment}).marshal())
+        got = received(Properties.of(headers={headers.FIRST_SEEN: moment}).marshal())
         assert got.delivery.first_seen is None
 
     def test_a_first_time_to_come_is_now(self) -> None:
         """A job does not stay young for ever."""
-        got = received(Properties.of(headers={codec.FIRST_SEEN: "2199-01-01T00:00:00Z"}).marshal())
-        _, delayed = copies(got, "", codec.PROPERTIES_LIMIT)
-        assert codec.spell_time(NOW) == delayed.properties.header(codec.FIRST_SEEN)
+        got = received(Properties.of(headers={headers.FIRST_SEEN: "2199-01-01T00:00:00Z"}).marshal())
+        _, delayed = copies(got, "", made.PROPERTIES_LIMIT)
+        assert made.spell_time(NOW) == delayed.properties.header(headers.FIRST_SEEN)
 
     def test_half_a_surrogate_pair_in_the_detail(self) -> None:
         """JSON can hold one, and words quote what they complain about."""
-        dead, _ = copies(received(b"\x00\x00"), "bad \ud83d here", codec.PROPERTIES_LIMIT)
+        dead, _ = copies(received(b"\x00\x00"), "bad \ud83d here", made.PROPERTIES_LIMIT)
         assert "bad ? here" == dead.properties.header("x-iton-detail")

@@ -67,7 +67,7 @@ class TestTelling:
         pacing.refused(b"2", "full", 0.0)
         assert pacing.taken(b"1") is None
         assert "full" == pacing.taken(b"2")
-        assert not pacing
+        assert not pacing.remembered
         assert pacing.refused(b"3", "full", 1.0)
 
 

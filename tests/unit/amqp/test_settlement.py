@@ -15,16 +15,25 @@ from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Don
 class RememberingChannel:
     """Settles in memory."""
 
-    is_closed: bool = False
+    closed: bool = False
     events: list[str] = field(default_factory=list)
+
+    def is_closed(self) -> bool:
+        """Whether it is."""
+        return self.closed
 
     def ack(self, tag: int) -> None:
         """Remember it."""
-        self.events.append(f"ack {tag}")
+        self._note(f"ack {tag}")
 
     def give_back(self, tag: int) -> None:
         """Remember it."""
-        self.events.append(f"nack {tag} True")
+        self._note(f"nack {tag} True")
+
+    def _note(self, event: str) -> None:
+        if self.closed:
+            raise BrokerUnavailableError("connection_lost", "closed")
+        self.events.append(event)
 
 
 @dataclass
@@ -50,8 +59,8 @@ class RememberingPublisher:
 
 async def settled(disposition: Disposition, *, away: bool = False, closed: bool = False) -> list[str]:
     """Everything that happened, in order."""
-    channel = RememberingChannel(is_closed=closed)
-    received = Received(Delivery(Lane.SEND, b"", "send"), Properties({}), channel, 7)
+    channel = RememberingChannel(closed=closed)
+    received = Received(Delivery(Lane.SEND, b"", "send"), b"\x00\x00", channel, 7)
 
     async def sleep(seconds: float) -> None:
         channel.events.append(f"sleep {seconds:g}")
@@ -95,7 +104,7 @@ async def crashed(disposition: Disposition, times: int, *, bare: bool = True) ->
     settlement = Settlement(CrashingPublisher(channel.events, bare=bare), sleep=sleep, now=lambda: now[0])
     for _ in range(times):
         delivery = Delivery(Lane.SEND, b"same", "odd key")
-        received = Received(delivery, Properties({"message_id": b"m"}), channel, 7)
+        received = Received(delivery, Properties({"message_id": b"m"}).marshal(), channel, 7)
         await settlement.settle(received, disposition)
     return channel.events
 

@@ -131,10 +131,11 @@ class TestTaken:
 
     async def test_an_interrupted_message_ends_the_connection(self) -> None:
         """AMQP forbids it: what follows cannot be trusted."""
-        scene = Scene(on1=Hoard(frames.DELIVER))
-        scene.feed(frame.marshal(DELIVER, 1), frame.marshal(DELIVER, 1))
-        with pytest.raises(frames.MalformedFrameError):
-            await scene.next()
+        for interrupting in (frame.marshal(DELIVER, 1), message(1, b"whole")):
+            scene = Scene(on1=Hoard(frames.DELIVER))
+            scene.feed(frame.marshal(DELIVER, 1), interrupting)
+            with pytest.raises(frames.MalformedFrameError):
+                await scene.next()
 
 
 class TestPassedOn:

@@ -10,8 +10,9 @@ from pamqp.common import FieldValue
 from pamqp.header import ContentHeader
 
 from schemas.channels import JobKind
-from worker.amqp.codec import decode_delivery
 from worker.amqp.dead_records import DeadLetterRecord, read_record
+from worker.amqp.frames import Deliver
+from worker.amqp.reading import decode_delivery
 from worker.amqp.replay_copy import replay_copy
 from worker.amqp.topology import Topology
 from worker.amqp.transport import RAW
@@ -129,9 +130,8 @@ class TestCopies:
         told = replay_copy(TOPOLOGY, letter(headers=headers), force=False, known_until=until).properties
         silent = replay_copy(TOPOLOGY, letter(headers=headers), force=False).properties
         for properties, moment in ((told, until), (silent, None)):
-            read = decode_delivery(
-                Lane.SEND, routing_key="send", redelivered=False, body=b"", properties=properties
-            )
+            deliver = Deliver("tag", 1, redelivered=False, routing_key="send")
+            read = decode_delivery(Lane.SEND, deliver, properties.marshal(), b"")
             assert read.replay is not None
             assert moment == read.replay.known_until
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.fakes import FakeClock, FakeGateway, FakeLedger, FakePublisher, settled
+from tests.support.fakes import FakeClock, FakeGateway, FakeLedger, settled
 from tests.support.scraped import Scrape
-from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
+from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import (
     DeadLetter,
     Delay,
@@ -18,23 +18,18 @@ from worker.domain.messages import (
     Done,
     JobSummary,
     Lane,
-    PartMessage,
     Requeue,
-    ResultMessage,
 )
 from worker.metrics import Metrics
 from worker.observing import (
     LedgerSizeWatch,
     LoopWatch,
-    MeasuredCopies,
     MeasuredLedger,
-    MeasuredPublisher,
     MetricsObserver,
+    PublishMetrics,
 )
 from worker.ports import Command, Stored, Swap, TextMessage
 
-RESULT = ResultMessage("send", "send.accepted", b"{}", "1/1", None)
-PART = PartMessage(Lane.SEND_PARTS, b"{}", "1/1", None, "send")
 TEXT = TextMessage("hello", unicode=False, sender=None, params={})
 
 
@@ -161,61 +156,35 @@ class TestCalls:
         assert {"listed": 1, "clear": 2, "silent": 1} == said
 
 
-class Copies:
-    """Confirms copies unless told to fail."""
-
-    def __init__(self, error: BrokerUnavailableError | None = None) -> None:
-        self.error = error
-
-    async def publish_dead(self, received: str, why: DeadLetter) -> None:
-        """Confirm, or fail."""
-        del received, why
-        if self.error:
-            raise self.error
-
-    async def publish_delay(self, received: str, wait: Delay) -> None:
-        """Confirm, or fail."""
-        del received, wait
-        if self.error:
-            raise self.error
-
-
-class TestMeasuredPublishers:
+class TestPublishMetrics:
     """Confirms, returns and failures."""
 
-    async def test_confirms_are_counted_and_timed(self, scene: Scene) -> None:
+    def test_confirms_are_counted_and_timed(self, scene: Scene) -> None:
         """By exchange; parts go to a queue."""
-        publisher = MeasuredPublisher(FakePublisher(), scene.metrics)
-        await publisher.publish_result(RESULT)
-        await publisher.publish_part(PART)
+        publishes = PublishMetrics(scene.metrics)
+        publishes.confirmed("send", 0.5)
+        publishes.confirmed("parts", 0.25)
         assert 1 == scene.value("publishes_total", exchange="send", result="confirmed")
         assert 1 == scene.value("publishes_total", exchange="parts", result="confirmed")
         assert 2 == scene.count("publisher_confirm_seconds")
+        assert 0.75 == scene.value("publisher_confirm_seconds_sum")
 
-    async def test_a_failure_is_counted_and_raised(self, scene: Scene) -> None:
+    def test_a_refusal_is_counted_each_time_and_when_it_is_given_up(self, scene: Scene) -> None:
         """And is no confirm."""
-        with pytest.raises(BrokerUnavailableError):
-            await MeasuredPublisher(FakePublisher(failures=1), scene.metrics).publish_result(RESULT)
-        assert 1 == scene.value("publishes_total", exchange="send", result="failed")
+        publishes = PublishMetrics(scene.metrics)
+        publishes.refused("send", "failed")
+        publishes.refused("send", "failed")
+        publishes.given_up("send", "failed")
+        assert 3 == scene.value("publishes_total", exchange="send", result="failed")
         assert 0 == scene.count("publisher_confirm_seconds")
 
-    async def test_copies_count_when_they_are_confirmed(self, scene: Scene) -> None:
-        """As publishes, and for what they are."""
-        copies = MeasuredCopies(Copies(), scene.metrics)
-        await copies.publish_dead("it", DeadLetter("not_json", ""))
-        await copies.publish_delay("it", Delay(5, "x"))
-        assert 1 == scene.value("publishes_total", exchange="dead", result="confirmed")
+    def test_a_copy_counts_for_what_it_is(self, scene: Scene) -> None:
+        """A dead letter by its reason, a delay as another round."""
+        publishes = PublishMetrics(scene.metrics)
+        publishes.dead_lettered("not_json")
+        publishes.delayed()
         assert 1 == scene.value("dead_letters_total", reason="not_json")
-        assert 1 == scene.value("publishes_total", exchange="delay", result="confirmed")
         assert 1 == scene.value("retries_total", kind="delay")
-
-    async def test_a_copy_that_came_back_counts_as_returned_alone(self, scene: Scene) -> None:
-        """It is no dead letter: the job goes back to its queue."""
-        copies = MeasuredCopies(Copies(BrokerUnavailableError("unroutable", "no queue")), scene.metrics)
-        with pytest.raises(BrokerUnavailableError):
-            await copies.publish_dead("it", DeadLetter("not_json", ""))
-        assert 1 == scene.value("publishes_total", exchange="dead", result="returned")
-        assert 0 == scene.value("dead_letters_total", reason="not_json")
 
 
 def _away() -> Callable[[str], Awaitable[None]]:
