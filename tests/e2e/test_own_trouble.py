@@ -153,7 +153,7 @@ class TestLookupsAreDown:
         self, own_line: Callable[..., Line], fault: Fields
     ) -> None:
         """More wait than may be in hand; all are accepted within 10 s of its end, and no round is used."""
-        line = own_line(**SETTINGS, WORKER_PREFETCH=20, WORKER_MIN_PREFETCH=20, ITON_TIMEOUT=3)
+        line = own_line(**SETTINGS, WORKER_PREFETCH=20, ITON_TIMEOUT=3)
         line.gateway.fault(command="check_DNDnumber", **fault)
         waiting = [line.producer.send([name], "offers", category="promotional") for name in numbers(60)]
         campaign = campaign_on(line, "codes")

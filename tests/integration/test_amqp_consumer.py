@@ -76,74 +76,40 @@ async def handled(handler: RememberingHandler, count: int) -> None:
     await until(lambda: len(handler.seen) >= count)
 
 
-class TestHold:
-    """How many jobs are in hand may change while they flow."""
+class TestPrefetch:
+    """How many jobs are in hand."""
 
-    async def test_more_and_fewer(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
-        """What is in hand stays, nothing is handed out twice, and the queue keeps one consumer of ours."""
-        handler, workers = RememberingHandler(), list[int]()
-        async with consuming(amqp_url, topology, handler, prefetch=50, on_workers=workers.append) as consumer:
-            await consumer.hold(Lane.SEND, 5)
+    async def test_the_rest_stays_in_its_queue(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """However many there are; each is handed out once."""
+        handler = RememberingHandler()
+        handler.gate.clear()
+        async with consuming(amqp_url, topology, handler, prefetch=20) as consumer:
             await until(lambda: consumer.state.up)
-            handler.gate.clear()
             publish(amqp_url, topology, range(60))
-            await until(lambda: peer.count(topology.work_queue(Lane.SEND)) == 55)
-            await consumer.hold(Lane.SEND, 20)
-            # Those that are in hand do not count for the new consumer.
-            await until(lambda: peer.count(topology.work_queue(Lane.SEND)) == 35)
-            await until(lambda: consumer.in_flight == 25)
+            await until(lambda: consumer.in_flight == 20)
+            await eventually(lambda: peer.count(topology.work_queue(Lane.SEND)) == 40, "40 wait")
             handler.gate.set()
             await handled(handler, 60)
-            handler.gate.clear()
-            await until(lambda: consumer.in_flight == 0)
-            await consumer.hold(Lane.SEND, 3)
-            publish(amqp_url, topology, range(60, 70))
-            await until(lambda: peer.count(topology.work_queue(Lane.SEND)) == 7)
-            await until(lambda: consumer.in_flight == 3)
-            await consumer.count_workers()
-            handler.gate.set()
-            await handled(handler, 70)
-            await consumer.drain(5)
-        assert [str(number).encode() for number in range(70)] == sorted(
-            (delivery.body for delivery in handler.seen), key=int
-        )
-        assert not any(delivery.redelivered for delivery in handler.seen)
-        assert 1 == workers[-1]
-
-    async def test_while_jobs_flow(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
-        """However often it changes, each job is handed out once, and none is left."""
-        handler = RememberingHandler()
-        async with consuming(amqp_url, topology, handler, prefetch=50) as consumer:
-            await until(lambda: consumer.state.up)
-            for round_ in range(20):
-                publish(amqp_url, topology, range(round_ * 20, round_ * 20 + 20))
-                await consumer.hold(Lane.SEND, 3 if round_ % 2 else 50)
-                assert consumer.state.up
-            await handled(handler, 400)
             await until(lambda: consumer.in_flight == 0)
             await consumer.drain(5)
-        assert 400 == len({delivery.body for delivery in handler.seen}) == len(handler.seen)
-        assert not any(delivery.redelivered for delivery in handler.seen)
+        assert 60 == len({delivery.body for delivery in handler.seen}) == len(handler.seen)
         assert 0 == peer.count(topology.work_queue(Lane.SEND))
 
-    async def test_it_holds_on_the_next_connection(
-        self, amqp_url: str, topology: Topology, peer: Peer
-    ) -> None:
-        """Also when it is the change that finds the connection dead."""
-        url, handler = URL(amqp_url), RememberingHandler()
-        async with (
-            TcpGate(url.host or "", url.port or 5672).serving() as gate,
-            consuming(str(url.with_port(gate.port)), topology, handler, prefetch=50) as consumer,
-        ):
+    async def test_a_pause_costs_no_job(self, amqp_url: str, topology: Topology, peer: Peer) -> None:
+        """Paused and resumed while jobs flow: none is lost, and the queue has one consumer of ours."""
+        handler, workers = RememberingHandler(), list[int]()
+        async with consuming(amqp_url, topology, handler, prefetch=20, on_workers=workers.append) as consumer:
             await until(lambda: consumer.state.up)
-            gate.cut()
-            await consumer.hold(Lane.SEND, 4)
-            handler.gate.clear()
-            await until(lambda: consumer.state.up)
-            publish(amqp_url, topology, range(10))
-            await until(lambda: peer.count(topology.work_queue(Lane.SEND)) == 6)
-            handler.gate.set()
-            await handled(handler, 10)
+            for number in range(10):
+                publish(amqp_url, topology, range(number * 20, number * 20 + 20))
+                await consumer.pause("a moment", Lane.SEND)
+                await consumer.resume(Lane.SEND)
+            await until(lambda: len({delivery.body for delivery in handler.seen}) == 200)
+            await until(lambda: consumer.in_flight == 0)
+            await consumer.count_workers()
+            await consumer.drain(5)
+        assert 1 == workers[-1]
+        assert 0 == peer.count(topology.work_queue(Lane.SEND))
 
 
 class TestDispositions:

@@ -65,14 +65,15 @@ class ConsumerOptions:
 class Consumer:
     """Consumes every lane on one connection, one channel a lane.
 
-    Each delivery is handled by a task of its own, at most *prefetch* of a lane at once. When the
-    connection is lost the broker delivers it again: one that no handler has begun is dropped, one that a
-    handler is at ends without being settled, and neither counts as in flight or takes the place of another.
+    Each delivery is handled by a task of its own; the broker hands out at most *prefetch* of a lane that
+    are not settled. When the connection is lost it delivers them again: one that no handler has begun is
+    dropped, one that a handler is at ends without being settled, and neither counts as in flight or takes
+    the place of another.
 
     Args:
         url: of the broker; never logged.
         topology: names of the queues, and what is declared on each new connection.
-        prefetch: by lane, at first and at the most; lanes that are missing are not consumed.
+        prefetch: by lane; lanes that are missing are not consumed.
         handle: decides what becomes of a delivery.
         settlement: does it.
         options: the rest.
@@ -96,11 +97,9 @@ class Consumer:
         self._stopping = False
         self._in_hand: dict[Received, asyncio.Task[None]] = {}
         self._orphans: dict[Received, asyncio.Task[None]] = {}
-        self._done: Counter[Lane] = Counter()
         self._room = Room()
         self._unread: list[Received] = []
-        self._prefetch = prefetch
-        self._make_room()
+        self._heavy = {lane: Weights(_MOST_HEAVY) for lane in prefetch}
         self._link = Link(
             url,
             name=self._options.name,
@@ -110,11 +109,6 @@ class Consumer:
             timing=self._options.timing,
         )
         self._intakes = {lane: self._intake(lane, count) for lane, count in prefetch.items()}
-
-    def _make_room(self) -> None:
-        """Have all places free, also those that are taken."""
-        self._slots = {lane: asyncio.Semaphore(count) for lane, count in self._prefetch.items()}
-        self._heavy = {lane: Weights(_MOST_HEAVY) for lane in self._prefetch}
 
     def _intake(self, lane: Lane, prefetch: int) -> LaneIntake:
         return LaneIntake(
@@ -160,16 +154,6 @@ class Consumer:
         return Counter(received.delivery.lane for received in self._in_hand)
 
     @property
-    def bytes_by_lane(self) -> Mapping[Lane, int]:
-        """How long the messages in memory are together, by lane."""
-        return self._room.held
-
-    @property
-    def done_by_lane(self) -> Mapping[Lane, int]:
-        """How many deliveries of each lane are over, since the start."""
-        return self._done
-
-    @property
     def oldest(self) -> float:
         """Seconds since the oldest delivery in flight arrived; 0 while there is none."""
         first = next(iter(self._in_hand), None)
@@ -205,24 +189,6 @@ class Consumer:
         for lane in lanes or tuple(self._paused):
             self._paused.pop(lane, None)
         await self._adjust()
-
-    async def look(self, lane: Lane) -> tuple[int, int]:
-        """Return how many jobs wait in the queue of *lane*, and how many workers consume it.
-
-        Without a connection, or an answer, no job waits.
-        """
-        intake = self._intakes[lane]
-        try:
-            return await intake.look(), max(1, intake.consumers)
-        except (WorkerError, AMQPError):
-            return 0, 1
-
-    async def hold(self, lane: Lane, prefetch: int) -> None:
-        """Have up to *prefetch* jobs of *lane* in hand from now on; never more than at the beginning."""
-        try:
-            await self._intakes[lane].hold(prefetch)
-        except (WorkerError, AMQPError) as error:
-            self._link.fail(describe(error))
 
     async def stop_intake(self) -> None:
         """Take nothing more, for good; deliveries that no handler has started on go back."""
@@ -296,7 +262,8 @@ class Consumer:
             intake.lost()
         lost = {received: task for received, task in self._in_hand.items() if received.orphaned}
         if lost:
-            self._make_room()
+            # What is left of them takes no other's place.
+            self._heavy = {lane: Weights(_MOST_HEAVY) for lane in self._heavy}
         for received, task in lost.items():
             if received.started:
                 self._orphans[received] = self._in_hand.pop(received)
@@ -333,19 +300,18 @@ class Consumer:
     async def _process(self, received: Received) -> None:
         delivery = received.delivery
         try:
-            async with self._slots[delivery.lane]:
-                received.started = True
-                try:
-                    disposition = await self._handle(delivery)
-                except UnavailableError as error:
-                    disposition = Requeue(error.code)
-                except Exception as error:  # noqa: BLE001 - no job may stop the consumer
-                    disposition = self._after_crash(delivery, error)
-                if isinstance(disposition, Done):
-                    received.ack()
-                else:
-                    self._options.on_disposed(disposition)
-                    await self._settlement.settle(received, disposition)
+            received.started = True
+            try:
+                disposition = await self._handle(delivery)
+            except UnavailableError as error:
+                disposition = Requeue(error.code)
+            except Exception as error:  # noqa: BLE001 - no job may stop the consumer
+                disposition = self._after_crash(delivery, error)
+            if isinstance(disposition, Done):
+                received.ack()
+            else:
+                self._options.on_disposed(disposition)
+                await self._settlement.settle(received, disposition)
         except asyncio.CancelledError:
             received.give_back()
             raise
@@ -354,12 +320,9 @@ class Consumer:
 
     def _ended(self, received: Received) -> None:
         """Count it as over, once."""
-        lane = received.delivery.lane
-        if self._in_hand.pop(received, None) is not None:
-            self._done[lane] += 1
-        elif self._orphans.pop(received, None) is None:
+        if not (self._in_hand.pop(received, None) or self._orphans.pop(received, None)):
             return
-        self._room.give(lane, received.size)
+        self._room.give(received.delivery.lane, received.size)
         if self._unread:
             self._call_back()
 

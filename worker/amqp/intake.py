@@ -26,7 +26,7 @@ class LaneIntake:
     Args:
         lane: whose deliveries these are.
         queue: the queue's name.
-        prefetch: unacknowledged messages that the broker hands out at once, until `hold` says otherwise.
+        prefetch: unacknowledged messages that the broker hands out at once.
         destination: of each delivery.
         on_lost: told why, when the consumer is gone without our doing.
         limit: seconds for one question to the broker.
@@ -96,31 +96,6 @@ class LaneIntake:
             self._channel, self.silence = new, 0
             self._tag = await self._consume(await underlay_of(new))
             await bounded(old.close(), self._limit)
-
-    async def hold(self, prefetch: int) -> None:
-        """Have up to *prefetch* messages handed out from now on.
-
-        The broker takes it for new consumers only, so this one is followed by another on the same channel:
-        what it was handed stays in hand, and can be acknowledged, beside as many as the new one may get.
-
-        Raises:
-            BrokerUnavailableError, AMQPError: as `adjust`.
-        """
-        async with self._changing:
-            if prefetch == self.prefetch:
-                return
-            self.prefetch = prefetch
-            if (channel := self._channel) is None:
-                return
-            await bounded(channel.set_qos(prefetch_count=prefetch), self._limit)
-            if self._tag is None:
-                return
-            underlay = await underlay_of(channel)
-            # The new one first: the queue never lacks a consumer, and others who count them see one more.
-            new = await self._consume(underlay)
-            old, self._tag = self._tag, new
-            if old is not None:
-                await bounded(underlay.basic_cancel(old), self._limit)
 
     def lost(self) -> None:
         """The connection is gone, and with it the deliveries that came on it."""

@@ -17,7 +17,6 @@ from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.admitting import Admitting
 from worker.bootstrap.collaborators import Collaborators
-from worker.bootstrap.holding import Holding
 from worker.bootstrap.outages import Outages
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring
@@ -37,7 +36,6 @@ from worker.observing import (
 )
 from worker.ports import Clock
 from worker.probes import LedgerWatch, Probes
-from worker.resilience.prefetch_limit import PrefetchLimit
 from worker.runtime import Parts
 from worker.settings import Settings, SettingsError
 
@@ -69,12 +67,11 @@ class Assembly:
         self._show()
         return Parts(
             consumer=self.consumer,
-            start=(self._refuse_a_cluster, self.holding.begin, self._started),
+            start=(self._refuse_a_cluster, self._started),
             services=(
                 self.ledger_watch.run,
                 self.publisher.run,
                 self.handlers.credits_watch().run,
-                self.holding.run,
                 Outages(self.consumer, self.admission, self.clock).run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
                 LedgerSizeWatch(self.store, self.metrics, self.clock).run,
@@ -191,17 +188,6 @@ class Assembly:
                 on_disposed=self.observer.disposed,
             ),
         )
-
-    @cached_property
-    def holding(self) -> Holding:
-        """How many jobs of the bulk lanes are in hand."""
-        broker = self.settings.broker
-        limits = {
-            lane: PrefetchLimit(broker.min_prefetch, broker.prefetch, self.clock)
-            for lane in Lane
-            if not lane.is_urgent
-        }
-        return Holding(self.consumer, self.admission, limits, self.clock)
 
     @cached_property
     def health(self) -> HealthServer:

@@ -20,9 +20,7 @@ class JobMetrics:
             "recipients_total", "Recipients by outcome", every(outcome=labels.OUTCOMES)
         )
         self.in_flight = group.gauges("jobs_in_flight", "Deliveries taken and not settled yet", lane)
-        self.prefetch = group.gauges(
-            "prefetch", "Deliveries that may be in flight: about two seconds' work", lane
-        )
+        self.prefetch = group.gauges("prefetch", "Deliveries that may be in flight", lane)
         self.oldest = group.gauge(
             "oldest_job_seconds", "Age of the oldest delivery in flight; 0 while there is none"
         )

@@ -13,7 +13,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class MeasuredLedger:
     """A `Ledger` whose operations are timed, and its failures counted."""
 

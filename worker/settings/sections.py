@@ -33,15 +33,9 @@ class BrokerSettings(Section):
         description="true: declare the topology at start; false: only check that it is there",
     )
     prefetch: Prefetch = Field(
-        # Enough for a gateway that takes half a second for each of a job's two calls.
-        2_000,
+        500,  # two thousand jobs a second of a gateway that takes a quarter of one
         validation_alias="WORKER_PREFETCH",
-        description="messages; in hand from each queue of bulk work at the most; fewer where they take long",
-    )
-    min_prefetch: Prefetch = Field(
-        50,  # where it begins: under a rate limit it need not change at all
-        validation_alias="WORKER_MIN_PREFETCH",
-        description="messages; the same at the least, but for very long ones. WORKER_PREFETCH as well: fixed",
+        description="messages; in hand from each queue of bulk work at the most",
     )
     urgent_prefetch: Prefetch = Field(
         50, validation_alias="WORKER_URGENT_PREFETCH", description="messages; the same for each urgent queue"

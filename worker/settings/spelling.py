@@ -16,6 +16,7 @@ _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://.*")
 _CLOSE = 0.8
 
 RETIRED = {
+    "WORKER_MIN_PREFETCH": "has no meaning any more: WORKER_PREFETCH says how many jobs are in hand",
     "WORKER_HOLD_LIMIT": "has no meaning any more: in an outage jobs wait in their queues; take it out",
 }
 """Settings of former releases, with what replaces each."""

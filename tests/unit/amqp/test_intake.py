@@ -137,6 +137,12 @@ class Scene:
         self.destination.arrivals += arrivals
         await self.intake.probe(idle=idle)
 
+    async def pause_and_resume(self) -> None:
+        """Cancel the consumer, and begin with another on the same channel."""
+        for wanted in (False, True):
+            self.intake.wanted = wanted
+            await self.intake.adjust()
+
     async def renew(self) -> None:
         """Replace the consumer."""
         await self.intake.renew(self.connection)
@@ -273,61 +279,6 @@ class TestRenewed:
         assert 1 == len(scene.channels)
 
 
-class TestHold:
-    """Another prefetch while it consumes."""
-
-    async def test_another_consumer_takes_over_on_the_same_channel(self) -> None:
-        """The new one first; what the old one was handed is acknowledged where it came from."""
-        scene = await Scene.consuming()
-        scene.channels[0].arriving = 1
-        await scene.intake.hold(40)
-        (channel,) = scene.channels
-        assert ["prefetch 10", "consume", "prefetch 40", "consume", "cancel tag 10.1"] == channel.asked
-        assert ([], 1, True, 40) == (
-            scene.lost,
-            scene.taken,
-            scene.intake.registered,
-            scene.intake.prefetch,
-        )
-
-    async def test_the_same_prefetch_is_no_change(self) -> None:
-        """The broker is not asked."""
-        scene = await Scene.consuming()
-        await scene.intake.hold(10)
-        assert ["prefetch 10", "consume"] == scene.channels[0].asked
-
-    async def test_a_paused_lane_stays_paused(self) -> None:
-        """Its next consumer has the new prefetch."""
-        scene = await Scene.consuming()
-        scene.intake.wanted = False
-        await scene.intake.adjust()
-        await scene.intake.hold(40)
-        assert not scene.intake.registered
-        scene.intake.wanted = True
-        await scene.intake.adjust()
-        assert ["cancel tag 10.1", "prefetch 40", "consume"] == scene.channels[0].asked[-3:]
-
-    async def test_without_a_connection_it_is_for_the_next_one(self) -> None:
-        """Which then consumes, though the last one was lost in the middle of a change."""
-        scene = await Scene.consuming()
-        scene.intake.lost()
-        await scene.intake.hold(40)
-        scene.intake._tag = "of the lost connection"
-        await scene.intake.open(scene.connection)
-        await scene.intake.adjust()
-        assert ["prefetch 40", "consume"] == scene.channels[-1].asked
-
-    async def test_the_new_consumer_is_the_one_that_counts(self) -> None:
-        """The broker's cancel of it is a loss."""
-        scene = await Scene.consuming()
-        await scene.intake.hold(40)
-        (on_cancel,) = scene.channels[0].on_consumer_cancel_callbacks
-        on_cancel(Basic.Cancel("tag 10.1"))
-        assert [] == scene.lost
-        on_cancel(Basic.Cancel("tag 10.2"))
-        assert ["the broker cancelled the consumer of queue iton.send"] == scene.lost
-
-
 class TestCount:
     """How many workers consume a queue."""
 
@@ -336,7 +287,7 @@ class TestCount:
         scene = await Scene.consuming()
         (channel,) = scene.channels
         channel.arriving = 1
-        await scene.intake.hold(40)
+        await scene.pause_and_resume()
         channel.consumers = 5
         await scene.intake.look()
         assert 4 == scene.intake.consumers
@@ -349,7 +300,7 @@ class TestCount:
         """It may still be worked on; the broker knows nothing of it."""
         scene = await Scene.consuming()
         scene.channels[0].arriving = 1
-        await scene.intake.hold(40)
+        await scene.pause_and_resume()
         scene.intake.lost()
         await scene.intake.open(scene.connection)
         await scene.intake.adjust()
@@ -368,8 +319,6 @@ class TestClosedChannel:
         scene.channels[0].refuses = ChannelInvalidStateError("Channel was not opened")
         with pytest.raises(BrokerUnavailableError):
             await scene.intake.look()
-        with pytest.raises(BrokerUnavailableError):
-            await scene.intake.hold(40)
         scene.intake.wanted = False
         with pytest.raises(BrokerUnavailableError):
             await scene.intake.adjust()

@@ -94,14 +94,18 @@ class TestRetention:
         environment.setenv("WORKER_LEDGER_RETENTION", str(least))
         assert least == load_settings().ledger.retention
 
+    @pytest.mark.parametrize(
+        ("name", "instead"),
+        [("WORKER_HOLD_LIMIT", "wait in their queues"), ("WORKER_MIN_PREFETCH", "WORKER_PREFETCH says")],
+    )
     def test_a_setting_that_lost_its_meaning_is_refused_with_what_replaces_it(
-        self, environment: pytest.MonkeyPatch
+        self, environment: pytest.MonkeyPatch, name: str, instead: str
     ) -> None:
         """It is no typing mistake, and must not go unnoticed."""
-        environment.setenv("WORKER_HOLD_LIMIT", "600")
+        environment.setenv(name, "600")
         line = _line()
-        assert line.startswith("WORKER_HOLD_LIMIT ")
-        assert "wait in their queues" in line
+        assert line.startswith(f"{name} ")
+        assert instead in line
 
     def test_it_is_not_looked_at_beside_another_fault(self, environment: pytest.MonkeyPatch) -> None:
         """Which may be the reason for it."""
