@@ -17,6 +17,7 @@ def pack(destination: Path, home: str = "") -> int:
     """Pack the chart into *destination*; return Helm's exit code, 2 for a wrong *home*.
 
     Args:
+        destination: a folder; made where it is missing.
         home: address of whoever publishes it; becomes its ``home`` and ``sources``.
     """
     parts = urlsplit(home)

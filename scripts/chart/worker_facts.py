@@ -37,7 +37,7 @@ _SOME_DELAY = 86_399
 
 
 def worker_facts() -> str:
-    """Return the file as JSON: defaults, exchanges, queues, bindings; the value of each setting by its name."""
+    """Return the file as JSON: defaults, exchanges, queues, bindings; by each setting its value."""
     topology = Topology(PREFIX, (_SOME_DELAY,)).to_json()
     facts = {
         "delays": ",".join(str(delay) for delay in DEFAULT_DELAYS),
