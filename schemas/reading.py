@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Generic, Literal, cast, overload
 
@@ -40,12 +40,16 @@ class ReadJob(Generic[JobT]):
     Attributes:
         job: its ``job_id`` is set, from the AMQP ``message_id`` where the body had none.
         job_id: the same, for type checkers that know the model's field as optional.
-        fingerprint: equal for equal content, whatever the order of keys and the id.
     """
 
     job: JobT
     job_id: str
-    fingerprint: str
+    _members: Mapping[str, object] = field(repr=False, compare=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal content, whatever the order of keys and the id; made when it is asked for."""
+        return fingerprint(self._members)
 
 
 @overload
@@ -79,7 +83,7 @@ def read_job(
     except JobRejectedError as error:
         error.job_id, error.metadata = _salvaged(value, message_id)
         raise
-    return cast("ReadJob[SendJob]", ReadJob(job, job_id, fingerprint(members)))
+    return cast("ReadJob[SendJob]", ReadJob(job, job_id, members))
 
 
 def fingerprint(job: Mapping[str, object]) -> str:

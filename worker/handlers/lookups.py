@@ -116,6 +116,8 @@ class Lookups:
 
     async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
         """Report on *message_ids*; unknown ones are missing, a refused one has its refusal."""
+        if len(message_ids) <= MOST_PER_CALL:
+            return _answers(await self._status(message_ids))
         answers = await parallel.each(self._status, batches(message_ids, MOST_PER_CALL), limit=_AT_ONCE)
         return _answers({name: report for answer in answers for name, report in answer.items()})
 

@@ -14,8 +14,8 @@ async def each(work: Callable[[T], Awaitable[S]], items: Iterable[T], *, limit: 
     The first error cancels the rest and is raised as it is.
     """
     given = list(items)
-    if len(given) <= 1:
-        return [await work(item) for item in given]
+    if len(given) == 1:
+        return [await work(given[0])]
     results: dict[int, S] = {}
     todo = enumerate(given)
 

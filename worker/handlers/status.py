@@ -54,9 +54,13 @@ class StatusHandler:
         read = read_job(
             JobKind.STATUS, delivery.body, message_id=delivery.message_id, max_bytes=self.max_body_bytes
         )
+        ids = tuple(dict.fromkeys(read.job.message_ids))
         work = _StatusWork(self, read.job, read.job_id, delivery)
         try:
-            parts = await work.ask()
+            if len(ids) <= MOST_PER_PART:
+                parts = [await work.part((1, 1), ids)]
+            else:
+                parts = await work.parts(list(batches(ids, MOST_PER_PART)))
         except _AnotherRoundError as error:
             return Handled(error.delay, JobSummary("status", "delayed", read.job_id))
         messages = [part.message for part in parts]
@@ -64,7 +68,7 @@ class StatusHandler:
         return _ended(parts, read.job_id, len(read.job.message_ids))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
     """What became of a part.
 
@@ -89,7 +93,7 @@ class _AnotherRoundError(Exception):
         self.delay = delay
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _StatusWork:
     """One status job under way."""
 
@@ -98,21 +102,21 @@ class _StatusWork:
     job_id: str
     delivery: Delivery
 
-    async def ask(self) -> list[_Part]:
+    async def parts(self, cut: Sequence[tuple[str, ...]]) -> list[_Part]:
         """Return what became of each part.
 
         Raises:
             _AnotherRoundError: the job is to be tried again as a whole.
         """
-        parts = list(batches(tuple(dict.fromkeys(self.job.message_ids)), MOST_PER_PART))
 
         async def asked(numbered: tuple[int, tuple[str, ...]]) -> _Part:
             number, ids = numbered
-            return await self._asked((number, len(parts)), ids)
+            return await self.part((number, len(cut)), ids)
 
-        return await parallel.each(asked, enumerate(parts, start=1), limit=_PARTS_AT_ONCE)
+        return await parallel.each(asked, enumerate(cut, start=1), limit=_PARTS_AT_ONCE)
 
-    async def _asked(self, numbered: tuple[int, int], ids: Sequence[str]) -> _Part:
+    async def part(self, numbered: tuple[int, int], ids: Sequence[str]) -> _Part:
+        """Return what became of one part: its number, of how many; likewise."""
         try:
             answers = await self.handler.lookups.status(ids)
         except (TransientError, OutcomeUncertainError, AccountError) as error:

@@ -23,7 +23,7 @@ from worker.iton.dialect import Credentials, Dialect
 from worker.iton.exchange import exchange_of
 from worker.iton.http_logs import quiet_http_logs
 from worker.iton.operators import has_a_suffix
-from worker.iton.plain import plain_dnd, plain_ids
+from worker.iton.plain import plain_dnd, plain_ids, plain_status
 from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
 from worker.iton.replies import CONTRADICTORY, error_of, rule_for, seconds_of
@@ -131,7 +131,9 @@ class ItonGateway:
         self._transport = transport or AiohttpTransport(Pool())
         self._exchange = exchange_of(self._transport)
         self._patience = self._limits.patience()
-        self._read_status = partial(read_status, zone=self._dialect.zone, numbering=self._dialect.numbering)
+        zone, numbering = self._dialect.zone, self._dialect.numbering
+        self._plain_status = partial(plain_status, zone=zone, numbering=numbering)
+        self._read_status = partial(read_status, zone=zone, numbering=numbering)
         self._suffixed: set[str] = set()
 
     def __repr__(self) -> str:
@@ -164,8 +166,8 @@ class ItonGateway:
         if not asked:
             return {}
         request = self._requests.message_status(asked)
-        reports = await self._call(request, asked, _nothing_plain, self._read_status)
-        return {name: self._quotes.report(report) for name, report in reports.items()}
+        reports = await self._call(request, asked, self._plain_status, self._read_status)
+        return self._quotes.reports(reports)
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""

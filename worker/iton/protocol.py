@@ -164,7 +164,7 @@ def nameable_ids(message_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         name
         for name in dict.fromkeys(message_ids)
-        if name and name.isprintable() and not any(char in ", " for char in name)
+        if name and name.isprintable() and "," not in name and " " not in name
     )
 
 

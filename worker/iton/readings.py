@@ -237,14 +237,15 @@ def _recipients(maps: Iterable[object], numbering: NumberingPlan) -> tuple[Recip
     for statuses in maps:
         for phone, word in pairs_of(statuses) if isinstance(statuses, dict) else ():
             raw = word if isinstance(word, str) else _as_written(word)
-            words.setdefault(_number(phone, numbering), {})[raw] = status_of(raw)
+            words.setdefault(number_in_reply(phone, numbering), {})[raw] = status_of(raw)
     return tuple(
         RecipientStatus(name, agreed(said.values()), " / ".join(said)) for name, said in words.items()
     )
 
 
-def _number(phone: str, numbering: NumberingPlan) -> str:
-    digits = plain_digits(phone)
+def number_in_reply(phone: str, numbering: NumberingPlan) -> str:
+    """Return *phone* as the results of a send have it; as it is spelt where that is no number."""
+    digits = phone if phone.isascii() and phone.isdigit() else plain_digits(phone)
     if digits is None:
         return phone
     return digits if phone.lstrip().startswith("+") else as_sent(digits, numbering)

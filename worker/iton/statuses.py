@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from types import MappingProxyType
 
 from worker.iton.operators import is_refusal
@@ -39,6 +40,7 @@ _DATE = re.compile(
 _NOON = 12
 
 
+@lru_cache(maxsize=1024)
 def status_of(word: str) -> str:
     """Return the contract's status for ITON's *word*; ``unknown`` for a word that is in no table."""
     name = re.sub(r"[\s_-]+", "-", word.strip()).upper()

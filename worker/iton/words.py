@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from worker.iton.bodies import Body
@@ -58,6 +58,13 @@ class Quotes:
             else f"HTTP {status} with an empty body"
         )
 
+    def reports(self, reports: Mapping[str, MessageReport]) -> dict[str, MessageReport]:
+        """Return *reports* without credentials in the gateway's words."""
+        words = "\n".join(_words(reports.values()))
+        if self._without_credentials(words) == words:
+            return dict(reports)  # as nearly always; a line break is neither part of a word nor an escape
+        return {name: self.report(report) for name, report in reports.items()}
+
     def report(self, report: MessageReport) -> MessageReport:
         """Return *report* without credentials in the gateway's words; numbers and texts are its subject."""
         return replace(
@@ -98,3 +105,12 @@ class Quotes:
                 pieces += [self._redaction.text(line[end : match.start()]), match[0]]
                 end = match.end()
         return "".join([*pieces, self._redaction.text(line[end:])])
+
+
+def _words(reports: Iterable[MessageReport]) -> list[str]:
+    words: list[str] = []
+    for report in reports:
+        words += (report.sender or "", report.text or "")
+        for one in report.recipients:
+            words += (one.recipient, one.raw_status)
+    return words

@@ -51,12 +51,14 @@ class _Form:
         escaped: what is looked for in a text with escapes.
         plain: what is looked for in any other.
         word: it counts only as a whole word.
+        literals: of which *plain* holds one at the least.
     """
 
     secret: str
     escaped: str
     plain: str
     word: bool
+    literals: tuple[str, ...]
 
     def pattern(self, *, escaped: bool) -> str:
         """Return one of its patterns with what must stand around it."""
@@ -76,6 +78,8 @@ class Redaction:
         forms = _forms(secrets, names)
         self._plain = _joined(form.pattern(escaped=False) for form in forms)
         self._escaped = _joined(form.pattern(escaped=True) for form in forms)
+        # One of these stands in each text that `_plain` finds something in.
+        self._literals = tuple({one for form in forms for one in form.literals})
         self._word = lru_cache(_WORDS)(self.text)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -93,8 +97,10 @@ class Redaction:
 
     def text(self, value: str, *, numbers: bool = True) -> str:
         """Return *value* without secrets and, unless *numbers* is false, with masked phone numbers."""
-        secret = self._escaped if ESCAPED.search(value) else self._plain
-        value = secret.sub(HIDDEN, value)
+        if ESCAPED.search(value):
+            value = self._escaped.sub(HIDDEN, value)
+        elif any(one in value for one in self._literals):
+            value = self._plain.sub(HIDDEN, value)
         return _without_numbers(value) if numbers else value
 
     def _clean(self, value: object, *, numbers: bool) -> object:
@@ -131,11 +137,12 @@ def _forms(secrets: Iterable[str], names: Iterable[str]) -> list[_Form]:
     """Return what is looked for, the longest first, so that no tail of one is left."""
     secrets, names = _variants(secrets), _variants(names)
     pairs = {f"{name}:{secret}" for name in names for secret in secrets}
-    hidden = [_Form(name, spelt(name), re.escape(name), word=True) for name in names]
-    hidden += [_Form(one, spelt(one), re.escape(one), word=len(one) < _SHORT) for one in secrets]
+    hidden = [_Form(name, spelt(name), re.escape(name), word=True, literals=(name,)) for name in names]
+    hidden += [_Form(one, spelt(one), re.escape(one), len(one) < _SHORT, literals=(one,)) for one in secrets]
     for secret in secrets | pairs:
-        plain = f"(?:{'|'.join(map(re.escape, base64_forms(secret)))})={{0,2}}"
-        hidden.append(_Form(secret, in_base64(secret), plain, word=len(secret) < _SHORT))
+        literals = tuple(base64_forms(secret))
+        plain = f"(?:{'|'.join(map(re.escape, literals))})={{0,2}}"
+        hidden.append(_Form(secret, in_base64(secret), plain, len(secret) < _SHORT, literals))
     return sorted(hidden, key=lambda form: (form.word, -len(form.secret), form.escaped))
 
 

@@ -112,6 +112,23 @@ class TestQuotes:
         nothing = MessageReport(None, None, None, ())
         assert QUOTES.report(nothing) == nothing
 
+    @given(
+        st.lists(
+            st.builds(
+                MessageReport,
+                st.none() | st.sampled_from(["ITONXX", "acme-sms", "acme"]),
+                st.none(),
+                st.none() | st.sampled_from(["hello", "acme", "-sms", quote(PASSWORD), PASSWORD, "a\\nb"]),
+                st.just((RecipientStatus("919876543210", "unknown", "acme-sms"),)) | st.just(()),
+            ),
+            max_size=3,
+        )
+    )
+    def test_several_reports_show_what_each_would(self, reports: list[MessageReport]) -> None:
+        """They are looked at together; no end of one and start of the next makes a word."""
+        named = {str(number): report for number, report in enumerate(reports)}
+        assert QUOTES.reports(named) == {name: QUOTES.report(report) for name, report in named.items()}
+
     def test_numbers_and_the_text_are_hidden(self) -> None:
         """Also where JSON escapes them."""
         text = 'Ihr "Code" für नमस्ते'
