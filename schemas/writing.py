@@ -83,6 +83,27 @@ def send_result(head: Row, recipients: Sequence[Row], tail: Row) -> WrittenSend:
     return WrittenSend(status, counts, body)
 
 
+def accepted_result(
+    head: Row, recipients: Sequence[str], message_ids: Sequence[str], tail: Row
+) -> WrittenSend:
+    """Write a `SendResult` of 1 to 100 *recipients* that were all accepted, each with one id.
+
+    Args:
+        head: as of `send_result`, and so is *tail*.
+        recipients: each once.
+        message_ids: beside them.
+        tail: see *head*.
+    """
+    rows = [
+        {"recipient": recipient, "outcome": _ACCEPTED, "message_id": message_id}
+        for recipient, message_id in zip(recipients, message_ids, strict=True)
+    ]
+    counts = {Outcome.ACCEPTED: len(rows)}
+    status = SendStatus.ACCEPTED
+    body = _written({**head, "status": status.value, "recipients": rows, "counts": counts, **tail})
+    return WrittenSend(status, counts, body)
+
+
 def delivery_result(head: Row, messages: Sequence[Row], metadata: Mapping[str, Any]) -> WrittenDelivery:
     """Write a `DeliveryResult`.
 

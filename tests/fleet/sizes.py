@@ -7,10 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
-from schemas import Outcome
 from tests.support.redis_server import RedisServer
 from worker.clock import SystemClock
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
+from worker.domain.entry import Call, CallState, Entry, Part, Split
 from worker.domain.entry_codec import encode
 from worker.ledger import open_ledger
 from worker.ports import Stored
@@ -55,8 +54,7 @@ def _names(seed: int, count: int) -> list[str]:
 def _done(names: list[str]) -> Call:
     """A call as it is recorded after its reply; the ids have nothing in common."""
     ids = (sha256(name.encode()).hexdigest()[:24] for name in names)
-    settled = (Settled(name, Outcome.ACCEPTED, message_id=key) for name, key in zip(names, ids, strict=True))
-    return Call(tuple(names), CallState.DONE, 1, 1_760_000_000.123456, tuple(settled))
+    return Call(tuple(names), CallState.DONE, 1, 1_760_000_000.123456, tuple(ids))
 
 
 def _part(index: int, count: int) -> Entry:

@@ -13,12 +13,12 @@ recipients are `uncertain`. A caller that comes back after that finds its swap r
 message ids as a revision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from schemas import Outcome
+from schemas import FailureCode, Outcome
 
 
 class CallState(StrEnum):
@@ -55,6 +55,24 @@ MessageIds = Mapping[str, tuple[str, ...]]
 """What a reply to sendSMS names: by recipient at least one id, more where the gateway gave it several."""
 
 
+Column = tuple[str | Settled, ...]
+"""Outcomes beside their recipients: of one that was accepted with one id, as nearly all are, the id alone."""
+
+
+def column(recipients: Sequence[str], settled: Sequence[Settled]) -> Column:
+    """Return the outcomes of *recipients* as a column."""
+    if len(recipients) != len(settled):
+        return tuple(settled)
+    return tuple([_alone(name, one) for name, one in zip(recipients, settled, strict=True)])
+
+
+def _alone(name: str, one: Settled) -> str | Settled:
+    """The message id, where the outcome says no more than that."""
+    recipient, outcome, message_id, code, detail, earlier_ids = one
+    plain = outcome is _ACCEPTED and message_id and not (code or detail or earlier_ids)
+    return message_id if plain and recipient == name and message_id else one
+
+
 def accepted(recipient: str, message_id: str) -> Settled:
     """Settle one recipient as nearly all are; a call with names would take twice as long."""
     return tuple.__new__(Settled, (recipient, _ACCEPTED, message_id, None, None, ()))
@@ -68,7 +86,7 @@ class Call:
         recipients: at most 100, digits with country code.
         attempts: how often the request may have gone out.
         started: wall-clock seconds since the epoch of the swap to `calling`.
-        settled: one for each recipient once the call is done.
+        outcomes: one for each recipient, in their order, once the call is done; as `column` makes them.
         late_ids: message ids of replies that came after another worker had taken over, by recipient.
     """
 
@@ -76,8 +94,18 @@ class Call:
     state: CallState = CallState.READY
     attempts: int = 0
     started: float = 0.0
-    settled: tuple[Settled, ...] = ()
-    late_ids: "MessageIds" = field(default_factory=dict)
+    outcomes: Column = ()
+    late_ids: MessageIds = field(default_factory=dict)
+
+    @property
+    def settled(self) -> tuple[Settled, ...]:
+        """The outcomes, each with its recipient."""
+        return tuple(
+            [
+                accepted(self.recipients[place], one) if isinstance(one, str) else one
+                for place, one in enumerate(self.outcomes)
+            ]
+        )
 
     def is_still(self, begun: "Call") -> bool:
         """Tell whether this is the call that was begun as *begun* was: not settled, not taken over."""
@@ -100,7 +128,10 @@ class Part:
 
     def next_call(self) -> int | None:
         """Index of the first call that is not done; None when the part is complete."""
-        return next((i for i, call in enumerate(self.calls) if call.state is not CallState.DONE), None)
+        for index, call in enumerate(self.calls):
+            if call.state is not CallState.DONE:
+                return index
+        return None
 
     def holds_together(self) -> bool:
         """Tell whether each recipient is settled or in a call, once."""
@@ -116,6 +147,20 @@ class Part:
         every = [*self.settled, *(settled for call in self.calls for settled in call.settled)]
         by_name = {settled.recipient: settled for settled in every}
         return tuple(by_name[name] for name in self.order)
+
+    @property
+    def message_ids(self) -> tuple[str, ...] | None:
+        """The id of each recipient, in their order, where all were accepted in one call, with one id."""
+        if self.settled or len(self.calls) != 1 or self.calls[0].recipients != self.order:
+            return None
+        ids = tuple([one for one in self.calls[0].outcomes if type(one) is str])
+        return ids if len(ids) == len(self.order) else None
+
+    def given_up(self) -> Settled | None:
+        """One whose attempts were used up; None where there is none."""
+        called = (one for call in self.calls for one in call.outcomes if isinstance(one, Settled))
+        every = (*self.settled, *called)
+        return next((one for one in every if one.code == FailureCode.RETRIES_EXHAUSTED), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +202,14 @@ def begin(entry: Entry, index: int, *, started: float) -> Entry:
     Raises:
         ValueError: it is not ready.
     """
-    call = entry.part.calls[index]
+    part = entry.part
+    call = part.calls[index]
     if call.state is not CallState.READY:
         raise ValueError("only a call that is ready may begin")
     calling = Call(
-        call.recipients, CallState.CALLING, call.attempts + 1, started, call.settled, call.late_ids
+        call.recipients, CallState.CALLING, call.attempts + 1, started, call.outcomes, call.late_ids
     )
-    return _with_call(entry, index, calling)
+    return _with_call(entry, part, index, calling)
 
 
 def release(entry: Entry, index: int, *, went_out: bool) -> Entry:
@@ -171,19 +217,22 @@ def release(entry: Entry, index: int, *, went_out: bool) -> Entry:
 
     Whoever has got an id by a late reply meanwhile is settled instead.
     """
-    call = entry.part.calls[index]
+    part = entry.part
+    call = part.calls[index]
     attempts = call.attempts if went_out else call.attempts - 1
     ready = replace(call, state=CallState.READY, attempts=attempts, started=0.0)
-    return _with_call(entry, index, *known_apart(ready))
+    return _with_call(entry, part, index, *known_apart(ready))
 
 
-def settle(entry: Entry, index: int, settled: tuple[Settled, ...]) -> Entry:
+def settle(entry: Entry, index: int, outcomes: Column) -> Entry:
     """Close a call with one outcome for each of its recipients."""
-    call = entry.part.calls[index]
+    part = entry.part
+    call = part.calls[index]
+    done = Call(call.recipients, CallState.DONE, call.attempts, call.started, outcomes, call.late_ids)
     if call.late_ids:
-        settled = tuple(with_late_ids(one, call.late_ids.get(one.recipient, ())) for one in settled)
-    done = Call(call.recipients, CallState.DONE, call.attempts, call.started, settled, call.late_ids)
-    return _with_call(entry, index, done)
+        late = [with_late_ids(one, call.late_ids.get(one.recipient, ())) for one in done.settled]
+        done = replace(done, outcomes=column(call.recipients, late))
+    return _with_call(entry, part, index, done)
 
 
 def known_apart(call: Call) -> tuple[Call, ...]:
@@ -194,8 +243,8 @@ def known_apart(call: Call) -> tuple[Call, ...]:
     ids = {name: call.late_ids[name] for name in call.recipients if name in call.late_ids}
     if call.state is not CallState.READY or not ids:
         return (call,)
-    settled = tuple(with_late_ids(accepted(name, ids[name][0]), ids[name]) for name in ids)
-    done = Call(tuple(ids), CallState.DONE, call.attempts, call.started, settled, ids)
+    settled = [with_late_ids(accepted(name, ids[name][0]), ids[name]) for name in ids]
+    done = Call(tuple(ids), CallState.DONE, call.attempts, call.started, column(tuple(ids), settled), ids)
     rest = tuple(name for name in call.recipients if name not in ids)
     return (replace(call, recipients=rest, late_ids={}), done) if rest else (done,)
 
@@ -221,9 +270,8 @@ def with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:
     return one
 
 
-def _with_call(entry: Entry, index: int, call: Call, *behind: Call) -> Entry:
+def _with_call(entry: Entry, part: Part, index: int, call: Call, *behind: Call) -> Entry:
     # Twice for each call that is made: dataclasses.replace would take five times as long.
-    part = entry.part
     calls = (*part.calls[:index], call, *part.calls[index + 1 :], *behind)
     plan = Part(part.order, part.settled, calls)
     return Entry(entry.fingerprint, plan, entry.revision, entry.replays, entry.generation)

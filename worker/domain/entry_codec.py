@@ -10,12 +10,11 @@ from typing import Any
 from pydantic_core import to_json
 
 from schemas import Outcome
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, accepted
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
 
 _FORM = 1
 _LONG = 4096  # bytes; phone numbers compress to a third, and a plan of 100,000 of them is 3 MB
 _COMPRESSED = b"z"
-_ACCEPTED = Outcome.ACCEPTED
 
 
 class UnreadableEntryError(ValueError):
@@ -94,32 +93,19 @@ def part_from_row(row: list[Any]) -> Part:
 
 
 def _call_row(call: Call) -> list[Any]:
-    row = [call.recipients, call.state.value, call.attempts, call.started, _outcome_rows(call)]
+    # Outcomes in their order; one that is plainly accepted is its message id, as it is in memory.
+    outcomes = [one if isinstance(one, str) else _settled_row(one) for one in call.outcomes]
+    row = [call.recipients, call.state.value, call.attempts, call.started, outcomes]
     return [*row, {name: list(ids) for name, ids in call.late_ids.items()}] if call.late_ids else row
 
 
-def _outcome_rows(call: Call) -> list[Any]:
-    """Outcomes in their order; an accepted one is its message id alone where the number says no more."""
-    if len(call.settled) != len(call.recipients):
-        return [_settled_row(one) for one in call.settled]
-    rows: list[Any] = []
-    for name, one in zip(call.recipients, call.settled, strict=True):
-        recipient, outcome, message_id, code, detail, earlier_ids = one
-        plain = outcome is _ACCEPTED and message_id and not (code or detail or earlier_ids)
-        rows.append(message_id if plain and recipient == name else _settled_row(one))
-    return rows
-
-
 def _call(row: list[Any]) -> Call:
-    recipients, state, attempts, started, settled, *late = row
-    outcomes = tuple(
-        [
-            accepted(recipients[place], one) if isinstance(one, str) else _settled(one)
-            for place, one in enumerate(settled)
-        ]
-    )
+    recipients, state, attempts, started, outcomes, *late = row
+    if any(isinstance(one, str) for one in outcomes[len(recipients) :]):
+        raise UnreadableEntryError("a call has more outcomes than recipients")
+    read = tuple([one if isinstance(one, str) else _settled(one) for one in outcomes])
     late_ids = {name: tuple(ids) for name, ids in late[0].items()} if late else {}
-    return Call(tuple(recipients), CallState(state), attempts, started, outcomes, late_ids)
+    return Call(tuple(recipients), CallState(state), attempts, started, read, late_ids)
 
 
 def _settled_row(one: Settled) -> list[Any]:

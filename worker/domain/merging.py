@@ -16,6 +16,7 @@ from worker.domain.entry import (
     Settled,
     Split,
     accepted,
+    column,
     ids_of,
     known_apart,
     merge_ids,
@@ -43,7 +44,10 @@ class _Known:
 def with_ids(entry: Entry) -> int:
     """Count the recipients of whom *entry* holds a message id, which cannot be asked for again."""
     calls = entry.plan.calls if isinstance(entry.plan, Part) else ()
-    return sum(len(call.late_ids) or sum(1 for one in call.settled if one.message_id) for call in calls)
+    return sum(
+        len(call.late_ids) or sum(1 for one in call.outcomes if isinstance(one, str) or one.message_id)
+        for call in calls
+    )
 
 
 def merged(found: Entry, known: Entry) -> Entry | None:
@@ -114,13 +118,13 @@ def _call(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
     if not any(name in facts for name in call.recipients):
         return call, []
     if call.state is CallState.DONE:
-        return replace(call, settled=_with_ids(call.settled, facts)), []
+        return _ids_added(call, facts), []
     if call.state is CallState.READY:
         return _ready(call, facts)
     own = facts[call.recipients[0]].call if call.recipients[0] in facts else call
     if own.state is CallState.DONE and call.is_still(own):
         # This worker's own call, whose record the store has lost.
-        return replace(own, settled=_with_ids(own.settled, facts)), []
+        return _ids_added(own, facts), []
     return _with_late(call, facts), []
 
 
@@ -132,7 +136,8 @@ def _ready(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
         return first, apart
     attempts = max(facts[name].call.attempts for name in gone)
     outcomes = tuple(one for name in gone if (one := facts[name].outcome))
-    done = Call(gone, CallState.DONE, attempts, facts[gone[0]].call.started, _with_ids(outcomes, facts))
+    known = column(gone, _with_ids(outcomes, facts))
+    done = Call(gone, CallState.DONE, attempts, facts[gone[0]].call.started, known)
     rest = tuple(name for name in call.recipients if name not in gone)
     if not rest:
         return done, []
@@ -150,6 +155,10 @@ def _with_ids(settled: Iterable[Settled], facts: Mapping[str, _Known]) -> tuple[
     return tuple(
         with_late_ids(one, facts[one.recipient].ids) if one.recipient in facts else one for one in settled
     )
+
+
+def _ids_added(call: Call, facts: Mapping[str, _Known]) -> Call:
+    return replace(call, outcomes=column(call.recipients, _with_ids(call.settled, facts)))
 
 
 def _with_late(call: Call, facts: Mapping[str, _Known]) -> Call:

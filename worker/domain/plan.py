@@ -17,8 +17,10 @@ T = TypeVar("T")
 def invalid_ones(recipients: Distinct) -> tuple[Settled, ...]:
     """Settle those that cannot be a mobile number."""
     return tuple(
-        Settled(spelling, Outcome.INVALID, code=FailureCode.INVALID_NUMBER, detail=detail)
-        for spelling, detail in recipients.invalid.items()
+        [
+            Settled(spelling, Outcome.INVALID, code=FailureCode.INVALID_NUMBER, detail=detail)
+            for spelling, detail in recipients.invalid.items()
+        ]
     )
 
 

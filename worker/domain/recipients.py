@@ -58,7 +58,9 @@ class Distinct:
     @property
     def valid(self) -> tuple[str, ...]:
         """Those that can be sent to."""
-        return tuple(name for name in self.order if name not in self.invalid)
+        return (
+            tuple([name for name in self.order if name not in self.invalid]) if self.invalid else self.order
+        )
 
 
 def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:

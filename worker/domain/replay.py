@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _standing(call: Call, replay: Replay) -> Call:
     if call.state is not CallState.DONE:
         return call
     settled = tuple(one for one in call.settled if not _is_open(one, replay))
-    return replace(call, recipients=_names(settled), settled=settled)
+    return replace(call, recipients=_names(settled), outcomes=column(_names(settled), settled))
 
 
 def _again(call: Call, replay: Replay) -> list[Call]:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, CallState, Entry, MessageIds, Settled, accepted, release, settle
+from worker.domain.entry import (
+    Call,
+    CallState,
+    Column,
+    Entry,
+    MessageIds,
+    Settled,
+    accepted,
+    release,
+    settle,
+)
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 from worker.domain.expiry import has_expired
 
@@ -99,22 +109,23 @@ def _told(error: WorkerError) -> str:
     return error.own_detail or error.detail
 
 
-def _named(recipients: Sequence[str], message_ids: MessageIds) -> tuple[Settled, ...]:
-    words = "the gateway's reply does not name this number"
+def _named(recipients: Sequence[str], message_ids: MessageIds) -> Column:
+    told = message_ids.get
+    ids = [told(name) for name in recipients]
     return tuple(
         [
-            _accepted(name, message_ids[name])
-            if name in message_ids
-            else Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
-            for name in recipients
+            one[0] if one is not None and len(one) == 1 else _unusual(name, one)
+            for name, one in zip(recipients, ids, strict=True)
         ]
     )
 
 
-def _accepted(name: str, ids: tuple[str, ...]) -> Settled:
-    """One with several ids keeps them all: none can be asked for again."""
-    one = accepted(name, ids[0])
-    return one if len(ids) == 1 else one._replace(earlier_ids=ids[1:])
+def _unusual(name: str, ids: tuple[str, ...] | None) -> Settled:
+    """One that the reply does not name, or that has several ids, of which none can be asked for again."""
+    if ids is None:
+        words = "the gateway's reply does not name this number"
+        return Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
+    return accepted(name, ids[0])._replace(earlier_ids=ids[1:])
 
 
 def _all(call: Call, outcome: Outcome, code: str, detail: str) -> tuple[Settled, ...]:

@@ -66,7 +66,12 @@ def send_message(
     if entry.revision > 1:
         first["revision"] = entry.revision
     tail = {"encoding": head.encoding, "segments": head.segments, "metadata": head.metadata}
-    result = writing.send_result(first, _rows(entry.part.outcomes()), tail)
+    part = entry.part
+    ids = part.message_ids
+    if ids is None:
+        result = writing.send_result(first, _rows(part.outcomes()), tail)
+    else:
+        result = writing.accepted_result(first, part.order, ids, tail)
     written, message_id = (result.status.value, result.body), result_message_id(head.job_id, number)
     return result, _addressed(ResultKind.SEND, written, message_id, head.job_id, delivery)
 

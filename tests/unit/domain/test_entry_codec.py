@@ -26,11 +26,11 @@ SETTLED = st.builds(
 )
 CALLS = st.builds(
     Call,
-    st.lists(WORDS, min_size=1, max_size=4).map(tuple),
+    st.lists(WORDS, min_size=4, max_size=5).map(tuple),
     st.sampled_from(CallState),
     st.integers(0, 20),
     st.floats(0, 2e9),
-    st.lists(SETTLED, max_size=3).map(tuple),
+    st.lists(SETTLED | IDS, max_size=4).map(tuple),
     st.dictionaries(WORDS, st.lists(IDS, min_size=1, max_size=3).map(tuple), max_size=3),
 )
 PARTS = st.builds(

@@ -17,7 +17,7 @@ LATE: MessageIds = {TWO: ("id-2",)}
 
 def with_late_reply(entry: Entry) -> Entry:
     """The entry with what came late of the first call: the id of one."""
-    only = replace(after_reply(BEGUN, 0, LATE).part.calls[0], settled=())
+    only = replace(after_reply(BEGUN, 0, LATE).part.calls[0], outcomes=())
     known = replace(BEGUN, plan=Part(ALL, calls=(replace(only, late_ids=LATE),)))
     both = merged(entry, known)
     assert both is not None

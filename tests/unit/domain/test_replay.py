@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import FailureCode, Outcome
-from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, begin, release, settle
+from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split, begin, column, release, settle
 from worker.domain.entry_codec import decode, encode
 from worker.domain.errors import PermanentError, TransientError
 from worker.domain.merging import merged
@@ -43,7 +43,8 @@ def refused(name: str) -> Settled:
 
 def done(*settled: Settled, attempts: int = 0) -> Call:
     """A call with its outcomes."""
-    return Call(tuple(one.recipient for one in settled), CallState.DONE, attempts, 0.0, settled)
+    names = tuple(one.recipient for one in settled)
+    return Call(names, CallState.DONE, attempts, 0.0, column(names, settled))
 
 
 def entry_of(*calls: Call, settled: tuple[Settled, ...] = ()) -> Entry:

@@ -84,7 +84,7 @@ class Calls:
     async def _claimed(self, members: Sequence[PartWork]) -> list[PartWork]:
         """Claim for all; return whose claims stand, right before the call."""
         claims = [(member, claim) for member in members if (claim := member.claiming()) is not None]
-        written = await self.entries.write_many([(member.version, claim) for member, claim in claims])
+        written = await self.entries.write_many([(member.record.version, claim) for member, claim in claims])
         going = []
         for (member, _), version in zip(claims, written, strict=True):
             if isinstance(version, Exception):
@@ -100,7 +100,9 @@ class Calls:
     async def _answered(self, members: Sequence[PartWork], ids: MessageIds) -> None:
         """Record for each the ids of its own recipients."""
         own = [ids] if len(members) == 1 else [_own(ids, member) for member in members]
-        known = [(member.version, member.answered(said)) for member, said in zip(members, own, strict=True)]
+        known = [
+            (member.record.version, member.answered(said)) for member, said in zip(members, own, strict=True)
+        ]
         written = await self.entries.write_many(known)
         slow = []
         for member, said, version in zip(members, own, written, strict=True):

@@ -1,7 +1,7 @@
 """From a planned part to its published result: claim, call, record, publish."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -96,41 +96,55 @@ class Completion:
     async def ended(self, part: Planned, delivery: Delivery) -> Ended:
         """The same; whatever ends it, a reply that is not recorded is published from memory."""
         work = self._work(part, delivery)
+        record = work.record
         try:
-            try:
-                return Ended(await self._completed(work, part, delivery), work.record)
-            except UnavailableError:
-                await work.record.stay()
+            await work.complete()
+            done = Done() if part.shares_round else None
+            return Ended(await self._published(record, part, delivery, record.version.entry, done), record)
+        except BaseException as error:  # noqa: BLE001 - what is in hand is looked after, then it is raised
+            return Ended(await self._after_all(error, work, part, delivery), record)
+
+    async def _after_all(
+        self, error: BaseException, work: PartWork, part: Planned, delivery: Delivery
+    ) -> Handled | None:
+        """See to it that nothing is lost with a part that could not be completed.
+
+        Raises:
+            BaseException: *error*, where the ledger has all that is known.
+        """
+        record = work.record
+        try:
+            if isinstance(error, _ROUND_OVER):
+                return await self._round_over(error, work, part, delivery)
+            if isinstance(error, UnavailableError):
+                await record.stay()
+            raise error  # noqa: TRY301 - to be looked at like what comes in its place
+        except BaseException as latest:
+            if (known := record.unrecorded) is None:
                 raise
-        except BaseException as error:
-            if (known := work.record.unrecorded) is None:
-                raise
-            cause = error
-        log.error("reply.unrecorded", job=work.version.key, reason=_why(cause))
-        from_memory = self._published(work.record, part, delivery, verdict.as_far_as_known(known), None)
-        hurry = isinstance(cause, asyncio.CancelledError)
-        return Ended(await completed(from_memory, hurry=hurry), work.record)
+            cause = latest
+        log.error("reply.unrecorded", job=record.version.key, reason=_why(cause))
+        from_memory = self._published(record, part, delivery, verdict.as_far_as_known(known), None)
+        return await completed(from_memory, hurry=isinstance(cause, asyncio.CancelledError))
+
+    async def _round_over(
+        self, error: WorkerError, work: PartWork, part: Planned, delivery: Delivery
+    ) -> Handled | None:
+        disposition = None if part.shares_round else self.after(error, delivery)
+        if not isinstance(disposition, DeadLetter):
+            await work.record.stay()
+            if disposition is None:
+                return None
+            return Handled(disposition, JobSummary("send", "delayed", part.head.job_id))
+        await work.give_up(error)
+        return await self._published(work.record, part, delivery, work.record.version.entry, disposition)
 
     def _work(self, part: Planned, delivery: Delivery) -> PartWork:
         head = part.head
         wishes = Wishes(head.expires_at, self.most_resends if head.resend else 1)
         order = CallOrder(head.message, wishes, delivery.lane.is_urgent)
-        return PartWork(self.ports, order, part.version, delivery.progress, unwritten=part.unwritten)
-
-    async def _completed(self, work: PartWork, part: Planned, delivery: Delivery) -> Handled | None:
-        disposition: Disposition | None = Done() if part.shares_round else None
-        try:
-            await work.complete(self.make)
-        except _ROUND_OVER as error:
-            if part.shares_round:
-                await work.record.stay()
-                return None
-            disposition = self.after(error, delivery)
-            if isinstance(disposition, Delay):
-                await work.record.stay()
-                return Handled(disposition, JobSummary("send", "delayed", part.head.job_id))
-            await work.give_up(error)
-        return await self._published(work.record, part, delivery, work.version.entry, disposition)
+        record = PartRecord(self.ports, part.version, unwritten=part.unwritten)
+        return PartWork(self.ports, order, record, delivery.progress, self.make)
 
     async def _published(
         self,
@@ -141,8 +155,8 @@ class Completion:
         disposition: Disposition | None,
     ) -> Handled:
         """Publish what became of a part."""
-        outcomes = entry.part.outcomes()
-        disposition = disposition or self.given_up(outcomes, delivery) or Done()
+        plan = entry.part
+        disposition = disposition or self.given_up(plan.given_up(), delivery) or Done()
         result, message = send_message(part.head, entry, part.number, part.parts, delivery)
         if record.late or record.unrecorded is not None:
             await self._publish_alone(message)
@@ -152,7 +166,7 @@ class Completion:
             # A replay of this one may reach somebody twice: it must look different from one that is safe.
             disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
         counts = {outcome.value: count for outcome, count in result.counts.items()}
-        calls = sum([call.attempts for call in entry.part.calls])
+        calls = sum([call.attempts for call in plan.calls])
         return Handled(disposition, JobSummary("send", result.status.value, part.head.job_id, counts, calls))
 
     async def _publish_alone(self, message: ResultMessage) -> None:
@@ -165,13 +179,12 @@ class Completion:
                 await self.ports.clock.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def given_up(self, outcomes: Iterable[Settled], delivery: Delivery) -> DeadLetter | None:
-        """Tell whether this is the delivery with which the job was given up, come again.
+    def given_up(self, last: Settled | None, delivery: Delivery) -> DeadLetter | None:
+        """Tell whether this is the delivery with which the job was given up, as *last* says, come again.
 
         Its worker may have died before the dead letter was there. A job that is merely published once more
         has its rounds ahead of it, and only gets its results again.
         """
-        last = next((one for one in outcomes if one.code == FailureCode.RETRIES_EXHAUSTED), None)
         if last is None or self.policy.next_round(delivery, "", now=self.ports.clock.now()):
             return None
         return DeadLetter(FailureCode.RETRIES_EXHAUSTED, last.detail or "")

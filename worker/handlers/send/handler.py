@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 from schemas import SendJob
-from worker.domain.entry import Entry, Part, Split
+from worker.domain.entry import Entry, Split
 from worker.domain.errors import (
     AccountError,
     DeliveryLostError,
     OutcomeUncertainError,
     TransientError,
-    WorkerError,
+    UnavailableError,
 )
 from worker.domain.limits import MOST_PER_PART
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
@@ -21,6 +21,8 @@ from worker.handlers.send.head import JobHead
 from worker.handlers.send.large_jobs import LargeJobs, SplitJob
 from worker.handlers.send.planning import Planning
 from worker.ports import CallGate, Clock, Command, Locks
+
+_MOST_RACES = 20  # in a row for one job's entry: the store forgets what it is given, or gives it away
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +69,58 @@ class SendHandler:
                 return await self._sent(_Taken(job, head, delivery, here))
 
     async def _sent(self, taken: _Taken) -> Handled:
+        """Carry on from where the job's entry says that it is, until nobody comes between."""
         head = taken.head
-        if self._seems_new(taken.delivery):
-            try:
-                return await self._carried_on(taken, Version(head.job_id, None, Entry(head.fingerprint)))
-            except LostRaceError:
-                pass  # it was not: another worker has it, or another job has its id
-        while True:
-            found = await self._found(taken)
-            if found is None:
+        new = self._seems_new(taken.delivery)
+        for _ in range(_MOST_RACES):
+            version = Version(head.job_id, None, Entry(head.fingerprint)) if new else await self._found(taken)
+            if version is None:
                 return forgotten(head.job_id)
             try:
-                return await self._carried_on(taken, found)
+                return await self._carried_on(taken, version)
             except LostRaceError:
-                continue
+                new = False  # another worker has it, or another job has its id
+        raise UnavailableError("entry_contended", "the job's entry changes all the time")
+
+    async def _carried_on(self, taken: _Taken, version: Version) -> Handled:
+        """Plan the job, if that has not been done, and send it."""
+        head, delivery, planned = taken.head, taken.delivery, version.entry.plan
+        given_up: DeadLetter | None = None
+        unwritten = planned is None
+        if planned is None:
+            try:
+                planned = await self.planning.planned(taken.job, head, urgent=delivery.lane.is_urgent)
+            except (TransientError, OutcomeUncertainError, AccountError) as error:
+                after = self.completion.after(error, delivery)
+                if isinstance(after, Delay):
+                    return await self._another_round(after, head, version)
+                planned, given_up = await self.planning.unsent(taken.job, head, error), after
+        if isinstance(planned, Split):
+            handled = await self._large(taken, version, planned)
+        else:
+            version = replace(version, entry=replace(version.entry, plan=planned))
+            handled = await self.completion.complete(Planned(head, version, unwritten=unwritten), delivery)
+        return replace(handled, disposition=_worse(handled.disposition, given_up)) if given_up else handled
+
+    async def _another_round(self, delay: Delay, head: JobHead, version: Version) -> Handled:
+        if version.token is None:
+            # The id is this job's from now on, whatever comes while it waits.
+            await self._opened(head)
+        return Handled(delay, JobSummary("send", "delayed", head.job_id))
+
+    async def _large(self, taken: _Taken, version: Version, split: Split) -> Handled:
+        """Record the plan before anything follows from it, then send the parts."""
+        head, known = taken.head, True
+        while version.entry.plan is None:
+            try:
+                version = await self.entries.write(version, replace(version.entry, plan=split))
+                known = False
+            except LostRaceError:
+                version = _own(head, await self.entries.reload(head.job_id))
+        if not isinstance(version.entry.plan, Split):
+            raise LostRaceError
+        job = SplitJob(head, version.entry, version.entry.plan, known)
+        return await self.large.carry_out(job, taken.delivery, here=taken.here)
 
     def _seems_new(self, delivery: Delivery) -> bool:
         """Tell whether the job's first entry may be the one with its plan: a write less for nearly every job.
@@ -107,51 +147,6 @@ class SendHandler:
             return await self.entries.write(Version(head.job_id, None, Entry("")), Entry(head.fingerprint))
         except LostRaceError:
             return _own(head, await self.entries.reload(head.job_id))
-
-    async def _carried_on(self, taken: _Taken, version: Version) -> Handled:
-        """Go on from where the entry says that the job is."""
-        if version.entry.plan is not None:
-            return await self._as_planned(taken, version, planned_now=False)
-        urgent = taken.delivery.lane.is_urgent
-        try:
-            planned = await self.planning.planned(taken.job, taken.head, urgent=urgent)
-        except (TransientError, OutcomeUncertainError, AccountError) as error:
-            return await self._after_lookup_error(error, taken, version)
-        return await self._with_plan(planned, taken, version)
-
-    async def _with_plan(self, planned: Part | Split, taken: _Taken, version: Version) -> Handled:
-        """Put the plan on the entry; a large job's is recorded before anything follows from it."""
-        if isinstance(planned, Part):
-            entry = replace(version.entry, plan=planned)
-            return await self._as_planned(taken, replace(version, entry=entry), planned_now=True)
-        planned_now = False
-        while version.entry.plan is None:
-            try:
-                version = await self.entries.write(version, replace(version.entry, plan=planned))
-                planned_now = True
-            except LostRaceError:
-                version = _own(taken.head, await self.entries.reload(taken.head.job_id))
-        return await self._as_planned(taken, version, planned_now=planned_now)
-
-    async def _as_planned(self, taken: _Taken, version: Version, *, planned_now: bool) -> Handled:
-        head, entry, delivery = taken.head, version.entry, taken.delivery
-        if isinstance(entry.plan, Split):
-            job = SplitJob(head, entry, entry.plan, known=not planned_now)
-            return await self.large.carry_out(job, delivery, here=taken.here)
-        return await self.completion.complete(Planned(head, version, unwritten=planned_now), delivery)
-
-    async def _after_lookup_error(self, error: WorkerError, taken: _Taken, version: Version) -> Handled:
-        """Wait for another round; after the last one, nobody is sent to."""
-        head = taken.head
-        disposition = self.completion.after(error, taken.delivery)
-        if isinstance(disposition, Delay):
-            if version.token is None:
-                # The id is this job's from now on, whatever comes while it waits.
-                await self._opened(head)
-            return Handled(disposition, JobSummary("send", "delayed", head.job_id))
-        unsent = await self.planning.unsent(taken.job, head, error)
-        handled = await self._with_plan(unsent, taken, version)
-        return replace(handled, disposition=_worse(handled.disposition, disposition))
 
 
 def _own(head: JobHead, found: Version) -> Version:

@@ -107,8 +107,8 @@ class LargeJobs:
             await self._hand_out(job, delivery, numbers)
             counts = {"recipients": sum(len(part.order) for part in job.split.parts), "parts": len(numbers)}
             summary = JobSummary("send", "split", job.head.job_id, counts)
-        unsent = [one for part in job.split.parts for one in part.settled]
-        return Handled(self._completion.given_up(unsent, delivery) or Done(), summary)
+        given_up = next((one for part in job.split.parts if (one := part.given_up())), None)
+        return Handled(self._completion.given_up(given_up, delivery) or Done(), summary)
 
     async def _send(self, job: SplitJob, delivery: Delivery, numbers: Sequence[int]) -> JobSummary | None:
         """Send every part; tell of those that ended here, None where none did."""

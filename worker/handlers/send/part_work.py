@@ -37,42 +37,43 @@ class PartWork:
     Args:
         ports: the collaborators.
         order: what is sent.
-        version: the entry, with its plan.
-        unwritten: the plan is in memory only; the first swap stores it.
+        record: the entry, with its plan.
         progress: of the delivery that this is for.
+        make: makes the call that the part is at; how it ended is in `failure`.
 
     Attributes:
         order: as above.
-        index: of the call that it is at.
         record: the entry in this worker's hands.
         failure: with which the last call ended for this part; None where it went well.
     """
 
     def __init__(
-        self, ports: SendPorts, order: CallOrder, version: Version, progress: Progress, *, unwritten: bool
+        self,
+        ports: SendPorts,
+        order: CallOrder,
+        record: PartRecord,
+        progress: Progress,
+        make: "Callable[[PartWork], Awaitable[None]]",
     ) -> None:
         self._ports = ports
         self._progress = progress
+        self._make = make
+        self._index = 0  # of the call that it is at
+        self._at = Step.WAITING
         self._claim: Call | None = None  # not followed by a call yet
         self._claimed_at = 0.0
         self._cut = False  # its job was cancelled
         self._races = 0  # that were lost in a row
         self._stale = 0  # claims in a row that had grown too old
+        self._last: WorkerError | None = None
         self.order = order
-        self.index = 0
+        self.record = record
         self.failure: Exception | None = None
-        self._at = Step.WAITING
-        self.record = PartRecord(ports, version, unwritten=unwritten)
-
-    @property
-    def version(self) -> Version:
-        """The entry as last written or read."""
-        return self.record.version
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """To whom the call goes that it is at."""
-        return self._call.recipients
+        return self.record.version.entry.part.calls[self._index].recipients
 
     @property
     def at(self) -> Step:
@@ -84,11 +85,8 @@ class PartWork:
         """Whether no call may begin any more."""
         return self._progress.stopped or self._cut
 
-    async def complete(self, make: "Callable[[PartWork], Awaitable[None]]") -> None:
+    async def complete(self) -> None:
         """Return when every recipient has an outcome and the ledger knows it.
-
-        Args:
-            make: makes the call that the part is at; how it ended is in `failure`.
 
         Raises:
             TransientError, OutcomeUncertainError: the attempts of this round are used up.
@@ -96,72 +94,64 @@ class PartWork:
             LostRaceError: the part was new to this worker, and what another has written is no plan for it.
             UnrecordedError: what is known of the part cannot be recorded.
         """
+        record = self.record
         self._progress.begins(self)
         try:
-            while self._is_open():
-                await self._unless_raced(self._step(make))
+            while True:
+                part = record.version.entry.part
+                index = part.next_call()
+                try:
+                    if index is not None:
+                        self._index = index
+                        await self._next(part.calls[index])
+                    elif record.unwritten:
+                        await record.write(record.version.entry)
+                    else:
+                        return
+                except LostRaceError:
+                    await self._raced()
+                except LedgerUnavailableError:
+                    if not record.must_stay:
+                        raise
+                    await record.catch_up()
+                else:
+                    self._races = 0
         finally:
             self._progress.ends(self)
 
     async def give_up(self, error: WorkerError) -> None:
         """Settle every call that is not done, after the last round ended with *error*."""
-        while (index := self.version.entry.part.next_call()) is not None:
-            if self.version.entry.part.calls[index].state is CallState.CALLING:
-                await self._unless_raced(self._outlast(index))
-            else:
-                last = verdict.after_last_round(self.version.entry, index, error)
-                await self._unless_raced(self.record.write(last))
+        self._last = error
+        await self.complete()
 
-    def _is_open(self) -> bool:
-        index = self.version.entry.part.next_call()
-        self.index = len(self.version.entry.part.calls) if index is None else index
-        return index is not None or self.record.unwritten
+    def _next(self, call: Call) -> Awaitable[None]:
+        if call.state is CallState.CALLING:
+            return self._outlast(self._index)
+        if self._last is not None:
+            entry = self.record.version.entry
+            return self.record.write(verdict.after_last_round(entry, self._index, self._last))
+        return self._ports.retry(self._attempt)
 
-    @property
-    def _call(self) -> Call:
-        return self.version.entry.part.calls[self.index]
+    async def _raced(self) -> None:
+        self._races += 1
+        if self._races > _MOST_RACES:
+            # Nobody loses so many by chance: the store forgets what it is given, or gives it away.
+            raise UnavailableError("entry_contended", "the job's entry changes all the time")
+        await self.record.catch_up()
 
-    @property
     def _state(self) -> CallState:
-        calls = self.version.entry.part.calls
-        return calls[self.index].state if self.index < len(calls) else CallState.DONE
+        calls = self.record.version.entry.part.calls
+        return calls[self._index].state if self._index < len(calls) else CallState.DONE
 
-    def _is_done(self) -> bool:
-        return self._state is CallState.DONE
-
-    async def _step(self, make: "Callable[[PartWork], Awaitable[None]]") -> None:
-        if self.index >= len(self.version.entry.part.calls):
-            await self.record.write(self.version.entry)
-        elif self._state is CallState.CALLING:
-            await self._outlast(self.index)
-        else:
-            await self._ports.retry(lambda: self._attempt(make))
-
-    async def _unless_raced(self, step: Awaitable[None]) -> None:
-        try:
-            await step
-        except LostRaceError:
-            self._races += 1
-            if self._races > _MOST_RACES:
-                # Nobody loses so many by chance: the store forgets what it is given, or gives it away.
-                raise UnavailableError("entry_contended", "the job's entry changes all the time") from None
-            await self.record.catch_up()
-        except LedgerUnavailableError:
-            if not self.record.must_stay:
-                raise
-            await self.record.catch_up()
-        else:
-            self._races = 0
-
-    async def _attempt(self, make: "Callable[[PartWork], Awaitable[None]]") -> None:
+    async def _attempt(self) -> None:
         """Make one call and record what is known of it. An error that leaves may be retried."""
-        if self._state is not CallState.READY:
+        if self._state() is not CallState.READY:
             return  # the attempt that failed was the last one needed: a late reply had every id
         if self.stopped:
             raise UnavailableError("worker_stopping", "the worker stops and gives the job back")
         self._claim = self.failure = None
         try:
-            await make(self)
+            await self._make(self)
             if self.failure is not None:
                 raise self.failure
         except LedgerUnavailableError:
@@ -171,10 +161,10 @@ class PartWork:
             await self._cut_off()
             raise
         except PermanentError as error:
-            log.debug("call.refused", job=self.version.key, code=error.code)
+            log.debug("call.refused", job=self.record.version.key, code=error.code)
         except OutcomeUncertainError as error:
-            log.warning("reply.lost", job=self.version.key, code=error.code, detail=error.for_log)
-            if not self._is_done():
+            log.warning("reply.lost", job=self.record.version.key, code=error.code, detail=error.for_log)
+            if self._state() is not CallState.DONE:
                 raise  # the job prefers a repeat
         finally:
             self._at = Step.WAITING
@@ -190,15 +180,16 @@ class PartWork:
 
     def claiming(self) -> Entry | None:
         """What the entry says once the call goes out, or why it does not; None: there is nothing to say."""
-        if self.stopped or self._state is not CallState.READY:
+        entry = self.record.version.entry
+        if self.stopped or entry.part.calls[self._index].state is not CallState.READY:
             return None
         self._at = Step.WRITING
         clock, now = self._ports.clock, self._ports.clock.now()
         if self.order.wishes.expired(now):
-            return verdict.after_expiry(self.version.entry, self.index)
+            return verdict.after_expiry(entry, self._index)
         self._claimed_at = clock.elapsed()
-        begun = begin(self.version.entry, self.index, started=now.timestamp())
-        self._claim = begun.part.calls[self.index]
+        begun = begin(entry, self._index, started=now.timestamp())
+        self._claim = begun.part.calls[self._index]
         return begun
 
     def wrote(self, version: Version) -> bool:
@@ -215,11 +206,7 @@ class PartWork:
         if clock.elapsed() - self._claimed_at > self._ports.margin:
             self._too_late()
             return False
-        if (
-            self.stopped
-            or self.order.wishes.expired(clock.now())
-            or self._call.state is not CallState.CALLING
-        ):
+        if self.stopped or self.order.wishes.expired(clock.now()) or self._state() is not CallState.CALLING:
             return False
         self._claim, self._stale, self._at = None, 0, Step.CALLING
         return True
@@ -233,14 +220,14 @@ class PartWork:
     async def back_out(self) -> None:
         """Make the call ready again: nothing was sent."""
         self._at = Step.WRITING
-        await self.record.settle(self.index, partial(release, went_out=False))
+        await self.record.settle(self._index, partial(release, went_out=False))
         self._claim = None
 
     async def _unclaimed(self) -> None:
         """Take back a claim that no call followed, so that nobody takes its reply for lost."""
         claim, entries, patiently = self._claim, self._ports.entries, self.record.patiently
         while claim is not None:
-            found = await patiently(partial(entries.load, self.version.key))
+            found = await patiently(partial(entries.load, self.record.version.key))
             plan = found.entry.plan if found else None
             index = plan.still_at(claim) if isinstance(plan, Part) else None
             if found is None or index is None:
@@ -251,33 +238,36 @@ class PartWork:
     def answered(self, message_ids: MessageIds) -> Entry:
         """Own the reply; return what the entry says with it, if nobody else has changed it."""
         self._at = Step.WRITING
-        return self.record.knows(self.index, partial(verdict.after_reply, message_ids=message_ids))
+        return self.record.knows(self._index, partial(verdict.after_reply, message_ids=message_ids))
 
     async def ended(self, outcome: MessageIds | WorkerError) -> None:
         """Record what the gateway answered, or the error with which the call ended."""
         self._at = Step.WRITING
         if isinstance(outcome, WorkerError):
             change = partial(verdict.after_error, error=outcome, repeatable=self._repeatable())
-            await self.record.settle(self.index, change)
+            await self.record.settle(self._index, change)
         else:
-            await self.record.settle(self.index, partial(verdict.after_reply, message_ids=outcome))
+            await self.record.settle(self._index, partial(verdict.after_reply, message_ids=outcome))
 
     async def _outlast(self, index: int) -> None:
         """Wait for the end of another worker's call; take it over when its time is up."""
-        seen, clock, lease = self.version, self._ports.clock, self._ports.lease
+        seen, clock, lease = self.record.version, self._ports.clock, self._ports.lease
         # By the wall clock that started it, but never for longer than a whole lease by our own clock. A call
         # that is then repeated is given that in any case: where the clocks disagree, it may be under way.
-        self.index, again = index, self._repeatable()
-        age = 0.0 if again else clock.now().timestamp() - self._call.started
+        self._index, again = index, self._repeatable()
+        age = 0.0 if again else clock.now().timestamp() - self._call().started
         until = clock.elapsed() + min(max(lease - age, 0.0), lease)
         while (left := until - clock.elapsed()) > 0:
             await clock.sleep(min(_POLL, left))
             await self.record.catch_up()
-            if self.version.token != seen.token:
+            if self.record.version.token != seen.token:
                 return
         again = self._repeatable()
         log.warning("call.taken_over", job=seen.key, repeated=again)
-        await self.record.write(verdict.after_lease(self.version.entry, index, repeatable=again))
+        await self.record.write(verdict.after_lease(self.record.version.entry, index, repeatable=again))
+
+    def _call(self) -> Call:
+        return self.record.version.entry.part.calls[self._index]
 
     def _repeatable(self) -> bool:
-        return self.order.wishes.repeatable(self._call, self._ports.clock.now())
+        return self.order.wishes.repeatable(self._call(), self._ports.clock.now())
