@@ -14,6 +14,8 @@ from bench.throughput import measure
 OURS = ("ours", "coalesced", "other", "other-coalesced")
 QUICK = {"systems": ("ours", "other", "tuned", "httpx"), "loads": ("unique", "status")}
 EVERYONE = ("unique", "status")  # the other loads are for the worker and the best peer
+ON_SERVERS = ("on-redis", "on-postgresql")  # the same worker, its ledger in a server
+WITH_SERVERS = ("unique",)
 WEIGHED = ("ours", "coalesced", "other", "tuned")
 Measured = Run | PacedRun | MemoryRun
 
@@ -63,7 +65,8 @@ class Plan:
 
     def _of(self, load: Load) -> list[System]:
         if load.name in EVERYONE:
-            return [system for system in self.systems.values() if system.name != "untold"]
+            others = {"untold"} if load.name in WITH_SERVERS else {"untold", *ON_SERVERS}
+            return [system for system in self.systems.values() if system.name not in others]
         return self._named((*OURS, "untold", "tuned") if load.connections else (*OURS, "tuned"))
 
     def _named(self, names: tuple[str, ...]) -> list[System]:

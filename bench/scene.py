@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.broker_side import METER, BrokerSide
 from bench.figures import Record
 from bench.latency import Latency
+from bench.ledger_servers import ledger_servers
 from bench.processes import Tree
 from bench.stub_probe import calls_a_second
 from bench.systems import (
@@ -94,15 +95,19 @@ def stage(systems: Iterable[System]) -> Iterator[Scene]:
     folder.mkdir(parents=True)
     # The measured ones share the cores with the broker: one as in production, which does not spin for work.
     options = NodeOptions(waiting=AS_SHIPPED)
-    with private_broker(folder / "broker", options) as broker, _stub(folder) as (stub, port):
-        where = Addresses(broker.url, f"http://127.0.0.1:{port}/api/")
-        with closing(BrokerSide(broker.url)) as side:
-            workers = {system.prefix: system for system in systems if system.is_ours}
-            queues = {prefix: worker_queues(where, system) for prefix, system in workers.items()}
-            kinds = ("send", "delivery", "account")
-            exchanges = [f"{prefix}.results.{kind}" for prefix in workers for kind in kinds]
-            side.declare(METER, PLAIN, QUORUM, "bench.peer.urgent", bound_to=exchanges)
-            yield Scene(where, port, side, Tree(_pid_on(broker.port)), Tree(stub.pid), queues, folder)
+    with (
+        private_broker(folder / "broker", options) as broker,
+        _stub(folder) as (stub, port),
+        closing(BrokerSide(broker.url)) as side,
+        ledger_servers(systems, folder) as ledgers,
+    ):
+        where = Addresses(broker.url, f"http://127.0.0.1:{port}/api/", ledgers)
+        workers = {system.prefix: system for system in systems if system.is_ours}
+        queues = {prefix: worker_queues(where, system) for prefix, system in workers.items()}
+        kinds = ("send", "delivery", "account")
+        exchanges = [f"{prefix}.results.{kind}" for prefix in workers for kind in kinds]
+        side.declare(METER, PLAIN, QUORUM, "bench.peer.urgent", bound_to=exchanges)
+        yield Scene(where, port, side, Tree(_pid_on(broker.port)), Tree(stub.pid), queues, folder)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -25,10 +25,11 @@ _FOREIGN = ("ITON_", "WORKER_", "AMQP_", "LEDGER_", "HEALTH_", "LOG_", "RABBITMQ
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the broker and the gateway's stand-in are."""
+    """Where the broker and the gateway's stand-in are, and the servers of ledgers by their kind."""
 
     amqp: str
     gateway: str
+    ledgers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class System:
         jobs: its queue of jobs.
         results: the queue that its results end in.
         env: more environment.
+        ledger: of the worker: a kind of server; empty: its own SQLite file.
     """
 
     name: str
@@ -65,6 +67,7 @@ class System:
     jobs: str = PLAIN
     results: str = "bench.meter"
     env: dict[str, str] = field(default_factory=dict)
+    ledger: str = ""
 
     @property
     def is_ours(self) -> bool:
@@ -93,7 +96,7 @@ class System:
     def _own_env(self, where: Addresses, tuning: Tuning) -> dict[str, str]:
         if self.is_ours:
             told = {} if self.name == "untold" else tuning.told
-            return worker_env(where, self.prefix) | told
+            return worker_env(where, self.prefix) | told | self._ledger_env(where)
         most = self.most or tuning.prefetch
         return {
             "BENCH_AMQP": where.amqp,
@@ -101,6 +104,9 @@ class System:
             "BENCH_PREFETCH": str(min(tuning.prefetch, most)),
             "BENCH_CONNECTIONS": str(min(tuning.connections, most)),
         }
+
+    def _ledger_env(self, where: Addresses) -> dict[str, str]:
+        return {"LEDGER_URL": where.ledgers[self.ledger]} if self.ledger else {}
 
 
 def worker_env(where: Addresses, prefix: str) -> dict[str, str]:
@@ -141,6 +147,10 @@ def all_systems(other: Path | None = None) -> dict[str, System]:
     systems = [*_workers("ours", OUR_TITLE, ROOT), *(_workers("other", OTHER_TITLE, other) if other else ())]
     systems += [
         replace(systems[0], name="untold", title=f"{OUR_TITLE}, not told of the limit"),
+        *(
+            replace(systems[0], name=f"on-{kind.lower()}", title=f"the same, ledger in {kind}", ledger=kind)
+            for kind in ("Redis", "PostgreSQL")
+        ),
         System("tuned", "aio-pika + aiohttp, tuned", tuned),
         System(
             "tuned-quorum", "the same on a quorum queue", tuned, jobs=QUORUM, env={"BENCH_JOBS": QUORUM}
