@@ -30,7 +30,7 @@
 {{- end -}}
 {{- end -}}
 {{- with .Values.ledger.redis.url -}}
-{{- if not (regexMatch "^rediss?://[^/?#@]+(/[^?#@]*)?([?&](ssl_[a-z_]+|client_name|db)=[^?&#@]*)*$" .) -}}
+{{- if not (regexMatch "^rediss?://[^/?#@]+(/[^?#@]*)?([?&](ssl_[a-z_]+|client_name|db|wait_replicas)=[^?&#@]*)*$" .) -}}
 {{- fail "ledger.redis.url: must be redis://HOST:PORT/DB or rediss://, where wanted with ?ssl_ca_certs=FILE, without user and password; one with a password belongs into credentials.from.LEDGER_URL" -}}
 {{- end -}}
 {{- end -}}

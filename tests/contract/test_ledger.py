@@ -313,6 +313,17 @@ class TestRetention:
         await ledger.close()
 
 
+class TestSize:
+    """What the metrics show of it."""
+
+    async def test_what_is_held_is_counted(self, ledger: Ledger) -> None:
+        """About, and in bytes, where the store can tell."""
+        await ledger.swap_many([Swap(f"job-{number}", None, entry(bytes(100))) for number in range(20)])
+        entries, size = await ledger.entries(), await ledger.size()  # type: ignore[attr-defined]  # no part of the port
+        assert entries is None or entries >= 20
+        assert size is None or size >= 2000
+
+
 class TestRenewal:
     """Entries of jobs that are still on their way live on without being written."""
 

@@ -180,6 +180,40 @@ class TestServerTrouble:
         assert len([client for client in clients if "cmd=client" not in client]) <= 4
 
 
+class TestReplicas:
+    """``wait_replicas``: what no replica has does not count."""
+
+    async def test_a_swap_counts_once_a_replica_has_it(self, tmp_path: Path) -> None:
+        """And not while it is away, nor when it is repeated then; afterwards all goes on."""
+        with RedisServer(tmp_path / "one") as one, RedisServer(tmp_path / "two") as two:
+            two.command("REPLICAOF", "127.0.0.1", str(one.port))
+            ledger = RedisLedger(f"{one.url}?wait_replicas=1", retention=LONG, timeout=1.0)
+            await self._until_it_works(ledger)
+            new, other = entry(), entry()
+            assert await ledger.swap("job-1", expected=None, new=new) is True
+            assert two.command("GET", "iton:ledger:job-1").endswith(new.state)
+            two.command("REPLICAOF", "NO", "ONE")
+            for swapped in (new, other):
+                for _ in range(2):
+                    with pytest.raises(LedgerUnavailableError, match="ledger_not_replicated"):
+                        await ledger.swap(f"job-{swapped.token}", expected=None, new=swapped)
+            with pytest.raises(LedgerUnavailableError, match="ledger_not_replicated"):
+                await ledger.swap("job-1", expected=None, new=new)
+            assert new == await ledger.load("job-1")
+            two.command("REPLICAOF", "127.0.0.1", str(one.port))
+            await self._until_it_works(ledger)
+            assert await ledger.swap("job-1", expected=new.token, new=other) is True
+            await ledger.close()
+
+    async def _until_it_works(self, ledger: RedisLedger) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    return await ledger.check()
+                except LedgerUnavailableError:
+                    await asyncio.sleep(0.05)
+
+
 class TestSecrets:
     """The password is nowhere but on the wire."""
 

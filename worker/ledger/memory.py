@@ -80,6 +80,10 @@ class MemoryLedger:
         """Return how many entries are held, some of which may have expired."""
         return len(self._entries)
 
+    async def size(self) -> int | None:
+        """Return None: it is a part of the process's memory."""
+        return None
+
     async def check(self) -> None:
         """Raise LedgerUnavailableError after ``close``; memory can always be written."""
         self._refuse_if_closed()

@@ -23,12 +23,16 @@ log = structlog.get_logger(__name__)
 
 # An entry is one string: the token's length, ":", the token, the state. What stands in front of the state
 # is its head; it names the version. Arguments: the expected head ("" for no entry), the new head, the new
-# entry, the retention in milliseconds.
+# entry, the retention in milliseconds, and 1 where replicas are waited for: an entry that stands already is
+# then written again, as WAIT knows only of writes of its own connection.
 _SWAP = Script(b"""
 local function carries(head)
   return redis.call('GETRANGE', KEYS[1], 0, #head - 1) == head
 end
 if carries(ARGV[2]) then
+  if ARGV[5] == '1' then
+    redis.call('SET', KEYS[1], ARGV[3], 'KEEPTTL')
+  end
   return 1
 end
 if ARGV[1] == '' then
@@ -70,7 +74,8 @@ class RedisLedger:
     every swap that was acknowledged, and a failover to a replica may lose the last ones.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``; ValueError otherwise, without the URL.
+        url: ``redis://``, ``rediss://`` or ``unix://``; ValueError otherwise, without the URL. With
+            ``?wait_replicas=N`` what fewer replicas have does not count as written.
         retention: seconds that an entry lives after it was last written.
         prefix: in front of all keys.
         timeout: seconds for one round trip; see `RedisCommands`.
@@ -101,7 +106,8 @@ class RedisLedger:
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             **address.options,
         )
-        self._commands = RedisCommands(pool, lanes=connections, timeout=timeout)
+        self._commands = RedisCommands(pool, lanes=connections, timeout=timeout, replicas=address.replicas)
+        self._rewrites = int(address.replicas > 0)
         self._closed = False
         self._looked = False
         self._warned = False
@@ -145,10 +151,10 @@ class RedisLedger:
         except (LedgerUnavailableError, EntryUnusableError) as error:
             return error
 
-    def _arguments(self, expected: str | None, new: Stored) -> tuple[bytes, bytes, bytes, int]:
+    def _arguments(self, expected: str | None, new: Stored) -> tuple[bytes, bytes, bytes, int, int]:
         head = _head(new.token)
         held = b"" if expected is None else _head(expected)
-        return held, head, head + new.state, self._retention
+        return held, head, head + new.state, self._retention, self._rewrites
 
     async def renew(self, keys: Sequence[str]) -> list[bool]:
         """Begin the retention of entries anew; tell of which."""
@@ -158,6 +164,10 @@ class RedisLedger:
 
     async def entries(self) -> int | None:
         """Return None: Redis counts only all keys of a database together."""
+        return None
+
+    async def size(self) -> int | None:
+        """Return None: Redis knows the memory of all its databases together."""
         return None
 
     async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:

@@ -23,6 +23,7 @@ _QUERY_NAMES = frozenset(
         "username",
     }
 )
+_REPLICAS = "wait_replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,12 @@ class RedisAddress:
     Attributes:
         place: host, port and database, or the socket's path; fit for a log.
         options: arguments of the client's connection pool; they hold the password.
+        replicas: how many must have what is written before it counts.
     """
 
     place: str
     options: dict[str, Any]
+    replicas: int = 0
 
     def __repr__(self) -> str:
         return f"RedisAddress({self.place!r})"
@@ -54,23 +57,27 @@ def _read(url: str) -> RedisAddress | str:
     try:
         parts = urlsplit(url)
         _ = parts.port
-        unknown = sorted(parse_qs(parts.query, keep_blank_values=True).keys() - _QUERY_NAMES)
+        query = parse_qs(parts.query, keep_blank_values=True)
         options: dict[str, Any] = dict(parse_url(url))
     except ValueError:
         return "the Redis URL cannot be read (a special character in the password must be percent-encoded)"
-    if unknown:
+    if unknown := sorted(query.keys() - _QUERY_NAMES - {_REPLICAS}):
         return f"the Redis URL has parameters that are not known: {', '.join(unknown)}"
-    return _address(parts, options)
+    options.pop(_REPLICAS, None)
+    replicas = query.get(_REPLICAS, ["0"])[-1]
+    if not re.fullmatch(r"[0-9]", replicas):
+        return f"{_REPLICAS} of the Redis URL is no number from 0 to 9"
+    return _address(parts, options, int(replicas))
 
 
-def _address(parts: SplitResult, options: dict[str, Any]) -> RedisAddress | str:
+def _address(parts: SplitResult, options: dict[str, Any], replicas: int) -> RedisAddress | str:
     db = options.get("db", 0)
     if parts.scheme == "unix":
         if parts.path in {"", "/"}:
             return "the Redis URL names no socket"
-        return RedisAddress(f"{parts.path} (database {db})", options)
+        return RedisAddress(f"{parts.path} (database {db})", options, replicas)
     if not re.fullmatch(r"/?\d*", parts.path):
         return "the database of the Redis URL is not a number"
     if not parts.hostname:
         return "the Redis URL names no host"
-    return RedisAddress(f"{parts.hostname}:{parts.port or 6379}/{db}", options)
+    return RedisAddress(f"{parts.hostname}:{parts.port or 6379}/{db}", options, replicas)

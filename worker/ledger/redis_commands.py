@@ -12,8 +12,13 @@ from redis.exceptions import ReadOnlyError
 
 _MOST_TOGETHER = 256
 _TRIPS_TO_CONNECT = 3
+_WRITING = frozenset({"EVAL", "EVALSHA", "SET"})
 
 Command = tuple[str | bytes | int, ...]
+
+
+class UnreplicatedError(Exception):
+    """Too few replicas have what was written."""
 
 
 class Script:
@@ -43,15 +48,17 @@ class RedisCommands:
 
     Args:
         pool: of at least *lanes* connections; closed by ``close``.
+        replicas: that must have what a pipeline wrote before it counts; 0: that is not asked.
         timeout: seconds for one pipeline. Where it needs a new connection, that may take three times as
             long: the password and the database are questions of their own.
     """
 
-    def __init__(self, pool: ConnectionPool, *, lanes: int, timeout: float) -> None:
+    def __init__(self, pool: ConnectionPool, *, lanes: int, timeout: float, replicas: int = 0) -> None:
         self._pool = pool
         self._client = Redis(connection_pool=pool)
         self._idle_lanes = lanes
         self._timeout = timeout
+        self._replicas = replicas
         self._waiting: deque[_Ask] = deque()
         self._starting = False
         self._running: set[asyncio.Task[None]] = set()
@@ -95,6 +102,9 @@ class RedisCommands:
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
+        waits = self._replicas and any(command[0] in _WRITING for command in commands)
+        if waits:
+            pipeline.execute_command("WAIT", self._replicas, round(self._timeout * 500))
         try:
             async with asyncio.timeout(_TRIPS_TO_CONNECT * self._timeout):
                 pipeline.connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
@@ -102,7 +112,23 @@ class RedisCommands:
                 replies: list[Any] = await pipeline.execute(raise_on_error=False)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told
             return [error] * len(commands)
+        if waits:
+            replies = self._replicated(commands, replies)
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # The primary has become a replica; its name may lead to the new one already.
             await self._pool.disconnect(inuse_connections=False)
         return replies
+
+    def _replicated(self, commands: list[Command], replies: list[Any]) -> list[Any]:
+        """Take back the answers to what too few replicas have; what was refused or only read stands."""
+        *given, count = replies
+        if isinstance(count, Exception):
+            failure: Exception = count
+        elif count < self._replicas:
+            failure = UnreplicatedError()
+        else:
+            return given
+        return [
+            failure if command[0] in _WRITING and not isinstance(reply, Exception) else reply
+            for command, reply in zip(commands, given, strict=True)
+        ]

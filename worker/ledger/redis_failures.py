@@ -3,6 +3,7 @@
 from redis import exceptions as redis_errors
 
 from worker.domain.errors import EntryUnusableError, LedgerUnavailableError, UnavailableError
+from worker.ledger.redis_commands import UnreplicatedError
 
 _UNREACHABLE = ("ledger_unreachable", "cannot be reached: is it running, and are host, port and TLS right?")
 _TIMED_OUT = (
@@ -11,6 +12,10 @@ _TIMED_OUT = (
 )
 _PASSWORD = ("ledger_credentials_refused", "refuses the user name or password: correct them in LEDGER_URL")
 _REFUSED = ("ledger_refused", "refused a command ({word}): look at its log")
+_UNREPLICATED = (
+    "ledger_not_replicated",
+    "has fewer replicas with the last write than wait_replicas asks for: are they there, and not behind?",
+)
 _CLUSTER = (
     "ledger_cluster",
     "is a node of a Redis Cluster, which keeps a part of the keys: use a single server, or one with replicas",
@@ -19,6 +24,7 @@ _CLUSTER = (
 # Of two classes that fit, the first counts. TimeoutError is the built-in one as well (asyncio raises it).
 _BY_CLASS: tuple[tuple[type[Exception], tuple[str, str]], ...] = (
     (redis_errors.AuthenticationError, _PASSWORD),
+    (UnreplicatedError, _UNREPLICATED),
     (
         redis_errors.AuthenticationWrongNumberOfArgsError,
         ("ledger_credentials_refused", "knows no user names: give a password only"),

@@ -86,6 +86,10 @@ class SqliteLedger:
         """Return about how many entries there are: never too few."""
         return cast("int", await self._open.read(lambda file, _now: file.extent()))
 
+    async def size(self) -> int | None:
+        """Return the bytes of the file and of what stands beside it."""
+        return cast("int", await self._open.read(lambda file, _now: file.size()))
+
     async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:
         """Yield all entries that live, some at a time, in the order of their keys."""
         after = ""

@@ -133,6 +133,10 @@ class LedgerFile:
         (count,) = self._connection.execute(_EXTENT).fetchone()
         return int(count)
 
+    def size(self) -> int:
+        """Return the bytes of the file and of those beside it."""
+        return sum(os.stat(name).st_size for name in self._names)  # noqa: PTH116 -- as below
+
     def delete_expired(self, now: int, limit: int) -> int:
         """Delete up to *limit* expired entries and return how many; takes no lock where there are none."""
         if not self._connection.execute(_EXPIRED, (now, 1)).fetchone():

@@ -19,6 +19,11 @@ class LedgerMetrics:
         )
         self.entries = group.gauge(
             "ledger_entries",
-            "Entries in the ledger, about; NaN for Redis, which counts whole databases only",
+            "Entries in the ledger, about; PostgreSQL counts those of all deployments, Redis cannot: NaN",
+            unset=True,
+        )
+        self.size = group.gauge(
+            "ledger_bytes",
+            "Bytes that the ledger takes: SQLite's files, PostgreSQL's table and indexes; NaN for the others",
             unset=True,
         )

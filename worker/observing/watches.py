@@ -19,10 +19,14 @@ class Sized(Protocol):
         """Return the number of entries, None where the store cannot tell; LedgerUnavailableError."""
         ...
 
+    async def size(self) -> int | None:
+        """Return the bytes that they take, None where the store cannot tell; LedgerUnavailableError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerSizeWatch:
-    """Looks how many entries the ledger holds."""
+    """Looks how many entries the ledger holds, and how much room they take."""
 
     ledger: Sized
     metrics: Metrics
@@ -37,10 +41,11 @@ class LedgerSizeWatch:
     async def look(self) -> None:
         """Look once; while the store is away nobody knows."""
         try:
-            entries = await self.ledger.entries()
+            entries, size = await self.ledger.entries(), await self.ledger.size()
         except LedgerUnavailableError:
-            entries = None
+            entries = size = None
         self.metrics.ledger.entries.set(math.nan if entries is None else entries)
+        self.metrics.ledger.size.set(math.nan if size is None else size)
 
 
 @dataclass(frozen=True, slots=True)

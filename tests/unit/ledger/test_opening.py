@@ -106,6 +106,7 @@ class TestRefusedUrls:
             (f"redis://:{PASSWORD}@/0", "names no host"),
             (f"redis://:{PASSWORD}@ledger/0?decode_responses=true", "decode_responses"),
             (f"redis://:{PASSWORD}@ledger/?db=one", "cannot be read"),
+            (f"redis://:{PASSWORD}@ledger/?wait_replicas=all", "no number from 0 to 9"),
             (f"redis://:{PASSWORD}@[ledger/0", "cannot be read"),
             (f"unix://:{PASSWORD}@", "names no socket"),
             (f"postgresql://u:{PASSWORD}@/iton", "names no host"),

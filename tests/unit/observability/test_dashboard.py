@@ -150,7 +150,7 @@ _ONE_IS = {
     "workers": r"(consumer|publisher)_up|build_info",
     "messages": r"queue_messages",
     "cores": r"process_cpu_seconds_total",
-    "bytes": r"process_resident_memory_bytes",
+    "bytes": r"process_resident_memory_bytes|ledger_bytes",
     "files": r"process_(open|max)_fds",
 }
 

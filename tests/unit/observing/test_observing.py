@@ -245,6 +245,10 @@ class Store:
             raise LedgerUnavailableError("ledger_gone", "made to fail")
         return self.holds
 
+    async def size(self) -> int | None:
+        """Tell a kilobyte an entry."""
+        return None if self.holds is None else 1000 * self.holds
+
 
 class TestWatches:
     """What is looked at every so often."""
@@ -254,10 +258,11 @@ class TestWatches:
         store = Store(holds=12)
         watch = LedgerSizeWatch(store, scene.metrics, scene.clock)
         await watch.look()
-        assert 12 == scene.value("ledger_entries")
+        assert (12, 12_000) == (scene.value("ledger_entries"), scene.value("ledger_bytes"))
         store.away = True
         await watch.look()
         assert math.isnan(scene.value("ledger_entries") or 0)
+        assert math.isnan(scene.value("ledger_bytes") or 0)
 
     async def test_a_late_timer_is_lag(self, scene: Scene) -> None:
         """The process was stopped, or too busy."""
