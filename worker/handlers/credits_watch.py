@@ -1,5 +1,6 @@
 """A look at the balance every so often, and a word when it falls below a threshold."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +24,7 @@ class CreditsWatch:
         threshold: credits; 0 watches without a word.
         interval: seconds between two looks.
         draw_id: returns a fresh unique id for the message.
-        low: whether the balance was below the threshold when it was last seen.
+        low: whether the fall below the threshold was published, and the balance has not risen since.
     """
 
     lookups: Lookups
@@ -34,24 +35,43 @@ class CreditsWatch:
     interval: float
     draw_id: Callable[[], str]
     low: bool = False
+    _word: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Look, for ever."""
-        while True:
-            try:
-                await self.seen(await self.lookups.account())
-            except WorkerError as error:
-                log.debug("balance.unknown", code=error.code)
-            await self.clock.sleep(self.interval)
+        try:
+            while True:
+                try:
+                    self.seen(await self.lookups.account())
+                except WorkerError as error:
+                    log.debug("balance.unknown", code=error.code)
+                await self.clock.sleep(self.interval)
+        finally:
+            self._be_silent()
 
-    async def seen(self, balance: Decimal) -> None:
-        """Take note of a balance."""
+    def seen(self, balance: Decimal) -> None:
+        """Take note of a balance. A broker that does not take the word keeps nobody from the next look."""
         self.observer.credits_seen(balance)
-        below = balance < self.threshold
-        if below and not self.low:
+        if balance >= self.threshold:
+            self.low = False
+            self._be_silent()
+        elif not self.low and self._word is None:
             log.warning("credits.low", remaining=str(balance), threshold=str(self.threshold))
+            self._word = asyncio.create_task(self._tell(balance))
+
+    async def _tell(self, balance: Decimal) -> None:
+        try:
             await self.publisher.publish_result(self._message(balance))
-        self.low = below
+        except WorkerError as error:
+            log.debug("balance.unknown", code=error.code)  # the next look has another word
+        else:
+            self.low = True
+        self._word = None
+
+    def _be_silent(self) -> None:
+        if self._word is not None:
+            self._word.cancel()
+            self._word = None
 
     def _message(self, balance: Decimal) -> ResultMessage:
         result = AccountLow(remaining_credits=balance, threshold=self.threshold)

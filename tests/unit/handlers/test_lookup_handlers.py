@@ -1,6 +1,7 @@
 """Status and account jobs, the watch over the balance, and what they share."""
 
 import asyncio
+import json
 from dataclasses import replace
 from decimal import Decimal
 from operator import itemgetter
@@ -20,7 +21,16 @@ from worker.domain.errors import (
     TransientError,
     WorkerError,
 )
-from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane, Requeue
+from worker.domain.messages import (
+    DeadLetter,
+    Delay,
+    Disposition,
+    Done,
+    Lane,
+    PartMessage,
+    Requeue,
+    ResultMessage,
+)
 from worker.handlers import parallel
 from worker.handlers.credits_watch import CreditsWatch
 from worker.ports import MessageReport, RecipientStatus
@@ -275,6 +285,31 @@ class TestAccountJobs:
         assert "account.rejected" == world.last.routing_key
 
 
+class SlowPublisher:
+    """A broker that takes nothing before *taken*.
+
+    Attributes:
+        begun: balances that were to be published.
+        said: those that were.
+    """
+
+    def __init__(self, taken: asyncio.Event) -> None:
+        self._taken = taken
+        self.begun: list[int] = []
+        self.said: list[int] = []
+
+    async def publish_result(self, result: ResultMessage) -> None:
+        """Wait."""
+        balance = json.loads(result.body)["remaining_credits"]
+        self.begun.append(balance)
+        await self._taken.wait()
+        self.said.append(balance)
+
+    async def publish_part(self, part: PartMessage) -> None:
+        """Be asked for none."""
+        raise NotImplementedError(part)
+
+
 class TestCreditsWatch:
     """A word when the balance falls."""
 
@@ -294,13 +329,36 @@ class TestCreditsWatch:
         """Not again while it stays low."""
         watch = self.watch(world, worker)
         for balance in (100, 99, 5, 100, 99):
-            await watch.seen(Decimal(balance))
+            watch.seen(Decimal(balance))
+            await settled()
         assert ["account/low/a", "account/low/b"] == [one.message_id for one in world.publisher.results]
         assert (None, 99, 100) == (
             world.bodies[0]["job_id"],
             world.bodies[0]["remaining_credits"],
             world.bodies[0]["threshold"],
         )
+
+    async def test_a_word_that_the_broker_does_not_take_keeps_it_from_no_look(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """It is said once, when the broker takes it; not at all, where the balance has risen meanwhile."""
+        taken, watch = asyncio.Event(), self.watch(world, worker)
+        publisher = SlowPublisher(taken)
+        watch.publisher = publisher
+        world.gateway.balance = Decimal(5)
+        running = asyncio.ensure_future(watch.run())
+        await world.clock.advance(200)
+        assert 4 == world.gateway.account_calls
+        world.gateway.balance = Decimal(500)
+        await world.clock.advance(60)
+        world.gateway.balance = Decimal(6)
+        await world.clock.advance(60)
+        taken.set()
+        await world.clock.advance(200)
+        assert [5, 6] == publisher.begun
+        assert [6] == publisher.said
+        running.cancel()
+        await asyncio.wait({running})
 
     async def test_it_survives_whatever_is_away(self, world: World, worker: FakeWorker) -> None:
         """And speaks when it can."""
