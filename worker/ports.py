@@ -309,11 +309,11 @@ class Ledger(Protocol):
     value stands under the key.
     """
 
-    async def load(self, key: str) -> Stored | None:
+    def load(self, key: str) -> Awaitable[Stored | None]:
         """Return the entry, or None."""
         ...
 
-    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+    def swap(self, key: str, *, expected: str | None, new: Stored) -> Awaitable[bool]:
         """Write *new* if the entry's token is *expected* (None: if there is no entry); tell if it stands.
 
         True as well when the entry already carries ``new.token``: a write that is repeated because its
@@ -321,20 +321,24 @@ class Ledger(Protocol):
         """
         ...
 
-    async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
+    def swap_many(self, swaps: Sequence[Swap]) -> Awaitable[Sequence[bool | Exception]]:
         """Do *swaps*, in order, for the price of few; return of each what `swap` would return or raise.
 
         Each stands or falls by itself. Raises nothing.
         """
         ...
 
-    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+    def renew(self, keys: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """Have entries live for a whole retention from now on, as if they were written; tell which were.
 
         Left alone are those that are absent and those that were written or renewed less than a minute ago,
         so that this may be asked at every step. The entries themselves stay as they are.
         """
         ...
+
+
+class LedgerStore(Ledger, Protocol):
+    """A ledger with its life: whoever opens it looks after it."""
 
     async def check(self) -> None:
         """Prove that the store can be written."""

@@ -13,7 +13,7 @@ from worker.domain.errors import (
     PermanentError,
     WorkerError,
 )
-from worker.ports import Clock, Command, Gateway, Ledger, ProbeAnswer
+from worker.ports import Clock, Command, Gateway, LedgerStore, ProbeAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,9 @@ class LedgerWatch:
         trouble: what is wrong with it; None while it works.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, *, limit: float, on_trouble: Callable[[], None]) -> None:
+    def __init__(
+        self, ledger: LedgerStore, clock: Clock, *, limit: float, on_trouble: Callable[[], None]
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._limit = limit

@@ -17,7 +17,7 @@ from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from worker.ledger.postgresql.schema import script
-from worker.ports import Ledger
+from worker.ports import LedgerStore
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
 
 
 @pytest.fixture
-async def ledger(backend: Backend) -> AsyncIterator[Ledger]:
+async def ledger(backend: Backend) -> AsyncIterator[LedgerStore]:
     """A ledger on an empty store, closed afterwards."""
     opened = backend.open(LONG)
     yield opened

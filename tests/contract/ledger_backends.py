@@ -12,7 +12,7 @@ from pathlib import Path
 from worker.ledger import MemoryLedger, SqliteLedger
 from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ledger.redis import RedisLedger
-from worker.ports import Ledger, Stored
+from worker.ports import LedgerStore, Stored
 
 LONG = 3600.0
 
@@ -54,7 +54,7 @@ class Backend:
         short: a retention that a test can wait for.
     """
 
-    open: Callable[[float], Ledger]
+    open: Callable[[float], LedgerStore]
     shared: bool
     pass_time: Callable[[float], Awaitable[None]]
     short: float

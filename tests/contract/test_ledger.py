@@ -8,37 +8,37 @@ import pytest
 
 from tests.contract.ledger_backends import LONG, Backend, entry
 from worker.domain.errors import LedgerUnavailableError
-from worker.ports import Ledger, Stored, Swap
+from worker.ports import LedgerStore, Stored, Swap
 
 
 class TestSwap:
     """Compare, then set, or leave all as it is."""
 
-    async def test_an_absent_entry_is_none(self, ledger: Ledger) -> None:
+    async def test_an_absent_entry_is_none(self, ledger: LedgerStore) -> None:
         """A key that was never written loads as None."""
         assert await ledger.load("job-1") is None
 
-    async def test_an_entry_is_created_where_none_was(self, ledger: Ledger) -> None:
+    async def test_an_entry_is_created_where_none_was(self, ledger: LedgerStore) -> None:
         """Expecting no entry, the first write stands and is loaded as written."""
         new = entry()
         assert await ledger.swap("job-1", expected=None, new=new) is True
         assert new == await ledger.load("job-1")
 
-    async def test_an_entry_is_not_created_twice(self, ledger: Ledger) -> None:
+    async def test_an_entry_is_not_created_twice(self, ledger: LedgerStore) -> None:
         """Expecting no entry, a second write is refused and changes nothing."""
         first = entry()
         await ledger.swap("job-1", expected=None, new=first)
         assert await ledger.swap("job-1", expected=None, new=entry()) is False
         assert first == await ledger.load("job-1")
 
-    async def test_the_right_token_replaces_the_entry(self, ledger: Ledger) -> None:
+    async def test_the_right_token_replaces_the_entry(self, ledger: LedgerStore) -> None:
         """Token and state are those of the last write that stood."""
         first, second = entry(), entry(b"calling")
         await ledger.swap("job-1", expected=None, new=first)
         assert await ledger.swap("job-1", expected=first.token, new=second) is True
         assert second == await ledger.load("job-1")
 
-    async def test_a_wrong_token_changes_nothing(self, ledger: Ledger) -> None:
+    async def test_a_wrong_token_changes_nothing(self, ledger: LedgerStore) -> None:
         """Who expects a version that is gone is refused."""
         first, second = entry(), entry(b"calling")
         await ledger.swap("job-1", expected=None, new=first)
@@ -46,19 +46,19 @@ class TestSwap:
         assert await ledger.swap("job-1", expected=first.token, new=entry()) is False
         assert second == await ledger.load("job-1")
 
-    async def test_a_token_is_compared_whole(self, ledger: Ledger) -> None:
+    async def test_a_token_is_compared_whole(self, ledger: LedgerStore) -> None:
         """Neither a beginning of the token nor a longer one passes for it."""
         await ledger.swap("job-1", expected=None, new=Stored("abc", b"def"))
         for wrong in ("ab", "abcd", "abcdef", "ABC"):
             assert await ledger.swap("job-1", expected=wrong, new=entry()) is False
 
-    async def test_a_token_of_an_absent_entry_creates_nothing(self, ledger: Ledger) -> None:
+    async def test_a_token_of_an_absent_entry_creates_nothing(self, ledger: LedgerStore) -> None:
         """Expecting a version where there is no entry is refused."""
         assert await ledger.swap("job-1", expected="gone", new=entry()) is False
         assert await ledger.load("job-1") is None
 
     @pytest.mark.parametrize("created", [True, False], ids=["create", "replace"])
-    async def test_a_repeated_write_still_stands(self, ledger: Ledger, *, created: bool) -> None:
+    async def test_a_repeated_write_still_stands(self, ledger: LedgerStore, *, created: bool) -> None:
         """The same write again, because its answer was lost, is answered True."""
         first, new = entry(), entry(b"done")
         expected = None if created else first.token
@@ -68,7 +68,7 @@ class TestSwap:
         assert await ledger.swap("job-1", expected=expected, new=new) is True
         assert new == await ledger.load("job-1")
 
-    async def test_a_repeated_write_that_was_overtaken_does_not_stand(self, ledger: Ledger) -> None:
+    async def test_a_repeated_write_that_was_overtaken_does_not_stand(self, ledger: LedgerStore) -> None:
         """A repeat never brings back a version that another has replaced."""
         first, second = entry(), entry(b"calling")
         await ledger.swap("job-1", expected=None, new=first)
@@ -76,7 +76,7 @@ class TestSwap:
         assert await ledger.swap("job-1", expected=None, new=first) is False
         assert second == await ledger.load("job-1")
 
-    async def test_a_token_names_one_version(self, ledger: Ledger) -> None:
+    async def test_a_token_names_one_version(self, ledger: LedgerStore) -> None:
         """A write with the token that is held is taken for a repeat: it stands, and changes nothing."""
         first = entry()
         await ledger.swap("job-1", expected=None, new=first)
@@ -88,7 +88,7 @@ class TestSwap:
 class TestSwapMany:
     """Many at once, each as if it were alone."""
 
-    async def test_each_stands_or_falls_by_itself(self, ledger: Ledger) -> None:
+    async def test_each_stands_or_falls_by_itself(self, ledger: LedgerStore) -> None:
         """Entries that are created, replaced, refused and repeated, side by side."""
         held, lost = entry(), entry()
         for key, stored in (("held", held), ("lost", lost)):
@@ -106,18 +106,18 @@ class TestSwapMany:
         expected = {"new": created, "held": replaced, "lost": lost, "absent": None}
         assert expected == {key: await ledger.load(key) for key in expected}
 
-    async def test_they_are_done_in_order(self, ledger: Ledger) -> None:
+    async def test_they_are_done_in_order(self, ledger: LedgerStore) -> None:
         """The second swap of a key sees what the first has written."""
         first, second = entry(), entry(b"done")
         swaps = [Swap("job-1", None, first), Swap("job-1", first.token, second), Swap("job-1", None, entry())]
         assert [True, True, False] == list(await ledger.swap_many(swaps))
         assert second == await ledger.load("job-1")
 
-    async def test_none_are_no_work(self, ledger: Ledger) -> None:
+    async def test_none_are_no_work(self, ledger: LedgerStore) -> None:
         """An empty batch has an empty answer."""
         assert [] == list(await ledger.swap_many([]))
 
-    async def test_more_than_fit_into_one_round(self, ledger: Ledger) -> None:
+    async def test_more_than_fit_into_one_round(self, ledger: LedgerStore) -> None:
         """Five hundred are written, and answered in their order."""
         news = {f"job-{number}": entry(b"%d" % number) for number in range(500)}
         await ledger.swap("job-7", expected=None, new=entry())
@@ -125,14 +125,14 @@ class TestSwapMany:
         assert [number != 7 for number in range(500)] == answers
         assert news["job-499"] == await ledger.load("job-499")
 
-    async def test_a_repeated_batch_still_stands(self, ledger: Ledger) -> None:
+    async def test_a_repeated_batch_still_stands(self, ledger: LedgerStore) -> None:
         """Done again because its answer was lost, it is answered alike and changes nothing."""
         swaps = [Swap(f"job-{number}", None, entry()) for number in range(5)]
         await ledger.swap("job-3", expected=None, new=entry())
         assert list(await ledger.swap_many(swaps)) == list(await ledger.swap_many(swaps))
         assert swaps[4].new == await ledger.load("job-4")
 
-    async def test_batches_race_entry_by_entry(self, ledger: Ledger) -> None:
+    async def test_batches_race_entry_by_entry(self, ledger: LedgerStore) -> None:
         """Of ten batches for the same keys, exactly one wins each key."""
         keys = [f"job-{number}" for number in range(30)]
         batches = [
@@ -148,7 +148,7 @@ class TestSwapMany:
         assert sorted(keys) == sorted(swap.key for swap in winners)
         assert [swap.new for swap in winners] == [await ledger.load(swap.key) for swap in winners]
 
-    async def test_a_cancelled_caller_leaves_no_entry_half_written(self, ledger: Ledger) -> None:
+    async def test_a_cancelled_caller_leaves_no_entry_half_written(self, ledger: LedgerStore) -> None:
         """Each is there or not, and the ledger goes on."""
         swaps = [Swap(f"job-{number}", None, entry()) for number in range(50)]
         task = asyncio.create_task(_answers(ledger, swaps))
@@ -160,7 +160,7 @@ class TestSwapMany:
             assert await ledger.load(swap.key) in {None, swap.new}
         assert [True] * 50 == list(await ledger.swap_many(swaps))
 
-    async def test_a_closed_ledger_says_so_of_each(self, ledger: Ledger) -> None:
+    async def test_a_closed_ledger_says_so_of_each(self, ledger: LedgerStore) -> None:
         """It raises nothing: the error is the answer."""
         await ledger.check()
         await ledger.close()
@@ -169,7 +169,7 @@ class TestSwapMany:
         assert answers[0] is not answers[1]
 
 
-async def _answers(ledger: Ledger, swaps: list[Swap]) -> Sequence[bool | Exception]:
+async def _answers(ledger: LedgerStore, swaps: list[Swap]) -> Sequence[bool | Exception]:
     return await ledger.swap_many(swaps)
 
 
@@ -181,13 +181,13 @@ class TestEntries:
         [b"", b"\x00", b"a\x00b\r\n:'\xff\xfe", bytes(range(256)), b"12:x"],
         ids=["empty", "zero", "line breaks", "all bytes", "looks like a length"],
     )
-    async def test_a_state_is_any_bytes(self, ledger: Ledger, state: bytes) -> None:
+    async def test_a_state_is_any_bytes(self, ledger: LedgerStore, state: bytes) -> None:
         """What is loaded is, byte for byte, what was written."""
         new = entry(state)
         await ledger.swap("job-1", expected=None, new=new)
         assert new == await ledger.load("job-1")
 
-    async def test_a_state_may_have_two_megabytes(self, ledger: Ledger) -> None:
+    async def test_a_state_may_have_two_megabytes(self, ledger: LedgerStore) -> None:
         """The plan of a job of 100,000 recipients fits, and can be replaced."""
         first, second = entry(bytes(range(256)) * 8192), entry(b"\xff" * 2_097_152)
         await ledger.swap("job-1", expected=None, new=first)
@@ -195,7 +195,7 @@ class TestEntries:
         assert await ledger.swap("job-1", expected=first.token, new=second) is True
         assert second == await ledger.load("job-1")
 
-    async def test_keys_are_told_apart_as_given(self, ledger: Ledger) -> None:
+    async def test_keys_are_told_apart_as_given(self, ledger: LedgerStore) -> None:
         """Letter case, separators and numbers matter; no key is a pattern or a path."""
         keys = [
             "job-1",
@@ -220,7 +220,7 @@ class TestConcurrency:
     """Calls may overlap."""
 
     @pytest.mark.parametrize("existing", [False, True], ids=["create", "replace"])
-    async def test_exactly_one_of_many_wins(self, ledger: Ledger, *, existing: bool) -> None:
+    async def test_exactly_one_of_many_wins(self, ledger: LedgerStore, *, existing: bool) -> None:
         """Of fifty swaps that expect the same, one stands, and it is the one that is stored."""
         first = entry()
         if existing:
@@ -245,7 +245,7 @@ class TestConcurrency:
         await asyncio.gather(one.close(), other.close())
         assert [mine + theirs for mine, theirs in zip(stands[::2], stands[1::2], strict=True)] == [1] * 100
 
-    async def test_many_keys_at_once_do_not_disturb_each_other(self, ledger: Ledger) -> None:
+    async def test_many_keys_at_once_do_not_disturb_each_other(self, ledger: LedgerStore) -> None:
         """Five hundred entries are created and replaced side by side."""
 
         async def live(key: str) -> Stored | None:
@@ -259,7 +259,7 @@ class TestConcurrency:
         ends = await asyncio.gather(*[live(key) for key in keys])
         assert [key.encode() for key in keys] == [end.state if end else None for end in ends]
 
-    async def test_a_refused_swap_does_not_undo_its_neighbours(self, ledger: Ledger) -> None:
+    async def test_a_refused_swap_does_not_undo_its_neighbours(self, ledger: LedgerStore) -> None:
         """Swaps that are written together stand or fall each for itself."""
         keys = [f"job-{number}" for number in range(60)]
         swaps = [
@@ -270,10 +270,10 @@ class TestConcurrency:
         held = [await ledger.load(key) is not None for key in keys]
         assert [False, True] * 30 == stands == held
 
-    async def test_cancelled_callers_leave_the_ledger_working(self, ledger: Ledger) -> None:
+    async def test_cancelled_callers_leave_the_ledger_working(self, ledger: LedgerStore) -> None:
         """A cancelled swap happened wholly or not at all; its neighbours and later calls are served."""
         news = {f"job-{number}": entry() for number in range(40)}
-        tasks = [asyncio.create_task(ledger.swap(key, expected=None, new=new)) for key, new in news.items()]
+        tasks = [asyncio.ensure_future(ledger.swap(key, expected=None, new=new)) for key, new in news.items()]
         await asyncio.sleep(0)
         for task in tasks[::2]:
             task.cancel()
@@ -352,13 +352,13 @@ class TestRenewal:
         assert new == await ledger.load("job-1")
         await ledger.close()
 
-    async def test_what_is_not_there_is_not_made(self, ledger: Ledger) -> None:
+    async def test_what_is_not_there_is_not_made(self, ledger: LedgerStore) -> None:
         """Neither an absent entry nor none at all."""
         assert [False] == list(await ledger.renew(["absent"]))
         assert [] == list(await ledger.renew([]))
         assert await ledger.load("absent") is None
 
-    async def test_what_was_just_written_is_left_alone(self, ledger: Ledger) -> None:
+    async def test_what_was_just_written_is_left_alone(self, ledger: LedgerStore) -> None:
         """So that it costs little to ask at every step."""
         await ledger.swap("job-1", expected=None, new=entry())
         assert [False, False] == list(await ledger.renew(["job-1", "absent"]))
@@ -388,7 +388,7 @@ class TestClosing:
         ledger = backend.open(LONG)
         await ledger.check()
         swaps = [
-            asyncio.create_task(ledger.swap(f"job-{number}", expected=None, new=entry()))
+            asyncio.ensure_future(ledger.swap(f"job-{number}", expected=None, new=entry()))
             for number in range(300)
         ]
         await asyncio.sleep(0)
@@ -406,7 +406,7 @@ class TestClosing:
         assert new == await second.load("job-1")
         await second.close()
 
-    async def test_a_closed_ledger_refuses(self, ledger: Ledger) -> None:
+    async def test_a_closed_ledger_refuses(self, ledger: LedgerStore) -> None:
         """Every use after close raises, and says so."""
         await ledger.check()
         await ledger.close()
@@ -414,7 +414,7 @@ class TestClosing:
             with pytest.raises(LedgerUnavailableError, match="ledger_closed"):
                 await use
 
-    async def test_closing_twice_does_no_harm(self, ledger: Ledger) -> None:
+    async def test_closing_twice_does_no_harm(self, ledger: LedgerStore) -> None:
         """Also at once, and before the first use."""
         await asyncio.gather(ledger.close(), ledger.close())
         await ledger.close()
@@ -423,7 +423,7 @@ class TestClosing:
 class TestCheck:
     """Check proves that the store can be written, and leaves no trace."""
 
-    async def test_a_working_store_passes(self, ledger: Ledger) -> None:
+    async def test_a_working_store_passes(self, ledger: LedgerStore) -> None:
         """Again and again, and entries are untouched."""
         new = replace(entry(), state=b"kept")
         await ledger.swap("check", expected=None, new=new)

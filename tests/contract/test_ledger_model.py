@@ -35,13 +35,19 @@ class LedgersAgree(RuleBasedStateMachine):
         path = Path(self._directory.name) / "ledger.db"
         return SqliteLedger(path, retention=RETENTION, clock=self._clock)
 
+    async def _swapped(self, one: Swap) -> bool:
+        return await self._ledger.swap(one.key, expected=one.expected, new=one.new)
+
+    async def _loaded(self, key: str) -> Stored | None:
+        return await self._ledger.load(key)
+
     @rule(call=SWAPS)
     def swap(self, call: tuple[str, str | None, str, bytes]) -> None:
         """A swap, with tokens few enough to meet again, is answered alike."""
         key, expected, token, state = call
         new = Stored(token, state)
         ours = self._runner.run(self._model.swap(key, expected=expected, new=new))
-        assert ours == self._runner.run(self._ledger.swap(key, expected=expected, new=new))
+        assert ours == self._runner.run(self._swapped(Swap(key, expected, new)))
 
     @rule(calls=st.lists(SWAPS, max_size=5))
     def swap_many(self, calls: list[tuple[str, str | None, str, bytes]]) -> None:
@@ -60,7 +66,7 @@ class LedgersAgree(RuleBasedStateMachine):
     @rule(key=KEYS)
     def load(self, key: str) -> None:
         """Both hold the same."""
-        assert self._runner.run(self._model.load(key)) == self._runner.run(self._ledger.load(key))
+        assert self._runner.run(self._model.load(key)) == self._runner.run(self._loaded(key))
 
     @rule(seconds=st.sampled_from([1.0, 49.5, 50.5, 99.0, 101.0]))
     def wait(self, seconds: float) -> None:

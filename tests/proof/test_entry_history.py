@@ -13,14 +13,14 @@ from worker.domain.entry import Call, Entry, Part, begin, release
 from worker.domain.entry_codec import encode
 from worker.ledger import SqliteLedger
 from worker.ledger.redis import RedisLedger
-from worker.ports import Ledger, Stored
+from worker.ports import LedgerStore, Stored
 
 BEGUN = begin(Entry("f", Part(("1",), calls=(Call(("1",)),))), 0, started=1.0)
 BACK = release(BEGUN, 0, went_out=False)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Ledger]]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, LedgerStore]]:
     """Provide the URL of each kind of store, and a ledger on it."""
     if request.param == "sqlite":
         path = tmp_path / "ledger.db"
@@ -33,7 +33,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
 class TestHistory:
     """A claim and its release."""
 
-    async def test_each_change_is_seen_with_what_was_there_before(self, store: tuple[str, Ledger]) -> None:
+    async def test_each_change_is_seen_with_what_was_there_before(
+        self, store: tuple[str, LedgerStore]
+    ) -> None:
         """In the order in which they were made."""
         url, ledger = store
         await ledger.check()

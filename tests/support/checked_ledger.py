@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proof.transitions import NotInModelError, check_states
-from worker.ports import Ledger, Stored, Swap
+from worker.ports import LedgerStore, Stored, Swap
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class CheckedLedger:
         changes: where to note.
     """
 
-    def __init__(self, inner: Ledger, changes: Changes = EVERYBODY) -> None:
+    def __init__(self, inner: LedgerStore, changes: Changes = EVERYBODY) -> None:
         self._inner = inner
         self._changes = changes
         self._states: dict[str, bytes] = {}

@@ -80,7 +80,7 @@ class Assembly:
             closers=(
                 self._stop_probes,
                 self.gateway.aclose,
-                self.ledger.close,
+                self.store.close,
                 self.health.stop,
                 self.last_spans.send,
             ),

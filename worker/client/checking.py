@@ -7,7 +7,7 @@ from worker.amqp.declare import verify
 from worker.amqp.permissions import insist_on_publishing
 from worker.client.access import BrokerAccess, visit
 from worker.domain.errors import AccountError, TransientError, WorkerError
-from worker.ports import Gateway, Ledger
+from worker.ports import Gateway, LedgerStore
 
 _BROKER_REMEDIES = {
     "login_refused": "correct user and password in AMQP_URL",
@@ -82,7 +82,7 @@ async def look_at_gateway(gateway: Gateway) -> Finding:
     return Finding("gateway", ok=True, detail=f"account accepted, {remaining:f} credits left")
 
 
-async def look_at_ledger(ledger: Ledger, kind: str) -> Finding:
+async def look_at_ledger(ledger: LedgerStore, kind: str) -> Finding:
     """Write to the store; say of what *kind* it is, for a wrong one works as well."""
     await ledger.check()
     return Finding("ledger", ok=True, detail=f"can be written: {kind}")

@@ -10,10 +10,10 @@ from worker.client.access import BrokerAccess, visit
 from worker.client.passive import consumers_of
 from worker.domain.errors import WorkerError
 from worker.domain.messages import Lane
-from worker.ports import Ledger, Stored, Swap
+from worker.ports import LedgerStore, Stored, Swap
 
 
-class Store(Ledger, Protocol):
+class Store(LedgerStore, Protocol):
     """A ledger whose entries can be listed."""
 
     def pages(self) -> AsyncGenerator[Sequence[tuple[str, Stored]]]:

@@ -1,13 +1,13 @@
 """The default ledger: one SQLite file, for all processes of one machine."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 from worker.domain.errors import LedgerUnavailableError
-from worker.ledger.failures import again, closed
+from worker.ledger.failures import again
 from worker.ledger.sqlite_file import LedgerFile
 from worker.ledger.sqlite_thread import LedgerThread
 from worker.ledger.sqlite_users import is_open_elsewhere
@@ -46,17 +46,16 @@ class SqliteLedger:
     def __repr__(self) -> str:
         return f"SqliteLedger({str(self._path)!r})"
 
-    async def load(self, key: str) -> Stored | None:
+    def load(self, key: str) -> Awaitable[Stored | None]:
         """Return the entry, or None."""
-        return cast("Stored | None", await self._open.read(lambda file, now: file.load(key, now)))
+        return self._thread.read(lambda file, now: file.load(key, now))
 
-    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+    def swap(self, key: str, *, expected: str | None, new: Stored) -> Awaitable[bool]:
         """Write *new* if the entry's token is *expected*; tell if it stands.
 
         The write is done also when the caller is cancelled while it waits.
         """
-        (stands,) = await self._open.swap([Swap(key, expected, new)])
-        return stands
+        return self._thread.swap_one(Swap(key, expected, new))
 
     async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
         """Do each, all in one transaction; return what `swap` would return or raise.
@@ -66,7 +65,7 @@ class SqliteLedger:
         if not swaps:
             return []
         try:
-            return await self._open.swap(swaps)
+            return await self._thread.swap(swaps)
         except LedgerUnavailableError as error:
             return [again(error) for _ in swaps]
         except Exception:  # noqa: BLE001 -- one of them cannot be stored as it is: the others must not suffer for it
@@ -80,11 +79,11 @@ class SqliteLedger:
 
     async def renew(self, keys: Sequence[str]) -> list[bool]:
         """Begin the retention of entries anew, of all in one transaction; tell of which."""
-        return await self._open.renew(keys) if keys else []
+        return await self._thread.renew(keys) if keys else []
 
     async def entries(self) -> int | None:
         """Return about how many entries there are: never too few."""
-        return cast("int", await self._open.read(lambda file, _now: file.extent()))
+        return cast("int", await self._thread.read(lambda file, _now: file.extent()))
 
     async def size(self) -> int | None:
         """Return the bytes of the file and of what stands beside it."""
@@ -93,7 +92,7 @@ class SqliteLedger:
     async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:
         """Yield all entries that live, some at a time, in the order of their keys."""
         after = ""
-        while page := await self._open.read(partial(LedgerFile.page, after=after)):
+        while page := await self._thread.read(partial(LedgerFile.page, after=after)):
             yield page
             after = page[-1][0]
 
@@ -103,19 +102,8 @@ class SqliteLedger:
 
     async def check(self) -> None:
         """Prove that the file can take a batch of entries."""
-        await self._open.probe()
+        await self._thread.probe()
 
     async def close(self) -> None:
         """Finish what was asked for, then give the file back."""
         await self._thread.stop()
-
-    @property
-    def _open(self) -> LedgerThread:
-        """The thread, while it takes work.
-
-        Raises:
-            LedgerUnavailableError: the ledger was closed.
-        """
-        if self._thread.stopping:
-            raise closed()
-        return self._thread

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from worker.ledger.failures import again
+from worker.ledger.failures import again, closed
 from worker.ledger.sqlite_failures import failure_of, is_of_the_store
 from worker.ledger.sqlite_file import LedgerFile, Time, Work
 from worker.ledger.sqlite_schema import create_parents
@@ -40,11 +40,16 @@ _KINDS: tuple[_Do, ...] = (LedgerFile.read, LedgerFile.swap, LedgerFile.renew, _
 
 @dataclass(slots=True, eq=False)
 class _Ask:
-    """What one caller wants: *what*, done by one of `_KINDS` together with what others want of that kind."""
+    """What one caller wants: *what*, done by one of `_KINDS` together with what others want of that kind.
+
+    Attributes:
+        alone: the answer is a list of one, and it is wanted without the list.
+    """
 
     kind: _Do
     what: Any
     answer: asyncio.Future[Any]
+    alone: bool = False
 
 
 _Answered = tuple[asyncio.Future[Any], Any, Exception | None]
@@ -76,7 +81,8 @@ class LedgerThread:
         self._noted_at: int | None = None
         self._busy_timeout = busy_timeout
         self._sweep_every = sweep_every
-        self._inbox: SimpleQueue[_Ask | None] = SimpleQueue()
+        self._asks: list[_Ask] = []
+        self._inbox: SimpleQueue[list[_Ask] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._file: LedgerFile | None = None
         self._was_open = False
@@ -86,7 +92,8 @@ class LedgerThread:
     def read(self, work: Work) -> asyncio.Future[Any]:
         """Queue *work*, which does not write; the future gets what it returns.
 
-        Or LedgerUnavailableError, where the file cannot be used; so it is for the other questions.
+        Or LedgerUnavailableError, where the file cannot be used or the thread was told to stop; so it is for
+        the other questions.
         """
         return self._ask(LedgerFile.read, work)
 
@@ -97,6 +104,10 @@ class LedgerThread:
         """
         return self._ask(LedgerFile.swap, swaps)
 
+    def swap_one(self, swap: Swap) -> asyncio.Future[bool]:
+        """Queue one likewise; the future gets whether it stands."""
+        return self._ask(LedgerFile.swap, (swap,), alone=True)
+
     def renew(self, keys: Sequence[str]) -> asyncio.Future[list[bool]]:
         """Queue renewals; the future gets which entries were due."""
         return self._ask(LedgerFile.renew, keys)
@@ -105,19 +116,26 @@ class LedgerThread:
         """Queue a test whether a batch of entries can be written."""
         return self._ask(_probe, None)
 
-    def _ask(self, kind: _Do, what: object) -> asyncio.Future[Any]:
+    def _ask(self, kind: _Do, what: object, *, alone: bool = False) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        if self._stopping is not None:
+            answer.set_exception(closed())
+            return answer
         if self._thread is None:
             # A daemon: a process that dies without close() must not hang; a commit is whole or absent.
             self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._inbox.put(_Ask(kind, what, answer))
+        if not self._asks:
+            loop.call_soon(self._hand_over)
+        self._asks.append(_Ask(kind, what, answer, alone))
         return answer
 
-    @property
-    def stopping(self) -> bool:
-        """Whether ``stop`` was called."""
-        return self._stopping is not None
+    def _hand_over(self) -> None:
+        """Wake the thread once for all that was asked in a turn of the event loop."""
+        if self._asks:
+            asks, self._asks = self._asks, []
+            self._inbox.put(asks)
 
     async def stop(self) -> None:
         """Finish what was asked before, give the file back, end the thread. May be called again."""
@@ -125,6 +143,7 @@ class LedgerThread:
             self._stopping = asyncio.get_running_loop().create_future()
             if self._thread is None:
                 self._stopping.set_result(None)
+            self._hand_over()
             self._inbox.put(None)
         await asyncio.shield(self._stopping)
 
@@ -141,15 +160,15 @@ class LedgerThread:
     def _take(self) -> list[_Ask] | None:
         """Wait for asks; an empty list when none came in time, None at the end."""
         try:
-            ask = self._inbox.get(timeout=self._sweep_every)
+            some = self._inbox.get(timeout=self._sweep_every)
         except Empty:
             return []
         asks: list[_Ask] = []
-        while ask is not None:
-            asks.append(ask)
-            if self._inbox.empty() or len(asks) == _MOST_TOGETHER:
+        while some is not None:
+            asks += some
+            if self._inbox.empty() or len(asks) >= _MOST_TOGETHER:
                 return asks
-            ask = self._inbox.get()
+            some = self._inbox.get()
         if not asks:
             return None
         # The end waits until the last asks are served.
@@ -177,7 +196,12 @@ class LedgerThread:
                     self._serve([ask])
         else:
             self._writes += sum(len(ask.what) for ask in asks if ask.kind is LedgerFile.swap)
-            _tell([(ask.answer, value, None) for ask, value in zip(asks, values, strict=True)])
+            _tell(
+                [
+                    (ask.answer, value[0] if ask.alone else value, None)
+                    for ask, value in zip(asks, values, strict=True)
+                ]
+            )
 
     def _sweep(self) -> None:
         """Delete expired entries a bite at a time: one under load, all of them while nobody waits."""

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from worker.domain.errors import LedgerUnavailableError
 from worker.metrics import Metrics
 from worker.ports import Ledger, Stored, Swap
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -20,38 +21,32 @@ class MeasuredLedger:
     metrics: Metrics
     on_failure: Callable[[LedgerUnavailableError], None] = lambda _: None
 
-    async def load(self, key: str) -> Stored | None:
+    def load(self, key: str) -> Awaitable[Stored | None]:
         """As the port says."""
-        return await self._measured("load", self.ledger.load(key))
+        return self._measured("load", self.ledger.load, key)
 
-    async def swap(self, key: str, *, expected: str | None, new: Stored) -> bool:
+    def swap(self, key: str, *, expected: str | None, new: Stored) -> Awaitable[bool]:
         """As the port says."""
-        return await self._measured("swap", self.ledger.swap(key, expected=expected, new=new))
+        return self._measured("swap", self.ledger.swap, key, expected=expected, new=new)
 
     async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
         """As the port says; together they are one operation, and a failure is that of the store."""
-        answers = await self._measured("swap", self.ledger.swap_many(swaps))
+        answers = await self._measured("swap", self.ledger.swap_many, swaps)
         failed = next((answer for answer in answers if isinstance(answer, LedgerUnavailableError)), None)
         if failed is not None:
             self._failed("swap", failed)
         return answers
 
-    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
+    def renew(self, keys: Sequence[str]) -> Awaitable[Sequence[bool]]:
         """As the port says."""
-        return await self._measured("renew", self.ledger.renew(keys))
+        return self._measured("renew", self.ledger.renew, keys)
 
-    async def check(self) -> None:
-        """As the port says."""
-        await self.ledger.check()
-
-    async def close(self) -> None:
-        """As the port says."""
-        await self.ledger.close()
-
-    async def _measured(self, operation: str, work: Awaitable[T]) -> T:
+    async def _measured(
+        self, operation: str, ask: Callable[P, Awaitable[T]], *args: P.args, **named: P.kwargs
+    ) -> T:
         started = time.perf_counter()
         try:
-            return await work
+            return await ask(*args, **named)
         except LedgerUnavailableError as error:
             self._failed(operation, error)
             raise
