@@ -80,7 +80,7 @@ failover: setup packages ## Kill the ledger's primary under load, ten times each
 	@$(BIN)/python -m tests.failover $(ARGS)
 
 .PHONY: fleet
-fleet: setup packages ## Four workers on one broker and one Redis: spread, rate limit, rolling restart, 1-4-1; make fleet ARGS=rate
+fleet: setup packages ## Four workers on one broker and ledger: spread, rate limit, rolling restart, 1-4-1; make fleet ARGS="rate --ledger postgresql"
 	@$(BIN)/python -m tests.fleet $(ARGS)
 
 .PHONY: test-versions

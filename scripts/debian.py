@@ -15,7 +15,10 @@ from pathlib import Path
 PROOFS = {
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
-    "postgresql": Path("/usr/share/postgresql-common/pg_wrapper"),
+    # The client's packages leave a directory there as well; the server's name has its version.
+    "postgresql": next(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), Path("/usr/lib/postgresql/server")
+    ),
     "pgbouncer": Path("/usr/sbin/pgbouncer"),
     "amqp-tools": Path("/usr/bin/amqp-publish"),
     "sqlite3": Path("/usr/bin/sqlite3"),

@@ -100,7 +100,7 @@ class TestMove:
         self, stage: Stage, own_broker: PrivateBroker, tmp_path: Path, figures: Report
     ) -> None:
         """A job that waits in a delay queue is done by the old fleet; one published on both is sent once."""
-        other = Stage(own_broker.url, stage.prefix, stage.gateway, stage.redis_url, tmp_path / "new")
+        other = Stage(own_broker.url, stage.prefix, stage.gateway, stage.ledger_url, tmp_path / "new")
         with ExitStack() as stack:
             old = stack.enter_context(open_fleet(stage, 1, **SETTINGS))
             new = stack.enter_context(open_fleet(other, 1, **SETTINGS))

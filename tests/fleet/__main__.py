@@ -9,14 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fleet import trials
-from tests.fleet.sizes import Size, redis_sizes, sqlite_sizes
+from tests.fleet.sizes import Size, postgresql_sizes, redis_sizes, sqlite_sizes
 from tests.support.broker import breakable_broker, own_prefix
 from tests.support.campaign import Reckoning
 from tests.support.fleet import Stage, open_fleet
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from tests.support.simulator_process import SimulatorProcess, simulator_process
 
 WORKERS = 4
+
+
+_SERVERS: dict[str, Callable[[Path], RedisServer | PostgresqlServer]] = {
+    "redis": lambda folder: RedisServer(folder / "redis"),
+    "postgresql": lambda _: PostgresqlServer(durable=True),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a trial is held.
+
+    Attributes:
+        ledger: which server keeps it.
+    """
+
+    url: str
+    gateway: SimulatorProcess
+    folder: Path
+    ledger: str
 
 
 @dataclass(frozen=True)
@@ -37,15 +58,23 @@ class Row:
 
 def main() -> int:
     """Try everything, print the tables, return 0 if nothing was lost, doubled or dead."""
-    only = _options().only or [*TRIALS, "sizes"]
+    options = _options()
+    only = options.only or [*TRIALS, "sizes"]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-")))
         broker = stack.enter_context(breakable_broker())
         gateway = stack.enter_context(simulator_process(folder))
         chosen = {name: trial for name, trial in TRIALS.items() if name in only}
-        rows = [_tried(trial, broker.url, gateway, folder / name) for name, trial in chosen.items()]
+        rows = [
+            _tried(trial, Place(broker.url, gateway, folder / name, options.ledger))
+            for name, trial in chosen.items()
+        ]
         if "sizes" in only:
-            _say(_size_table([*redis_sizes(folder / "sizes"), *sqlite_sizes(folder / "sizes")]))
+            _say(
+                _size_table(
+                    [*redis_sizes(folder / "sizes"), *postgresql_sizes(), *sqlite_sizes(folder / "sizes")]
+                )
+            )
     _say(_table(rows))
     broken = [row.trial for row in rows if row.reckoning.faults]
     _say(f"BROKEN: {', '.join(broken)}" if broken else "nothing lost, doubled or dead-lettered")
@@ -55,14 +84,16 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     names = ", ".join(sorted(TRIALS))
+    parser.add_argument("--ledger", choices=sorted(_SERVERS), default="redis")
     parser.add_argument("only", nargs="*", help=f"of {names}, sizes; none: all of them")
     return parser.parse_args()
 
 
-def _tried(trial: "Trial", url: str, gateway: SimulatorProcess, folder: Path) -> Row:
-    gateway.reset()
-    with own_prefix(url) as prefix, RedisServer(folder / "redis") as redis:
-        row = trial(Stage(url, prefix, gateway, redis.url, folder))
+def _tried(trial: "Trial", place: Place) -> Row:
+    place.gateway.reset()
+    server = _SERVERS[place.ledger](place.folder)
+    with own_prefix(place.url) as prefix, server as ledger:
+        row = trial(Stage(place.url, prefix, place.gateway, ledger.url, place.folder))
     sys.stderr.write(f"{row.trial}: {row.figures}; {row.reckoning}\n")
     return row
 
@@ -84,7 +115,7 @@ def large(stage: Stage) -> Row:
 def rate(stage: Stage) -> Row:
     """A rate limit over four workers, for a minute."""
     found = trials.rate(stage, "rate", workers=WORKERS, limit=50, seconds=60)
-    return Row(f"`ITON_RATE_LIMIT`, {WORKERS} workers, Redis", _rate(found), found.reckoning)
+    return Row(f"`ITON_RATE_LIMIT`, {WORKERS} workers, {_name(stage)}", _rate(found), found.reckoning)
 
 
 def shares(stage: Stage) -> Row:
@@ -92,6 +123,10 @@ def shares(stage: Stage) -> Row:
     url = f"sqlite:///{stage.folder}/shared.db"
     found = trials.rate(stage, "shares", workers=WORKERS, limit=50, seconds=60, LEDGER_URL=url)
     return Row(f"`ITON_RATE_LIMIT`, {WORKERS} workers, SQLite", _rate(found), found.reckoning)
+
+
+def _name(stage: Stage) -> str:
+    return "Redis" if stage.ledger_url.startswith("redis") else "PostgreSQL"
 
 
 def _rate(found: trials.Rate) -> str:

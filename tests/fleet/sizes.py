@@ -1,4 +1,4 @@
-"""What an entry of the ledger takes, in a real Redis and in a real SQLite file."""
+"""What an entry of the ledger takes, in a real Redis, a real PostgreSQL and a real SQLite file."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -7,15 +7,18 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
+from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from worker.clock import SystemClock
 from worker.domain.entry import Call, CallState, Entry, Part, Split
 from worker.domain.entry_codec import encode
 from worker.ledger import open_ledger
+from worker.ledger.postgresql.schema import script
 from worker.ports import Stored
 
 RETENTION = 259_200.0
 _TOGETHER = 500
+_ROOM = "SELECT pg_total_relation_size('iton_worker.entries')"
 FINGERPRINT = "5f" * 32
 PART_KEY = "0123456789abcdef"
 
@@ -93,6 +96,17 @@ def redis_sizes(folder: Path) -> Iterator[Size]:
             before = _used_memory(server)
             asyncio.run(_write(server.url, kind))
             yield Size("Redis", kind.name, (_used_memory(server) - before) / kind.count)
+
+
+def postgresql_sizes() -> Iterator[Size]:
+    """Measure by the growth of the table and its indexes, with the room that updates of a page are left."""
+    for kind in kinds():
+        with PostgresqlServer() as server:
+            server.command(script())
+            before = int(server.command(_ROOM))
+            asyncio.run(_write(server.url, kind))
+            server.command("VACUUM iton_worker.entries")
+            yield Size("PostgreSQL", kind.name, (int(server.command(_ROOM)) - before) / kind.count)
 
 
 def _used_memory(server: RedisServer) -> int:

@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from worker.ledger.postgresql.address import read_address
 from worker.settings import settings_table
 from worker.simulator.server import API_PATH
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "examples" / "compose"
-SERVICES = ("worker", "gateway", "broker", "ledger", "prometheus", "grafana")
-_PINNED = re.compile(r"[a-z/]+:v?\d+\.\d+\.\d+(-[a-z]+)?")
+SERVICES = ("worker", "gateway", "broker", "ledger", "database", "prometheus", "grafana")
+# A release of PostgreSQL has two numbers.
+_PINNED = re.compile(r"([a-z/]+:v?\d+\.\d+\.\d+|postgres:\d+\.\d+)(-[a-z]+)?")
 _OURS = "iton-worker:trial"
 
 
@@ -95,10 +97,21 @@ class TestTheWorkerOfTheTrial:
     def test_it_finds_gateway_and_ledger(self, settings: dict[str, str], compose: dict[str, Any]) -> None:
         """The gateway knows its account."""
         assert f"http://gateway:8090{API_PATH}" == settings["ITON_BASE_URL"]
-        assert "redis://ledger:6379/0" == settings["LEDGER_URL"]
+        assert "${TRIAL_LEDGER_URL:-redis://ledger:6379/0}" == settings["LEDGER_URL"]
         gateway = compose["services"]["gateway"]["environment"]
         for name in ("ITON_USERNAME", "ITON_PASSWORD"):
             assert gateway[name] == settings[name]
+
+    def test_the_other_ledger_is_one_that_it_can_use(self, compose: dict[str, Any]) -> None:
+        """As the comment of its profile spells it, with the account that the database makes."""
+        (url,) = re.findall(r"TRIAL_LEDGER_URL=(postgresql://\S+) ", (ROOT / "compose.yaml").read_text())
+        options, made = read_address(url).options, compose["services"]["database"]["environment"]
+        account = (made["POSTGRES_USER"], made["POSTGRES_PASSWORD"], made["POSTGRES_DB"])
+        assert account == (options["user"], options["password"], options["dbname"])
+        assert ("database", ["postgresql"]) == (
+            options["host"],
+            compose["services"]["database"]["profiles"],
+        )
 
     def test_several_of_it_can_run(self, compose: dict[str, Any]) -> None:
         """`--scale worker=3`: no name and no port that only one can have."""

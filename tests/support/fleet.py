@@ -1,4 +1,4 @@
-"""A fleet: several real workers on one broker, one Redis and one gateway."""
+"""A fleet: several real workers on one broker, one ledger and one gateway."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,7 +24,7 @@ class Stage:
     amqp_url: str
     prefix: str
     gateway: SimulatorProcess
-    redis_url: str
+    ledger_url: str
     folder: Path
 
 
@@ -45,7 +45,7 @@ class Fleet:
         self._workshop = workshop
         self._producer = producer
         self._collector = collector
-        self._settings: dict[str, object] = {"LEDGER_URL": stage.redis_url, **settings}
+        self._settings: dict[str, object] = {"LEDGER_URL": stage.ledger_url, **settings}
 
     def campaign(self, text: str) -> Campaign:
         """Begin a campaign for this fleet."""
@@ -117,7 +117,7 @@ def open_fleet(stage: Stage, workers: int, **settings: object) -> Iterator[Fleet
             amqp_url=stage.amqp_url, prefix=stage.prefix, gateway_url=stage.gateway.url, folder=stage.folder
         )
         stack.callback(workshop.close)
-        first = workshop.ready(**{"LEDGER_URL": stage.redis_url, **settings})  # declares the topology
+        first = workshop.ready(**{"LEDGER_URL": stage.ledger_url, **settings})  # declares the topology
         producer = Producer(stage.amqp_url, stage.prefix)
         stack.callback(producer.close)
         collector = stack.enter_context(Collector(stage.amqp_url, stage.prefix))
