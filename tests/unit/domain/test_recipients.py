@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from phonenumbers import PhoneNumberType, example_number_for_type
+from phonenumbers import PhoneNumberType, country_code_for_region, example_number_for_type
 
 from worker.domain import recipients
 from worker.domain.recipients import NumberingPlan, as_sent, distinct, normalise
@@ -187,6 +187,22 @@ class TestDistinct:
         assert ("14155552671",) == found.valid
         assert found == replace(found, order=("14155552671",), invalid={})
         assert () == distinct(["14155552671"], SEVERAL).valid
+
+    @pytest.mark.parametrize("region", ["IN", "US", "GB", "IT", "DE", "BR"])
+    @given(
+        numbers=st.lists(st.integers(0, 10**10 - 1), min_size=1, max_size=8),
+        odd=st.sampled_from(["", ",", "1"]),
+    )
+    def test_together_they_are_what_each_is_alone(self, region: str, numbers: list[int], odd: str) -> None:
+        """Those that are spelt as they are sent are looked at all at once."""
+        plan, code = NumberingPlan(region, frozenset({region})), country_code_for_region(region)
+        spellings = [f"{code}{number:010d}{odd}" for number in numbers]
+        alone = [distinct([one], plan) for one in spellings]
+        assert (
+            tuple(dict.fromkeys(name for one in alone for name in one.order))
+            == distinct(spellings, plan).order
+        )
+        assert {*distinct(spellings, plan).invalid} == {name for one in alone for name in one.invalid}
 
     @given(st.lists(NEARLY | ODD, max_size=20))
     def test_each_spelling_has_exactly_one_name(self, spellings: list[str]) -> None:
