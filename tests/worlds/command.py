@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.worlds", description=__doc__)
-    parser.add_argument("--worlds", type=int, default=440, help="how many (default 440)")
+    parser.add_argument("--worlds", type=int, default=360, help="how many (default 360)")
     parser.add_argument("--minutes", type=float, default=0.0, help="how long, in place of a number")
     parser.add_argument("--hours", type=float, default=0.0, help="the same")
     parser.add_argument("--processes", type=int, default=1, help="side by side")

@@ -15,6 +15,7 @@ class Figures:
     Attributes:
         virtual: seconds inside the worlds.
         found: worlds in which each oracle had something to say.
+        changes: of ledger entries, as the model of the protocol names them.
     """
 
     worlds: int = 0
@@ -23,6 +24,7 @@ class Figures:
     virtual: float = 0.0
     themes: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
 
     def add(self, history: History, oracles: set[str]) -> None:
         """Count one more world."""
@@ -32,6 +34,7 @@ class Figures:
         self.virtual += history.ended - history.began
         self.themes[history.world.theme] += 1
         self.found.update(oracles)
+        self.changes.update(history.changes.made)
 
     def merge(self, other: Self) -> None:
         """Count those of another process."""
@@ -41,6 +44,7 @@ class Figures:
         self.virtual += other.virtual
         self.themes.update(other.themes)
         self.found.update(other.found)
+        self.changes.update(other.changes)
 
     def to_json(self) -> str:
         """Write them for the process that sums up."""
@@ -50,7 +54,8 @@ class Figures:
     def from_json(cls, line: str) -> Self:
         """Read them."""
         read = json.loads(line)
-        return cls(**{**read, "themes": Counter(read["themes"]), "found": Counter(read["found"])})
+        counted = {name: Counter(read[name]) for name in ("themes", "found", "changes")}
+        return cls(**{**read, **counted})
 
     def lines(self, seconds: float) -> list[str]:
         """Tell them, of a run that took so many seconds."""
@@ -59,5 +64,10 @@ class Figures:
         return [
             f"{self.worlds} worlds in {seconds:.0f} s, {rate:.1f} a second ({themes})",
             f"{self.steps:,} steps, {self.calls:,} calls of the gateway, {hours:.1f} virtual hours",
+            f"changes of ledger entries, each a row of the model: {_told(self.changes)}",
             f"found: {dict(self.found)}" if self.found else "nothing found",
         ]
+
+
+def _told(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {many:,}" for name, many in counted.most_common()) or "none"

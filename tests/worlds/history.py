@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from tests.support.checked_ledger import Changes
 from tests.worlds.gateway import Call
 from tests.worlds.plan import Job, World
 from tests.worlds.queues import Published
@@ -54,6 +55,8 @@ class History:
         unready: at each look, who was not ready, and why.
         results: parsed bodies of the results of each exchange, in their order.
         seen: the last state of each ledger entry.
+        written: each state of an entry, with its time and key.
+        changes: of entries, as the model of the protocol names them, and those that it does not know.
         unhandled: what the event loop was told that nobody handled.
     """
 
@@ -73,6 +76,8 @@ class History:
     waiting: list[tuple[float, int]] = field(default_factory=list)
     unready: list[tuple[float, str, Mapping[str, str]]] = field(default_factory=list)
     seen: dict[str, bytes] = field(default_factory=dict)
+    written: list[tuple[float, str, bytes]] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
     lines: list[Line] = field(default_factory=list)
     notes: list[Line] = field(default_factory=list)
     unhandled: list[str] = field(default_factory=list)

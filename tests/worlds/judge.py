@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from tests.worlds.history import History
+from tests.worlds.oracles.ledger import LEDGER
 from tests.worlds.oracles.manners import MANNERS
 from tests.worlds.oracles.progress import PROGRESS, slows_nobody
 from tests.worlds.oracles.safety import SAFETY
 from tests.worlds.plan import World
 from tests.worlds.run import play
 
+ORACLES = (*SAFETY, *LEDGER, *PROGRESS, *MANNERS)
 _MOST = 3  # of the findings of one oracle are enough
 
 
@@ -34,7 +36,9 @@ def judge(world: World, *, debug: bool = False) -> tuple[History, list[Finding]]
 
 def _judged(world: World, *, debug: bool) -> tuple[History, list[Finding]]:
     history = play(world, debug=debug)
-    findings = [finding for oracle in (*SAFETY, *PROGRESS, *MANNERS) for finding in _asked(oracle, history)]
+    findings = [
+        finding for oracle in (*SAFETY, *LEDGER, *PROGRESS, *MANNERS) for finding in _asked(oracle, history)
+    ]
     if history.finished and is_own(world):
         calm = play(replace(world, troubles=()))
         words = [Finding("slows_nobody", each) for each in slows_nobody(history, calm)]

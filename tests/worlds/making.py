@@ -153,7 +153,7 @@ def _own(world: World, chance: Random) -> World:
     sends = [job for job in jobs if job.kind == "send"]
     victim = chance.choice(sends)
     targets = [
-        f"text:{victim.text} ",
+        f"text: {victim.text} ",  # a text is one: not also 12 where it is 2
         f"number:{919_876_000_000 + victim.first}",
         "sender:AB-SHOP",
         "size:50",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
@@ -28,6 +29,7 @@ from worker.logs import configure_logs
 
 _UP_WITHIN = 60.0  # seconds until the first worker consumes
 _IDLE = 6.0  # seconds in which a worker with nothing to do is looked at
+_SECOND_LOOK = 0.7  # seconds
 _LOOK = 0.5
 _PATIENCE = 1_500.0  # seconds after the last event: more than the longest delay queue twice
 _RESULTS = "world.results"
@@ -107,13 +109,21 @@ class Run:
         self.history.finished = await self._until(self._done, limit)
         self.history.ended = self.loop.time()
         await asyncio.sleep(_IDLE)
-        for process in self.processes:
-            process.life.left = left_over(process, next(iter(usual.values())))
+        await self._find_what_is_left(next(iter(usual.values())))
         looking.cancel()
         await self._stop_all()
         self.history.calls = self.gateway.calls
         self.history.published = self.broker.record
-        self.history.seen = self.store.seen
+        self.history.seen, self.history.written = self.store.seen, self.store.written
+        self.history.changes = self.store.changes
+
+    async def _find_what_is_left(self, usual: Counter[str]) -> None:
+        """Look twice: a question to the broker that is under way now has its answer then."""
+        first = {process.host.name: left_over(process, usual) for process in self.processes}
+        await asyncio.sleep(_SECOND_LOOK)
+        for process in self.processes:
+            seen = first.get(process.host.name, ())
+            process.life.left = tuple(what for what in left_over(process, usual) if what in seen)
 
     def bury(self) -> None:
         """End what never ended, without a word."""

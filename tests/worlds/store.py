@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
+from tests.support.checked_ledger import Changes
 from tests.worlds.clock import WorldClock
 from tests.worlds.loop import Host
 from worker.domain.errors import LedgerUnavailableError
@@ -21,14 +22,17 @@ class Store:
         delay: seconds of each call.
         away: every call fails; a write may have been made all the same.
         seen: the last state of each entry that was ever written.
-        on_swap: told of each write that was made: key, state before, state after.
+        changes: of entries, held against the model of the protocol.
+        written: when and under which key each state was written.
     """
 
     def __init__(self, clock: WorldClock, chance: Random, retention: float, delay: float) -> None:
         self.delay = delay
         self.away = 0
         self.seen: dict[str, bytes] = {}
-        self.on_swap: Callable[[str, bytes | None, bytes], None] = lambda *_: None
+        self.changes = Changes()
+        self.written: list[tuple[float, str, bytes]] = []
+        self._clock = clock
         self._chance = chance
         self._entries = MemoryLedger(retention=retention, clock=clock)
 
@@ -46,7 +50,10 @@ class Store:
         stands = await self._entries.swap(key, expected=expected, new=new)
         if stands:
             self.seen[key] = new.state
-            self.on_swap(key, before.state if before else None, new.state)
+            self.written.append((self._clock.elapsed(), key, new.state))
+            # With the same token it is repeated, as its answer was lost.
+            if before is None or before.token != new.token:
+                self.changes.note(key, before.state if before else None, new.state)
         return stands
 
     async def renew(self, keys: Sequence[str]) -> list[bool]:

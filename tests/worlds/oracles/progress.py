@@ -172,10 +172,14 @@ def _first_named(history: History, text: str, number: str) -> float | None:
 
 
 def nobody_is_blamed(history: History) -> Iterator[str]:
-    """Trouble of one job alone leaves every worker ready."""
-    if history.world.theme == "own" and history.unready:
-        at, host, reasons = history.unready[0]
-        yield f"{host} was not ready at {at - history.began:.1f}: {reasons}"
+    """Trouble of one job alone leaves every worker ready; consumers that come and go take a round trip."""
+    if history.world.theme != "own":
+        return
+    looks = {(host, round(at - history.began)): reasons for at, host, reasons in history.unready}
+    for (host, at), reasons in looks.items():
+        if (host, at + 1) in looks:
+            yield f"{host} was not ready at {at}: {reasons}"
+            return
 
 
 def slows_nobody(history: History, calm: History) -> Iterator[str]:

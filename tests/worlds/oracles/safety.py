@@ -231,11 +231,12 @@ def in_time(history: History) -> Iterator[str]:
         if job.expires:
             ends[jobs.text(job)] = max(ends.get(jobs.text(job), 0.0), at + job.expires)
     for call in history.sends():
-        if call.at > ends.get(call.text, call.at) + _LATE and not _was_frozen(history, call):
+        if call.at > ends.get(call.text, call.at) + _LATE and not was_frozen(history, call):
             yield f"{call.text[:20]!r} was called {call.at - ends[call.text]:.1f} s after its time"
 
 
-def _was_frozen(history: History, call: Call) -> bool:
+def was_frozen(history: History, call: Call) -> bool:
+    """Tell whether the caller stood still right before the call, and could not know."""
     return any(
         each.host == call.host and each.ended - _LATE <= call.at <= each.ended + _LATE
         for each in history.frozen
