@@ -33,7 +33,7 @@ demo: setup ## See it work: a broker, a stand-in for the gateway, the worker, a 
 	@$(BIN)/python -m scripts.demo
 
 .PHONY: test
-test: setup packages lint unit-and-more ## Everything that must pass, on a real RabbitMQ
+test: setup packages lint unit-and-more worlds ## Everything that must pass, on a real RabbitMQ
 	@printf '\n\033[1;32mAll passed.\033[0m\n'
 
 .PHONY: packages

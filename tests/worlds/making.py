@@ -244,7 +244,9 @@ def _broker_trouble(chance: Random, how: str) -> Trouble:
 
 def _ledger(world: World, chance: Random) -> World:
     """The ledger's store is slow, away or forgets."""
-    how = chance.choice(("away", "away", "2.2", "0.4", "forget"))
+    how = chance.choice(("away", "away", "2.2", "0.4", "forget", "short"))
+    if how == "short":
+        return _short_memory(world, chance)
     trouble = Trouble("ledger", round(chance.uniform(1, 15), 3), chance.choice((2.0, 12.0, 45.0)), how)
     jobs = _mix(chance, 40, 20)
     if how == "forget":  # who is asked again after that is sent to again
@@ -253,6 +255,12 @@ def _ledger(world: World, chance: Random) -> World:
     return replace(
         world, workers=chance.choice((1, 2)), jobs=jobs, troubles=(trouble,), settings=_settings(chance)
     )
+
+
+def _short_memory(world: World, chance: Random) -> World:
+    """Jobs come and go for longer than their entries are kept: their results find no room."""
+    full = Trouble("broker", round(chance.uniform(1, 8), 3), 240.0, "full", "world.results")
+    return replace(world, retention=150.0, jobs=_mix(chance, 12, 10), troubles=(full,))
 
 
 def _everything(world: World, chance: Random) -> World:

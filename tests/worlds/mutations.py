@@ -31,10 +31,8 @@ MUTATIONS = (
     Mutation(
         "the claim is written after the call",
         "worker.handlers.send.calls",
-        "        written = await self.entries.write_many("
-        "[(member.version, claim) for member, claim in claims])\n",
-        '        changed = __import__("dataclasses").replace\n'
-        "        written = [changed(member.version, entry=claim) for member, claim in claims]\n",
+        "await self.entries.write_many([(member.record.version, claim) for member, claim in claims])",
+        '[__import__("dataclasses").replace(one.record.version, entry=claim) for one, claim in claims]',
         ("no_double",),
         "kills",
     ),
@@ -155,9 +153,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the end of a job's time is not looked at",
-        "worker.domain.verdict",
-        "        return self.expires_at is not None and now >= self.expires_at\n",
-        "        return self.expires_at is not None and now is None\n",
+        "worker.domain.expiry",
+        "now >= expires_at",
+        "now is None",
         ("in_time",),
         "outage",
     ),
@@ -218,6 +216,14 @@ MUTATIONS = (
         "kills",
     ),
     Mutation(
+        "an entry expires under a job that comes and goes",
+        "worker.ledger.memory",
+        "return [self._renew(key, self._clock.elapsed()) for key in keys]",
+        "return [False for _ in keys]",
+        ("no_double", "one_outcome"),
+        "ledger",
+    ),
+    Mutation(
         "a stop cuts calls that are under way",
         "worker.amqp.consumer",
         "            await asyncio.wait(set(working.values()), timeout=seconds)\n",
@@ -228,8 +234,8 @@ MUTATIONS = (
     Mutation(
         "a text in the log",
         _PART,
-        'log.warning("reply.lost", job=self.held.key, code=error.code, detail=error.for_log)',
-        'log.warning("reply.lost", job=self.held.key, detail=self._order.message.text)',
+        "code=error.code, detail=error.for_log)",
+        "code=error.code, detail=self.order.message.text)",
         ("nothing_told",),
         "replies",
     ),

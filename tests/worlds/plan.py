@@ -113,6 +113,8 @@ class World:
         theme: what it is about; decides which oracles of progress hold.
         delay: seconds that bytes take to or from the broker, one way.
         ledger_delay: seconds of each call of the ledger.
+        any_order: what is given back comes again anywhere in its queue.
+        retention: seconds that the store keeps an entry; 0: as the settings say.
         settings: environment variables of the workers.
     """
 
@@ -125,6 +127,7 @@ class World:
     delay: float = 0.0005
     ledger_delay: float = 0.001
     any_order: bool = False
+    retention: float = 0.0
     settings: tuple[tuple[str, str], ...] = ()
 
     @property

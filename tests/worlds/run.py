@@ -68,7 +68,7 @@ class Run:
         self.server = Server(self.broker, self.loop)
         self.loop.network.delay = lambda: world.delay
         self.loop.network.listen(BROKER, self.server)
-        retention = self.settings.ledger.retention
+        retention = world.retention or self.settings.ledger.retention
         self.store = Store(WorldClock(self.loop), self._die(), retention, world.ledger_delay)
         self.gateway = Gateway(self.loop, world.gateway, self._die(), 0.0)
         self.processes: list[Process] = []

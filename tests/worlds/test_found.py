@@ -86,3 +86,10 @@ def test_a_gateway_that_refuses_large_calls_slows_nobody() -> None:
     trouble = Trouble("own", 0.0, 4_000.0, "503", "size:50")
     world = World(169, "own", jobs=(*singles(12, every=0.7), *large), troubles=(trouble,))
     assert [] == judge(world)[1]
+
+
+def test_a_job_whose_result_finds_no_room_is_known_for_all_that_time() -> None:
+    """It stayed in hand for longer than its entry, and was sent again when it was published again."""
+    jobs = (Job(2.0, "j1", promotional=True), Job(4.0, "j1", promotional=True))
+    full = Trouble("broker", 1.0, 240.0, "full", "world.results")
+    assert [] == judge(World(2, "ledger", jobs=jobs, troubles=(full,), retention=150.0))[1]

@@ -153,6 +153,10 @@ class Consumer:
         """The same, for each lane that has any."""
         return Counter(received.delivery.lane for received in self._in_hand)
 
+    def held(self) -> tuple[Delivery, ...]:
+        """What is being worked on, also where the broker has it again."""
+        return tuple(received.delivery for received in (*self._in_hand, *self._orphans))
+
     @property
     def oldest(self) -> float:
         """Seconds since the oldest delivery in flight arrived; 0 while there is none."""

@@ -17,6 +17,7 @@ from worker.amqp.settlement import Settlement
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.admitting import Admitting
 from worker.bootstrap.collaborators import Collaborators
+from worker.bootstrap.long_jobs import LongJobs
 from worker.bootstrap.outages import Outages
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring
@@ -73,6 +74,7 @@ class Assembly:
                 self.publisher.run,
                 self.handlers.credits_watch().run,
                 Outages(self.consumer, self.admission, self.clock).run,
+                LongJobs(self.consumer.held, self.handlers.renewal, self.clock).run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
                 LedgerSizeWatch(self.store, self.metrics, self.clock).run,
                 LoopWatch(self.metrics, self.clock).run,

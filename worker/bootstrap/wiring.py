@@ -90,9 +90,14 @@ class HandlerWiring:
             gate=self.gate,
             observer=self.observer,
             clock=self.clock,
-            renewal=Renewal(acceptance_of(self.settings), self._entries),
+            renewal=self.renewal,
             aside=self._aside(),
         )
+
+    @cached_property
+    def renewal(self) -> Renewal:
+        """What has the entries of jobs live on that are not done yet."""
+        return Renewal(acceptance_of(self.settings), self._entries)
 
     def _aside(self) -> int:
         """Return for how long a job makes way: not for longer than work may stand still after an outage."""
