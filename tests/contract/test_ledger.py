@@ -316,7 +316,7 @@ class TestRetention:
 class TestSize:
     """What the metrics show of it."""
 
-    async def test_what_is_held_is_counted(self, ledger: Ledger) -> None:
+    async def test_what_is_held_is_counted(self, ledger: LedgerStore) -> None:
         """About, and in bytes, where the store can tell."""
         await ledger.swap_many([Swap(f"job-{number}", None, entry(bytes(100))) for number in range(20)])
         entries, size = await ledger.entries(), await ledger.size()  # type: ignore[attr-defined]  # no part of the port

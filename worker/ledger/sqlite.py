@@ -87,7 +87,7 @@ class SqliteLedger:
 
     async def size(self) -> int | None:
         """Return the bytes of the file and of what stands beside it."""
-        return cast("int", await self._open.read(lambda file, _now: file.size()))
+        return cast("int", await self._thread.read(lambda file, _now: file.size()))
 
     async def pages(self) -> AsyncGenerator[list[tuple[str, Stored]]]:
         """Yield all entries that live, some at a time, in the order of their keys."""
