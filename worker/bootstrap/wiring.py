@@ -8,6 +8,7 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
+from schemas import JobKind
 from worker.bootstrap.rules import acceptance_of, numbering_of
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
@@ -15,7 +16,7 @@ from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
 from worker.handlers.credits_watch import CreditsWatch
-from worker.handlers.dispatch import Dispatch
+from worker.handlers.dispatch import Dispatch, Handler
 from worker.handlers.lookups import Ask, Lookups
 from worker.handlers.send.calls import Calls
 from worker.handlers.send.completion import Completion
@@ -77,15 +78,13 @@ class HandlerWiring:
             locks,
         )
         parts = PartHandler(sender)
+        whole: dict[JobKind, Handler] = {
+            JobKind.SEND: send,
+            JobKind.STATUS: self._status(),
+            JobKind.ACCOUNT: self._account(),
+        }
         return Dispatch(
-            handlers={
-                Lane.SEND: send,
-                Lane.SEND_URGENT: send,
-                Lane.SEND_PARTS: parts,
-                Lane.SEND_URGENT_PARTS: parts,
-                Lane.STATUS: self._status(),
-                Lane.ACCOUNT: self._account(),
-            },
+            handlers={lane: parts if lane.holds_parts else whole[lane.kind] for lane in Lane},
             publisher=self.publisher,
             gate=self.gate,
             observer=self.observer,
