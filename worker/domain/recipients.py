@@ -176,7 +176,7 @@ def _quick_form(plan: NumberingPlan) -> _QuickForm:
 def _region(region: str) -> _QuickForm:
     metadata = PhoneMetadata.metadata_for_region(region)
     mobile = metadata.mobile.national_number_pattern if metadata and metadata.mobile else None
-    if metadata is None or not mobile:
+    if metadata is None or metadata.mobile is None or not mobile:
         return _NEVER
     # A region whose mobile numbers look like its landlines gets no quick path.
     if metadata.fixed_line is None or metadata.same_mobile_and_fixed_line_pattern:
