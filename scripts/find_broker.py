@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.local_broker import PrivateBroker, private_broker
+from scripts.local_broker import NodeOptions, PrivateBroker, private_broker
 
 IMAGE = "rabbitmq:4"
 USER = "guest"
@@ -38,11 +38,13 @@ def say_on_stderr(line: str) -> None:
 
 
 @contextmanager
-def find_broker(variable: str, folder: Path, say: Say = say_on_stderr) -> Iterator[FoundBroker]:
+def find_broker(
+    variable: str, folder: Path, say: Say = say_on_stderr, options: NodeOptions | None = None
+) -> Iterator[FoundBroker]:
     """Provide the broker of the environment variable *variable*, else a container, else a private node.
 
     A private node keeps its data in a new folder below *folder*. What was started is stopped and its data
-    removed afterwards. *say* is told why a source was passed over.
+    removed afterwards; *options* are for it. *say* is told why a source was passed over.
 
     Raises:
         PackagesMissingError: no broker, and RabbitMQ's package may not be installed.
@@ -57,12 +59,12 @@ def find_broker(variable: str, folder: Path, say: Say = say_on_stderr) -> Iterat
         if container:
             yield FoundBroker(container, f"a RabbitMQ container ({IMAGE})")
             return
-        node = stack.enter_context(disposable_broker(folder))
+        node = stack.enter_context(disposable_broker(folder, options))
         yield FoundBroker(node.url, f"a private RabbitMQ node on port {node.port}", node)
 
 
 @contextmanager
-def disposable_broker(folder: Path) -> Iterator[PrivateBroker]:
+def disposable_broker(folder: Path, options: NodeOptions | None = None) -> Iterator[PrivateBroker]:
     """Run a private node with its data in a new folder below *folder*, which is removed afterwards.
 
     Raises:
@@ -72,7 +74,7 @@ def disposable_broker(folder: Path) -> Iterator[PrivateBroker]:
     folder.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(prefix="broker-", dir=folder))
     try:
-        with private_broker(own) as node:
+        with private_broker(own, options) as node:
             yield node
     finally:
         shutil.rmtree(own, ignore_errors=True)

@@ -10,9 +10,11 @@ import pytest
 from scripts.broker_objects import remove_objects, unique_prefix
 from scripts.debian import PackagesMissingError
 from scripts.find_broker import FoundBroker, disposable_broker, find_broker
-from scripts.local_broker import BrokerNotStartedError, PrivateBroker
+from scripts.local_broker import AS_SHIPPED, BrokerNotStartedError, NodeOptions, PrivateBroker
 
 FOLDER = Path(__file__).parents[2] / ".local" / "tests"
+# Threads that spin for a quick start cost three times the processor for each message, and tests need it too.
+_OPTIONS = NodeOptions(waiting=AS_SHIPPED)
 
 
 @contextmanager
@@ -21,14 +23,14 @@ def shared_broker() -> Iterator[FoundBroker]:
 
     Where none can be had the test fails, with the remedy in one line: a skipped test proves nothing.
     """
-    with _failing_plainly(), find_broker("TEST_AMQP_URL", FOLDER) as found:
+    with _failing_plainly(), find_broker("TEST_AMQP_URL", FOLDER, options=_OPTIONS) as found:
         yield found
 
 
 @contextmanager
 def breakable_broker() -> Iterator[PrivateBroker]:
     """Provide a private node that a test may stop and kill."""
-    with _failing_plainly(), disposable_broker(FOLDER) as node:
+    with _failing_plainly(), disposable_broker(FOLDER, _OPTIONS) as node:
         yield node
 
 
