@@ -86,7 +86,7 @@ def _not_ids(entries: list[object]) -> Complaints:
 
 
 def _is_message_id(entry: str) -> bool:
-    return entry.isprintable() and _MESSAGE_ID.fullmatch(entry) is not None
+    return is_unicode(entry) and _MESSAGE_ID.fullmatch(entry) is not None
 
 
 def _why_no_id(entry: str) -> str:

@@ -10,7 +10,11 @@ from pydantic_core import PydanticCustomError
 from schemas.failures import FailureCode
 
 ID_PATTERN: Final = r"^[A-Za-z0-9._:-]{1,128}$"
-MESSAGE_ID_PATTERN: Final = r"^[^\s,\u0000-\u001f\u007f-\u009f]{1,200}$"
+# Invisible characters by name: which characters can be printed depends on the version of Unicode.
+MESSAGE_ID_PATTERN: Final = (
+    r"^[^\s,\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    r"{1,200}$"
+)
 """Whatever ITON may issue; at a comma or a space a list of ids could not be told apart."""
 MAX_METADATA_BYTES: Final = 4096
 
