@@ -7,6 +7,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,11 @@ class Yard:
         headers: dict[str, Any] | None = None,
         **properties: Any,  # noqa: ANN401 - as pika has them
     ) -> None:
-        """Put letters there as the worker does."""
-        with pika_channel(self.url) as channel:
+        """Put letters there as the worker does, and wait until they are all there."""
+        before = self.count("dead")
+        # Many are not confirmed one by one: the channel stays open until the queue has them.
+        with closing(pika.BlockingConnection(pika.URLParameters(self.url))) as connection:
+            channel = connection.channel()
             for number in range(count):
                 said = {
                     "x-iton-id": f"{reason}-{queue}-{number}-{time.monotonic_ns()}",
@@ -57,7 +61,7 @@ class Yard:
                 }
                 given = pika.BasicProperties(headers={**said, **(headers or {})}, **properties)
                 channel.basic_publish(f"{self.prefix}.dead", key, body, given)
-        wait_until(lambda: self.count("dead") >= count, "the letters are there")
+            wait_until(lambda: self.count("dead") == before + count, "the letters are there")
 
     def count(self, name: str) -> int:
         """Return how many messages are ready in a queue."""
@@ -68,12 +72,15 @@ class Yard:
         """Take everything out of a queue."""
         found: list[Taken] = []
         with pika_channel(self.url) as channel:
-            channel.basic_qos(prefetch_count=500)
-            for method, properties, body in channel.consume(f"{self.prefix}.{name}", inactivity_timeout=1):
-                if method is None:
-                    return found
+            there = self.count(name)
+            if not there:
+                return found
+            for method, properties, body in channel.consume(f"{self.prefix}.{name}", inactivity_timeout=20):
+                assert method, f"only {len(found)} of {there} messages came"
                 found.append((method.routing_key, properties, body))
-                channel.basic_ack(method.delivery_tag)
+                if len(found) >= there:
+                    channel.basic_ack(method.delivery_tag, multiple=True)
+                    break
         return found
 
 

@@ -81,8 +81,12 @@ class SimulatorProcess:
 
     def times(self, text: str) -> dict[str, int]:
         """Return how often each number (digits with country code) got *text*."""
+        return {number: times for (sent, number), times in self.times_of_all().items() if sent == text}
+
+    def times_of_all(self) -> dict[tuple[str, str], int]:
+        """Return how often each text went to each number. One question, where there are many texts."""
         pairs = self.ask("GET", "times?limit=10000000")["times"]
-        return {pair["to"]: pair["times"] for pair in pairs if pair["message"] == text}
+        return {(pair["message"], pair["to"]): pair["times"] for pair in pairs}
 
     def change(self, **settings: object) -> None:
         """Change options, ``reply_form="text"`` say."""

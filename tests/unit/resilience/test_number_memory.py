@@ -10,7 +10,7 @@ from worker.resilience.number_memory import NumberMemory
 
 HOUR = 3600.0
 ONE, TWO = "919876543210", "919876543211"
-NUMBERS = st.from_regex(r"[1-9][0-9]{6,17}", fullmatch=True)
+NUMBERS = st.integers(10**6, 10**18 - 1).map(str)
 
 
 class TestNumberMemory:
@@ -78,7 +78,7 @@ class TestNumberMemory:
     def test_it_does_not_grow_with_the_traffic(self) -> None:
         """Of 200,000 numbers in a row all are remembered; of many more only the newest."""
         memory = NumberMemory(HOUR, FakeClock())
-        names = [str(919800000000 + number) for number in range(900_000)]
+        names = [str(919800000000 + number) for number in range(600_000)]
         tracemalloc.start()
         for start in range(0, len(names), 100):
             memory.keep(dict.fromkeys(names[start : start + 100], False))
