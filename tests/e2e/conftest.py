@@ -13,7 +13,7 @@ from tests.support.fleet import Stage
 from tests.support.line import Line, line_on
 from tests.support.redis_server import RedisServer
 from tests.support.simulator_process import SimulatorProcess, simulator_process
-from tests.support.worker_process import Workshop
+from tests.support.worker_process import AS_TYPED, Workshop
 
 DEBUG_SETTINGS = {"LOG_LEVEL": "debug", "ITON_ALLOWED_PARAMS": "template_id,entity_id"}
 
@@ -54,6 +54,7 @@ def shared_line(
             prefix=prefix,
             gateway_url=simulator.url,
             folder=tmp_path_factory.mktemp("shared"),
+            command=AS_TYPED,
         )
         stack.callback(workshop.close)
         # Each test asks about the same few numbers, and shall find what its own gateway says.

@@ -10,7 +10,7 @@ from tests.support.chaos_gateway import gateway_loop
 from tests.support.chaos_scene import PLAIN, Scene, open_scene
 from tests.support.faults_gate import FaultGate, fault_gate
 from tests.support.redis_server import RedisServer
-from tests.support.worker_process import WorkerProcess, wait_until, worker_environment
+from tests.support.worker_process import AS_TYPED, WorkerProcess, wait_until, worker_environment
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +74,7 @@ class Skewed:
             DONT_FAKE_MONOTONIC=1,
         )
         self._way.hang()
-        self.worker = WorkerProcess(env, scene.folder, name="skewed")
+        self.worker = WorkerProcess(env, scene.folder, name="skewed", command=AS_TYPED)
         assert "broker" in self.worker.wait_not_ready()
 
     def join(self) -> None:

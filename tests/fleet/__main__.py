@@ -16,6 +16,7 @@ from tests.support.fleet import Stage, open_fleet
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from tests.support.simulator_process import SimulatorProcess, simulator_process
+from tests.support.worker_process import AS_TYPED
 
 WORKERS = 4
 
@@ -93,7 +94,7 @@ def _tried(trial: "Trial", place: Place) -> Row:
     place.gateway.reset()
     server = _SERVERS[place.ledger](place.folder)
     with own_prefix(place.url) as prefix, server as ledger:
-        row = trial(Stage(place.url, prefix, place.gateway, ledger.url, place.folder))
+        row = trial(Stage(place.url, prefix, place.gateway, ledger.url, place.folder, AS_TYPED))
     sys.stderr.write(f"{row.trial}: {row.figures}; {row.reckoning}\n")
     return row
 

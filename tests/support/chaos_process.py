@@ -1,32 +1,17 @@
-"""Worker processes by the dozen: forked from a server that has imported everything already.
+"""Worker processes by the dozen, each of which may strike itself at a moment of its walk."""
 
-Each is a process of its own that runs the whole program; only the two seconds of importing are shared.
-"""
-
-import ctypes
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from tests.support.chaos_steps import Moment, Walk
+from tests.support.forked import ForkedChild
 from tests.support.worker_process import NotInTimeError, wait_until
-
-_PR_SET_PDEATHSIG = 1
-# The fork server tells once how a process ended, and every start asks about all of them: two threads that ask
-# about the same one at the same time make the second one read "ended somehow", 255.
-_ends = threading.Lock()
-_context = get_context("forkserver")
-_context.set_forkserver_preload(
-    ["tests.support.chaos_process", "worker.bootstrap", "worker.logs", "worker.cli.run"]
-)
 
 
 class ForkedWorker:
@@ -54,21 +39,19 @@ class ForkedWorker:
         self._readyz = f"http://127.0.0.1:{env['HEALTH_PORT']}/readyz"
         self._track = folder / f"{name}.track"
         self._track.touch()
-        arguments = (dict(env), moment, gathers, self._track, self.log, os.getpid())
-        self._process: ForkServerProcess = _context.Process(target=_live, args=arguments)
-        with _ends:
-            self._process.start()
+        self._child = ForkedChild(
+            _walk, (moment, gathers, self._track), env=env, log=self.log, cwd=self.log.parent
+        )
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid or 0
+        return self._child.pid
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative where a signal ended it."""
-        with _ends:
-            return self._process.exitcode
+        return self._child.exit_code
 
     @property
     def frozen(self) -> bool:
@@ -150,12 +133,12 @@ class ForkedWorker:
 
     def terminate(self) -> None:
         """Ask for a clean stop."""
-        self._process.terminate()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL, and wait; nothing if it is dead."""
-        self._process.kill()
-        wait_until(lambda: self.exit_code is not None, "the kill is carried out", 10)
+        self._child.kill()
 
     def tail(self, lines: int = 15) -> str:
         """Return the end of its output."""
@@ -168,19 +151,8 @@ def _state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def _live(
-    env: dict[str, str], moment: Moment | None, gathers: int, track: Path, log: Path, watched: int
-) -> None:
-    """Be a worker; die with the fork server, which dies with the tests."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1 or not Path(f"/proc/{watched}").exists():
-        os._exit(1)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(log.parent)
+def _walk(moment: Moment | None, gathers: int, track: Path) -> None:
+    """Be a worker whose steps are written down."""
     Walk(moment, track, gathers=gathers).install()
     sys.exit(_run())
 

@@ -16,6 +16,7 @@ from tests.support.results_side import Producer, Queues
 from tests.support.worker_process import wait_until, worker_environment
 
 _AT_ONCE = 5  # rows; most of their time they wait for a lease to run out
+_LOOK_EVERY = 0.1  # seconds; a look is half a dozen questions to the broker, for each row under way
 _QUEUES = ("send", "send.parts", "status", "account", "delay.1s")
 _SETTINGS = {
     "ITON_TIMEOUT": 3,
@@ -142,7 +143,9 @@ class _Board:
 
     def wait_quiet(self, worker: ForkedWorker) -> None:
         """Let *worker* finish whatever there is, then stop it cleanly."""
-        wait_until(lambda: self._is_whole() and self._is_empty(), f"an end; {worker.log}", 40)
+        wait_until(
+            lambda: self._is_whole() and self._is_empty(), f"an end; {worker.log}", 40, every=_LOOK_EVERY
+        )
         worker.terminate()
         code = worker.wait_dead()
         assert code == 0, worker.tail()

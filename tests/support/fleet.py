@@ -19,13 +19,18 @@ READY_WITHIN = 60.0  # seconds; several start at once, each with a second of imp
 
 @dataclass(frozen=True)
 class Stage:
-    """What is there before a fleet is."""
+    """What is there before a fleet is.
+
+    Attributes:
+        command: starts a worker, as in `WorkerProcess`.
+    """
 
     amqp_url: str
     prefix: str
     gateway: SimulatorProcess
     ledger_url: str
     folder: Path
+    command: Sequence[str] = ()
 
 
 class Fleet:
@@ -114,7 +119,11 @@ def open_fleet(stage: Stage, workers: int, **settings: object) -> Iterator[Fleet
     """Provide a fleet of *workers*, all ready; none outlives the block."""
     with ExitStack() as stack:
         workshop = Workshop(
-            amqp_url=stage.amqp_url, prefix=stage.prefix, gateway_url=stage.gateway.url, folder=stage.folder
+            amqp_url=stage.amqp_url,
+            prefix=stage.prefix,
+            gateway_url=stage.gateway.url,
+            folder=stage.folder,
+            command=stage.command,
         )
         stack.callback(workshop.close)
         first = workshop.ready(**{"LEDGER_URL": stage.ledger_url, **settings})  # declares the topology

@@ -1,0 +1,124 @@
+"""Programs of ours by the dozen: forked from a server that has imported everything already.
+
+Each is a process of its own that runs the whole program; only the importing is shared.
+"""
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+# The fork server tells once how a process ended, and every start asks about all of them: two threads that ask
+# about the same one at the same time make the second one read "ended somehow", 255.
+_ends = threading.Lock()
+_context = get_context("forkserver")
+_context.set_forkserver_preload(
+    [
+        "tests.support.chaos_process",
+        *("worker.bootstrap.process", "worker.cli.app", "worker.logs", "worker.settings", "uvloop"),
+        "tests.support.frozen_imports",
+    ]
+)
+
+
+class ForkedChild:
+    """A process in a group of its own, as `scripts.children.Child` is one; it dies with the tests.
+
+    Args:
+        program: what it does, a function of a module; it is called with *arguments*.
+        env: its whole environment.
+        log: gets what it prints, behind what is there.
+        cwd: its folder.
+    """
+
+    def __init__(
+        self,
+        program: Callable[..., object],
+        arguments: Sequence[object] = (),
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        cwd: Path,
+    ) -> None:
+        self.log = log
+        all_of_it = (program, tuple(arguments), dict(env), log, cwd, os.getpid())
+        self._process: ForkServerProcess = _context.Process(target=_live, args=all_of_it)
+        with _ends:
+            self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id, also the id of the process group."""
+        return self._process.pid or 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative where a signal ended it."""
+        with _ends:
+            return self._process.exitcode
+
+    def stop(self, *, timeout: float = 30) -> int:
+        """Ask with SIGTERM, kill what is left after *timeout* seconds, and return the exit code."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        self._wait(timeout)
+        return self.kill()
+
+    def kill(self) -> int:
+        """Kill the whole group with SIGKILL and return the exit code."""
+        # The group is there once the process has made it; before, there is the process alone.
+        for end in (os.killpg, os.kill):
+            with suppress(ProcessLookupError):
+                end(self.pid, signal.SIGKILL)
+        self._wait(None)
+        return self.exit_code or 0
+
+    def tail(self, lines: int = 15) -> str:
+        """Return the end of its log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _wait(self, seconds: float | None) -> None:
+        # Several may wait for the end at once; what it was is asked under the lock.
+        wait([self._process.sentinel], seconds)
+
+
+def run_command(arguments: Sequence[str]) -> None:
+    """Be ``iton-worker`` with *arguments*."""
+    # Here and not above: the tests themselves need none of it.
+    from worker.__main__ import main  # noqa: PLC0415
+
+    sys.argv = ["iton-worker", *arguments]
+    sys.exit(main())
+
+
+def _live(
+    program: Callable[..., object],
+    arguments: tuple[object, ...],
+    env: dict[str, str],
+    log: Path,
+    cwd: Path,
+    watched: int,
+) -> None:
+    """Be a program; die with the fork server, which dies with the tests."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1 or not Path(f"/proc/{watched}").exists():
+        os._exit(1)
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    faulthandler.enable()
+    program(*arguments)
