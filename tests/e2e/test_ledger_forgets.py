@@ -11,6 +11,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.worker_process import wait_until
 
 HELD = 1.5  # seconds of a call; the store is harmed within them
+DRAIN = 12  # seconds, eight of which are for the reply and what is made of it
 JOINT = pytest.mark.parametrize("joint", ["false", "true"], ids=["alone", "jointly"])
 
 
@@ -112,7 +113,7 @@ class TestAwayAtAStop:
         self, scene: Scene, redis: RedisServer, joint: str
     ) -> None:
         """And the job is acknowledged: whoever gets it again finds the claim, and does not send."""
-        worker = scene.ready(LEDGER_URL=redis.url, WORKER_COALESCE_SENDS=joint, WORKER_DRAIN_TIMEOUT=8)
+        worker = scene.ready(LEDGER_URL=redis.url, WORKER_COALESCE_SENDS=joint, WORKER_DRAIN_TIMEOUT=DRAIN)
         job = in_call(scene)
         with redis.frozen():
             worker.terminate()
