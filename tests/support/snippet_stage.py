@@ -30,7 +30,12 @@ simulate-gateway) ask="http://127.0.0.1:$SIMULATOR_PORT/_control/state" ;;
 esac
 "$REAL" "$@" >"$LOG.$1" 2>&1 </dev/null &
 echo $! >>"$PIDS"
-exec curl --retry 120 --retry-delay 1 --retry-all-errors --max-time 5 --output /dev/null "$ask"
+tries=0
+until curl --max-time 5 --output /dev/null "$ask" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || exit 1
+    sleep 0.2
+done
 """
 
 
