@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-# More than two real processes at once, and two cores miss deadlines. tests/conftest.py says which file is first.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# Tests of real processes wait for most of their time. tests/conftest.py says which file is first.
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Together all of pyproject.toml's test paths: pytest would overrule an --ignore of one of them.
 IN_PROCESS := tests/unit tests/contract tests/model tests/proof tests/worlds tests/integration tests/helm
@@ -33,7 +33,8 @@ demo: setup ## See it work: a broker, a stand-in for the gateway, the worker, a 
 	@$(BIN)/python -m scripts.demo
 
 .PHONY: test
-test: setup packages lint unit-and-more worlds ## Everything that must pass, on a real RabbitMQ
+test: setup packages ## Everything that must pass, on a real RabbitMQ
+	@$(BIN)/python -m scripts.side_by_side real-processes in-process lint worlds
 	@printf '\n\033[1;32mAll passed.\033[0m\n'
 
 .PHONY: packages
@@ -52,12 +53,13 @@ lint: setup ## Style, types, the dependency rule, and whether generated files ar
 	@$(BIN)/python -m scripts.metrics_table check && echo "the list of metrics is current"
 	@$(BIN)/python -m scripts.crash_table check && echo "the crash table is current"
 
-.PHONY: unit-and-more
-unit-and-more: setup packages
-	@printf '\n\033[1m== Tests of the real process, killed and cut off, and of the image (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS)
-	@printf '\n\033[1m== Tests inside one process, their coverage gated (pytest)\033[0m\n'
-	@$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
+.PHONY: real-processes
+real-processes: setup packages ## Tests of the real process, killed and cut off, and of the image
+	@$(BIN)/pytest -n 4 $(SIDE_BY_SIDE) $(REAL_PROCESS) $(ARGS)
+
+.PHONY: in-process
+in-process: setup packages ## Tests inside one process, their coverage gated
+	@nice -n 5 $(BIN)/pytest -n 2 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them

@@ -42,6 +42,8 @@ from worker.amqp.topology import Topology
 from worker.client.access import BrokerAccess, declare_topology
 from worker.domain.limits import DEFAULT_DELAYS
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # some pages type two dozen commands
+
 ALL = blocks()
 # By the words that a command begins with.
 NOT_RUN = {

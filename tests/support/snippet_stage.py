@@ -101,7 +101,7 @@ class Stage:
             return subprocess.run(
                 ["bash", "-eo", "pipefail", "-c", script],
                 cwd=self.folder, env=environment, stdin=ours, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, check=False, timeout=110,
+                stderr=subprocess.STDOUT, text=True, check=False, timeout=280,
             )  # fmt: skip
         finally:
             os.close(terminal)
