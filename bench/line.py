@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from pamqp import base, commands, frame
 from pamqp.header import ProtocolHeader
 
-from worker.amqp import frames
+from worker.amqp.wire import frames
+from worker.amqp.wire.splitter import Splitter
 
 CHANNEL = 1
 TIMEOUT = 10.0  # seconds for one answer
@@ -32,7 +33,7 @@ class Line(asyncio.Protocol):
     def __init__(self, take: TakeResult, frame_max: int) -> None:
         self._take = take
         self._frame_max = frame_max
-        self._splitter = frames.Splitter()
+        self._splitter = Splitter()
         self._transport: asyncio.WriteTransport | None = None
         self.lost = False
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pika
 
-from worker.amqp.topology import Topology
+from worker.amqp.topology.values import Topology
 from worker.domain.limits import DEFAULT_DELAYS
 
 # Tests shorten the delays of retries.

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from worker.amqp.topology import Topology
+from worker.amqp.topology.values import Topology
 from worker.domain.limits import DEFAULT_DELAYS
 from worker.settings import settings_table
 from worker.settings.sections import LedgerSettings, RetrySettings

@@ -38,7 +38,7 @@ from tests.support.worker_process import (
     base_environment,
     wait_until,
 )
-from worker.amqp.topology import Topology
+from worker.amqp.topology.values import Topology
 from worker.client.access import BrokerAccess, declare_topology
 from worker.domain.limits import DEFAULT_DELAYS
 

@@ -18,10 +18,11 @@ from tests.support.amqp_side import (
     until,
 )
 from tests.support.tcp_gate import TcpGate
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.settlement import Settlement
-from worker.amqp.topology import Topology
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, Lane, Requeue
 

@@ -11,11 +11,12 @@ import pika
 import pytest
 
 from tests.support.amqp_side import QUICK, Got, Peer, RememberingHandler, running, until
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.dead_letters import browse, read_dead_letters
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.settlement import Settlement
-from worker.amqp.topology import Topology
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.dead.browser import browse, read_dead_letters
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import DeadLetter, Delay, Disposition, Lane
 
 ODD_HEADERS = {

@@ -9,11 +9,12 @@ from yarl import URL
 
 from tests.support.amqp_side import Peer, RememberingHandler, running, until
 from tests.support.tcp_gate import TcpGate
-from worker.amqp.connection import Timing
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.settlement import Settlement
-from worker.amqp.topology import Topology
+from worker.amqp.connection.opening import Timing
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane, ResultMessage
 
 # The limits that a worker has, but more looks: nothing may be the worse for them.

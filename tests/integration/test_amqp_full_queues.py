@@ -8,11 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.amqp_side import QUICK, Peer, RememberingHandler, eventually, pika_channel, running, until
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.paced import Unobserved
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.settlement import Settlement
-from worker.amqp.topology import Topology
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.publish.observer import Unobserved
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import DeadLetter, Lane, ResultExchange, ResultMessage
 
 FULL = {"x-max-length": 1, "x-overflow": "reject-publish", "x-expires": 120_000}

@@ -8,10 +8,11 @@ from yarl import URL
 
 from tests.support.amqp_side import QUICK, Peer, RememberingHandler, eventually, running, until
 from tests.support.tcp_gate import TcpGate
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.settlement import Settlement
-from worker.amqp.topology import Topology
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import DeadLetter, Delay, Disposition, Lane
 
 LOSSES = 8

@@ -6,11 +6,12 @@ from random import Random
 
 from scripts.local_broker import PrivateBroker
 from tests.support.amqp_side import Peer, RememberingHandler, pika_channel, running, until
-from worker.amqp.connection import Timing
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.settlement import Settlement
-from worker.amqp.topology import Topology
+from worker.amqp.connection.opening import Timing
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane
 
 JOBS = 100

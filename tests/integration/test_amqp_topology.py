@@ -4,9 +4,9 @@ import pika
 import pytest
 
 from tests.support.amqp_side import Peer, pika_channel
-from worker.amqp.connection import connected
-from worker.amqp.declare import TopologyError, declare, prepare, verify
-from worker.amqp.topology import Topology
+from worker.amqp.connection.opening import connected
+from worker.amqp.topology.declare import TopologyError, declare, prepare, verify
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane
 
 

@@ -24,7 +24,7 @@ from tests.support.gateway_side import (
     talking_by,
     talking_to,
 )
-from tests.support.raw_server import Script, Wire, raw_server, wait_until
+from tests.support.raw_server import FrameSocket, Script, raw_server, wait_until
 from worker.domain.errors import OutcomeUncertainError, TransientError
 from worker.iton.client import ItonGateway
 from worker.iton.dialect import Dialect
@@ -81,7 +81,7 @@ class TestDroppedConnections:
     async def test_a_connection_that_was_closed_while_idle_is_not_used(self) -> None:
         """The next call opens another, and nothing is uncertain."""
 
-        async def one_each(wire: Wire) -> None:
+        async def one_each(wire: FrameSocket) -> None:
             await wire.request()
             await wire.reply(SENT)
 
@@ -95,7 +95,7 @@ class TestDroppedConnections:
         """Else the ids of one job would go to the recipients of another."""
         told = asyncio.Event()
 
-        async def twice(wire: Wire) -> None:
+        async def twice(wire: FrameSocket) -> None:
             await wire.request()
             await wire.reply(SENT)
             if wire.number == 1:
@@ -147,7 +147,7 @@ class TestConnectionsThatNeverStood:
     async def test_tls_with_a_server_that_speaks_none(self) -> None:
         """The handshake fails before the request."""
 
-        async def babble(wire: Wire) -> None:
+        async def babble(wire: FrameSocket) -> None:
             await wire.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             await wire.closed()
 
@@ -178,7 +178,7 @@ class TestConnectionsThatNeverStood:
     async def test_a_connection_that_takes_too_long(self) -> None:
         """The server accepts and then says nothing to the TLS handshake."""
 
-        async def silent(wire: Wire) -> None:
+        async def silent(wire: FrameSocket) -> None:
             await wire.closed()
 
         async with raw_server(silent) as heard:

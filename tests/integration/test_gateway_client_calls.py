@@ -24,7 +24,7 @@ from tests.support.gateway_side import (
     talking_by,
     talking_to,
 )
-from tests.support.raw_server import Script, Wire, raw_server, wait_until
+from tests.support.raw_server import FrameSocket, Script, raw_server, wait_until
 from worker.domain.errors import OutcomeUncertainError
 from worker.iton.client import Observers
 from worker.iton.transport import Pool
@@ -44,7 +44,7 @@ class TestCallsAtOnce:
         """None of them waits for another to end."""
         arrived = asyncio.Event()
 
-        async def all_together(wire: Wire) -> None:
+        async def all_together(wire: FrameSocket) -> None:
             await wire.request()
             if wire.number == 100:
                 arrived.set()
@@ -60,7 +60,7 @@ class TestCallsAtOnce:
     async def test_a_cancelled_call_gives_its_connection_back(self) -> None:
         """And the connection, on which a late reply may come, is not used again."""
 
-        async def first_hangs(wire: Wire) -> None:
+        async def first_hangs(wire: FrameSocket) -> None:
             await (hang(wire) if wire.number == 1 else answering(SENT)(wire))
 
         async with talking_to(first_hangs, pool=Pool(connections=1)) as (client, heard):
@@ -76,7 +76,7 @@ class TestCallsAtOnce:
         """Its place is free again."""
         going = asyncio.Event()
 
-        async def wait_first(wire: Wire) -> None:
+        async def wait_first(wire: FrameSocket) -> None:
             while True:
                 await wire.request()
                 await going.wait()

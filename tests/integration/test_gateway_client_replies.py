@@ -23,7 +23,7 @@ from tests.support.gateway_side import (
     talking_by,
     talking_to,
 )
-from tests.support.raw_server import Wire, raw_server
+from tests.support.raw_server import FrameSocket, raw_server
 from worker.domain.errors import (
     AccountError,
     OutcomeUncertainError,
@@ -60,7 +60,7 @@ class TestReplies:
     async def test_a_dripping_reply_does_not_outlive_the_limit(self) -> None:
         """Each byte comes in time, all of them do not: the limit is for the call as a whole."""
 
-        async def drip(wire: Wire) -> None:
+        async def drip(wire: FrameSocket) -> None:
             await wire.request()
             await wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
             while True:
@@ -123,7 +123,7 @@ class TestReplies:
         """For every command: an unknown coding means that the body is as it is."""
         status = f'{{"{ID}": {{"phoneNumberWithRespectiveStatus": {{"{NUMBER}": "DELIVIRED"}}}}}}'.encode()
 
-        async def script(wire: Wire) -> None:
+        async def script(wire: FrameSocket) -> None:
             while True:
                 request = await wire.request()
                 named = (name for name in BODIES if name in request)
@@ -147,7 +147,7 @@ class TestReplies:
     async def test_a_length_beside_chunks_is_not_heeded(self, head: str) -> None:
         """Chunks say themselves where they end (RFC 9112, 6.3); the connection is not used again."""
 
-        async def script(wire: Wire) -> None:
+        async def script(wire: FrameSocket) -> None:
             await wire.request()
             await wire.write(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode())
             for piece in (SENT[:10], SENT[10:], b""):
@@ -188,7 +188,7 @@ class TestReplies:
     async def test_an_oversized_reply_is_not_read_to_its_end(self) -> None:
         """Memory is not the gateway's to fill."""
 
-        async def endless(wire: Wire) -> None:
+        async def endless(wire: FrameSocket) -> None:
             await wire.request()
             await wire.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
             while True:
@@ -301,7 +301,7 @@ class TestReplies:
         """One reply each."""
         status = f'{{"{ID}": {{"phoneNumberWithRespectiveStatus": {{"{NUMBER}": "DELIVIRED"}}}}}}'
 
-        async def script(wire: Wire) -> None:
+        async def script(wire: FrameSocket) -> None:
             while True:
                 request = await wire.request()
                 if b"cmd=account" in request:

@@ -9,7 +9,7 @@ from typing import Protocol
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from worker.amqp.connection import Timing
+from worker.amqp.connection.opening import Timing
 from worker.domain.messages import Delivery, Disposition, Done
 
 # Quick enough for tests: a loss is noticed within a second.

@@ -15,9 +15,9 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Any, Literal
 
-from worker.amqp.consumer import Consumer
-from worker.amqp.publisher import BrokerPublisher
-from worker.amqp.received import Received
+from worker.amqp.consume.in_hand import InHand
+from worker.amqp.consume.received import Received
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.iton.client import ItonGateway
 from worker.ledger import SqliteLedger
 from worker.ledger.postgresql.store import PostgresqlLedger
@@ -93,7 +93,7 @@ class Walk:
         self._note_redeliveries()
 
     def _gather(self) -> None:
-        account, take = ItonGateway.account, Consumer._take
+        account, take = ItonGateway.account, InHand.take
         taken: list[Received] = []
 
         async def held(gateway: ItonGateway) -> Decimal:
@@ -102,14 +102,14 @@ class Walk:
             await asyncio.sleep(_INTO_LINE)
             return answer
 
-        def counted(consumer: Consumer, received: Received) -> None:
-            take(consumer, received)
+        def counted(in_hand: InHand, received: Received) -> None:
+            take(in_hand, received)
             taken.append(received)
             if len(taken) == self._gathers:
                 self._gathered.set()
 
         setattr(ItonGateway, "account", held)  # noqa: B010 - mypy refuses to have methods assigned
-        setattr(Consumer, "_take", counted)  # noqa: B010 - mypy refuses to have methods assigned
+        setattr(InHand, "take", counted)  # noqa: B010 - mypy refuses to have methods assigned
 
     def _note_acknowledgements(self) -> None:
         """The step is over when the socket has it, not when it was written for the socket."""
@@ -123,14 +123,14 @@ class Walk:
         setattr(Received, "ack", noted)  # noqa: B010 - mypy refuses to have methods assigned
 
     def _note_redeliveries(self) -> None:
-        take = Consumer._take
+        take = InHand.take
 
-        def noted(consumer: Consumer, received: Received) -> None:
+        def noted(in_hand: InHand, received: Received) -> None:
             if received.delivery.redelivered:
                 self._note("redelivered")
-            take(consumer, received)
+            take(in_hand, received)
 
-        setattr(Consumer, "_take", noted)  # noqa: B010 - mypy refuses to have methods assigned
+        setattr(InHand, "take", noted)  # noqa: B010 - mypy refuses to have methods assigned
 
     def _note(self, name: str) -> None:
         with self._track.open("a") as track:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.raw_server import Heard, Script, Wire, raw_server
+from tests.support.raw_server import FrameSocket, Heard, Script, raw_server
 from worker.domain.errors import WorkerError
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
@@ -117,7 +117,7 @@ def has_idle_connection(client: ItonGateway) -> bool:
 def answering(body: bytes, status: str = "200 OK", headers: str = "") -> Script:
     """Return a script that answers every request alike."""
 
-    async def script(wire: Wire) -> None:
+    async def script(wire: FrameSocket) -> None:
         while True:
             await wire.request()
             await wire.reply(body, status, headers)
@@ -128,14 +128,14 @@ def answering(body: bytes, status: str = "200 OK", headers: str = "") -> Script:
 def raw(content: bytes) -> Script:
     """Return a script that answers one request with *content* as it is and hangs up."""
 
-    async def script(wire: Wire) -> None:
+    async def script(wire: FrameSocket) -> None:
         await wire.request()
         await wire.write(content)
 
     return script
 
 
-async def hang(wire: Wire) -> None:
+async def hang(wire: FrameSocket) -> None:
     """Read requests and never answer."""
     await wire.request()
     await wire.closed()
@@ -144,7 +144,7 @@ async def hang(wire: Wire) -> None:
 def after_a_good_call(fault: Script) -> Script:
     """Return a script that answers the first request, keeps the connection, and then does *fault* on it."""
 
-    async def script(wire: Wire) -> None:
+    async def script(wire: FrameSocket) -> None:
         if wire.number == 1:
             await wire.request()
             await wire.reply(SENT)
@@ -155,47 +155,47 @@ def after_a_good_call(fault: Script) -> Script:
     return script
 
 
-async def drop_at_the_first_byte(wire: Wire) -> None:
+async def drop_at_the_first_byte(wire: FrameSocket) -> None:
     """Close as soon as a request begins."""
     await wire.first_byte()
 
 
-async def reset_at_the_first_byte(wire: Wire) -> None:
+async def reset_at_the_first_byte(wire: FrameSocket) -> None:
     """Reset as soon as a request begins."""
     await wire.first_byte()
     wire.reset()
 
 
-async def drop_after_the_request(wire: Wire) -> None:
+async def drop_after_the_request(wire: FrameSocket) -> None:
     """Close when the whole request was read."""
     await wire.request()
 
 
-async def reset_after_the_request(wire: Wire) -> None:
+async def reset_after_the_request(wire: FrameSocket) -> None:
     """Reset when the whole request was read."""
     await wire.request()
     wire.reset()
 
 
-async def drop_in_the_status_line(wire: Wire) -> None:
+async def drop_in_the_status_line(wire: FrameSocket) -> None:
     """Close within the head of the reply."""
     await wire.request()
     await wire.write(b"HTTP/1.1 20")
 
 
-async def drop_in_the_body(wire: Wire) -> None:
+async def drop_in_the_body(wire: FrameSocket) -> None:
     """Close before the announced length is there."""
     await wire.request()
     await wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nSuccess Your MessageId is 53")
 
 
-async def reset_in_the_body(wire: Wire) -> None:
+async def reset_in_the_body(wire: FrameSocket) -> None:
     """Reset before the announced length is there."""
     await drop_in_the_body(wire)
     wire.reset()
 
 
-async def drop_in_a_chunk(wire: Wire) -> None:
+async def drop_in_a_chunk(wire: FrameSocket) -> None:
     """Close before the last chunk."""
     await wire.request()
     await wire.write(

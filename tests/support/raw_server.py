@@ -30,7 +30,7 @@ class Heard:
         return f"{self.scheme}://127.0.0.1:{self.port}/api/"
 
 
-class Wire:
+class FrameSocket:
     """One accepted connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Heard) -> None:
@@ -81,7 +81,7 @@ class Wire:
         self._writer.transport.abort()
 
 
-Script = Callable[[Wire], Awaitable[None]]
+Script = Callable[[FrameSocket], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +90,7 @@ async def raw_server(script: Script, tls: ssl.SSLContext | None = None) -> Async
     heard = Heard("https" if tls else "http")
     tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(wire: Wire, writer: asyncio.StreamWriter) -> None:
+    async def serve(wire: FrameSocket, writer: asyncio.StreamWriter) -> None:
         try:
             await script(wire)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -100,7 +100,7 @@ async def raw_server(script: Script, tls: ssl.SSLContext | None = None) -> Async
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.connections += 1
-        task = asyncio.create_task(serve(Wire(reader, writer, heard), writer))
+        task = asyncio.create_task(serve(FrameSocket(reader, writer, heard), writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

@@ -105,7 +105,7 @@ MUTATIONS = (
     ),
     Mutation(
         "given back without a pause",
-        "worker.amqp.settlement",
+        "worker.amqp.consume.settlement",
         "        await self._sleep(self._requeue_pause)\n",
         "",
         ("few_copies", "little_to_do", "it_ends"),
@@ -177,7 +177,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a publish that the broker refused counts as confirmed",
-        "worker.amqp.confirms",
+        "worker.amqp.publish.window",
         'waiting.fail(RefusedError("the broker refused the message"))',
         "waiting.confirmed.set_result(None)",
         ("nothing_lost",),
@@ -201,7 +201,7 @@ MUTATIONS = (
     ),
     Mutation(
         "rounds are not counted",
-        "worker.amqp.copies",
+        "worker.amqp.publish.copies",
         "delivery.attempts + wait.counts",
         "delivery.attempts",
         ("it_ends", "victims_end"),
@@ -225,7 +225,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a stop cuts calls that are under way",
-        "worker.amqp.consumer",
+        "worker.amqp.consume.consumer",
         "            await asyncio.wait(set(working.values()), timeout=seconds)\n",
         "            await asyncio.wait(set(working.values()), timeout=0.01)\n",
         ("no_call_cut",),

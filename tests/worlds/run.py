@@ -24,7 +24,7 @@ from tests.worlds.queues import Broker, Message, Published, Queue
 from tests.worlds.session import Server
 from tests.worlds.store import Store
 from tests.worlds.troubles import Troubles
-from worker.amqp.topology import Topology
+from worker.amqp.topology.values import Topology
 from worker.logs import configure_logs
 
 _UP_WITHIN = 60.0  # seconds until the first worker consumes

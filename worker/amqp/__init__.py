@@ -1,1 +1,5 @@
-"""The edge to RabbitMQ: topology, deliveries in, messages out, settlement. Nothing else knows AMQP."""
+"""The edge to RabbitMQ. Nothing else knows AMQP.
+
+Rooms, each of which knows only those below it: `dead` and `consume`; `publish`; `topology`; `connection`;
+`wire`, which lies below the client library.
+"""

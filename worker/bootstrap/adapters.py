@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from worker.admission.rate_limiter import RateLimiter
-from worker.amqp.connection import Timing
-from worker.amqp.paced import PublishObserver
-from worker.amqp.publisher import BrokerPublisher, PublisherOptions
-from worker.amqp.topology import Topology
+from worker.amqp.connection.opening import Timing
+from worker.amqp.publish.observer import PublishObserver
+from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.topology.values import Topology
 from worker.bootstrap.rules import numbering_of
 from worker.clock import SystemClock
 from worker.iton.client import ItonGateway, Observers, TimeLimits

@@ -10,10 +10,11 @@ import structlog
 
 from worker.admission.admission import Admission
 from worker.admission.rate_limiter import RateLimiter
-from worker.amqp.connection import Timing
-from worker.amqp.consumer import Consumer, ConsumerOptions
-from worker.amqp.publisher import BrokerPublisher
-from worker.amqp.settlement import Settlement
+from worker.amqp.connection.opening import Timing
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
 from worker.bootstrap.admitting import Admitting
 from worker.bootstrap.collaborators import Collaborators

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from schemas import JobKind
 from worker.admission.admission import Admission
-from worker.amqp.consumer import Consumer
+from worker.amqp.consume.consumer import Consumer
 from worker.domain.messages import Lane
 from worker.ports import Clock, Command
 

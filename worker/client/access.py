@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
-
-from worker.amqp.calls import describe
-from worker.amqp.connection import RawConnection, open_connection
-from worker.amqp.declare import declare
-from worker.amqp.topology import Topology
+from worker.amqp.connection.calls import describe
+from worker.amqp.connection.library import AMQPError, ChannelNotFoundEntity
+from worker.amqp.connection.opening import RawConnection, open_connection
+from worker.amqp.topology.declare import declare
+from worker.amqp.topology.values import Topology
 from worker.domain.errors import BrokerUnavailableError
 from worker.settings import Settings
 

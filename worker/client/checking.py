@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from worker.amqp.declare import verify
-from worker.amqp.permissions import insist_on_publishing
+from worker.amqp.publish.permissions import insist_on_publishing
+from worker.amqp.topology.declare import verify
 from worker.client.access import BrokerAccess, visit
 from worker.domain.errors import AccountError, TransientError, WorkerError
 from worker.ports import Gateway, LedgerStore

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from schemas.channels import JobKind
-from worker.amqp.dead_records import DeadLetterRecord
-from worker.amqp.wire import Properties
+from worker.amqp.dead.records import DeadLetterRecord
+from worker.amqp.wire.properties import Properties
 
 BROKER_REASONS = frozenset({"delivery_limit", "expired", "maxlen", "rejected", "unknown"})
 """Reasons that no worker gave: the broker's words where it dead-lettered by itself, or nobody's."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from worker.amqp.dead_letters import DeadLetterBrowser, browsing
+from worker.amqp.dead.browser import DeadLetterBrowser, browsing
 from worker.client.access import BrokerAccess, visit
 from worker.client.dead_filter import Wanted
 from worker.client.dead_letters import DeadJob, read_dead_job

@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
-
 from schemas.channels import ResultKind, results_exchange
-from worker.amqp.calls import bounded
-from worker.amqp.connection import RawConnection
+from worker.amqp.connection.calls import bounded
+from worker.amqp.connection.library import DeliveredMessage, UnderlayChannel
+from worker.amqp.connection.opening import RawConnection
 from worker.client.access import BrokerAccess, visit
 from worker.client.passive import insist_on_exchanges
 from worker.domain.errors import BrokerUnavailableError
@@ -107,7 +106,7 @@ async def _subscribed(
     connection: RawConnection,
     exchanges: Iterable[str],
     arrivals: "asyncio.Queue[DeliveredMessage]",
-) -> AbstractChannel:
+) -> UnderlayChannel:
     library_channel = await bounded(connection.library.channel(), _CALL_LIMIT)
     channel = await library_channel.get_underlay_channel()
     await channel.basic_qos(prefetch_count=_PREFETCH)

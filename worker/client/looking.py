@@ -3,9 +3,8 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
-
-from worker.amqp.calls import bounded
+from worker.amqp.connection.calls import bounded
+from worker.amqp.connection.library import DeliveredMessage, UnderlayChannel
 from worker.client.access import BrokerAccess, visit
 
 _CALL_LIMIT = 10.0
@@ -50,6 +49,6 @@ async def count(access: BrokerAccess, queue: str) -> int:
         return int(declared.declaration_result.message_count or 0)
 
 
-async def _get(channel: AbstractChannel, queue: str) -> DeliveredMessage | None:
+async def _get(channel: UnderlayChannel, queue: str) -> DeliveredMessage | None:
     message = await bounded(channel.basic_get(queue), _CALL_LIMIT)
     return None if message.delivery_tag is None else message

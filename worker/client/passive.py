@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from aiormq.exceptions import ChannelNotFoundEntity
-
-from worker.amqp.calls import bounded, open_channel
-from worker.amqp.connection import RawConnection
-from worker.amqp.declare import TopologyError
+from worker.amqp.connection.calls import bounded, open_channel
+from worker.amqp.connection.library import ChannelNotFoundEntity
+from worker.amqp.connection.opening import RawConnection
+from worker.amqp.topology.declare import TopologyError
 
 _CALL_LIMIT = 10.0
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from aiormq.exceptions import ChannelAccessRefused
-
 from schemas.channels import CONTENT_TYPE
-from worker.amqp.calls import describe
-from worker.amqp.confirms import ConfirmChannel, RefusedError, UnroutableError
-from worker.amqp.outgoing import Outgoing
-from worker.amqp.topology import Topology
-from worker.amqp.wire import Properties
+from worker.amqp.connection.calls import describe
+from worker.amqp.connection.library import ChannelAccessRefused
+from worker.amqp.publish.confirms import ConfirmChannel
+from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.publish.window import RefusedError, UnroutableError
+from worker.amqp.topology.values import Topology
+from worker.amqp.wire.properties import Properties
 from worker.client.access import BrokerAccess, broker_errors, visit
 from worker.client.passive import consumers_of, insist_on_exchanges, is_prefix_right
 from worker.client.prepared import PreparedJob

@@ -7,13 +7,13 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aiormq.exceptions import AMQPError
-
-from worker.amqp.calls import describe
-from worker.amqp.confirms import ConfirmChannel, UnroutableError
-from worker.amqp.dead_letters import DeadLetterBrowser
-from worker.amqp.dead_records import DeadLetterRecord
-from worker.amqp.replay_copy import replay_copy
+from worker.amqp.connection.calls import describe
+from worker.amqp.connection.library import AMQPError
+from worker.amqp.dead.browser import DeadLetterBrowser
+from worker.amqp.dead.records import DeadLetterRecord
+from worker.amqp.dead.replay import replay_copy
+from worker.amqp.publish.confirms import ConfirmChannel
+from worker.amqp.publish.window import UnroutableError
 from worker.client.access import BrokerAccess, visit
 from worker.client.dead_filter import Risk, Wanted
 from worker.client.dead_letters import DeadJob, read_dead_job

@@ -15,7 +15,7 @@ from aiormq.exceptions import (
 )
 from pamqp.commands import Basic
 
-from worker.amqp.calls import bounded, describe
+from worker.amqp.connection.calls import bounded, describe
 from worker.domain.errors import BrokerUnavailableError
 
 

@@ -9,12 +9,14 @@ from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from worker.amqp import frames
-from worker.amqp.confirms import ConfirmChannel, RefusedError, UnroutableError
-from worker.amqp.connection import RawConnection
-from worker.amqp.outgoing import Outgoing
-from worker.amqp.tap import Sink
-from worker.amqp.wire import Properties
+from worker.amqp.connection.opening import RawConnection
+from worker.amqp.publish.confirms import ConfirmChannel
+from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.publish.window import RefusedError, UnroutableError
+from worker.amqp.wire import frames
+from worker.amqp.wire.properties import Properties
+from worker.amqp.wire.reader import Sink
+from worker.amqp.wire.splitter import Splitter
 from worker.domain.errors import BrokerUnavailableError
 
 
@@ -39,7 +41,7 @@ class FakeBroker:
     @property
     def connection(self) -> RawConnection:
         """What a channel of ours asks for."""
-        return cast("RawConnection", SimpleNamespace(library=self, wire=self, frame_max=4096))
+        return cast("RawConnection", SimpleNamespace(library=self, socket=self, frame_max=4096))
 
     async def channel(self, _number: int | None, *, publisher_confirms: bool) -> AbstractChannel:
         """Open one."""
@@ -61,7 +63,7 @@ class FakeBroker:
 
     def write(self, data: bytes) -> None:
         """Take a publish."""
-        publish, header, *bodies = frames.Splitter().feed(data)
+        publish, header, *bodies = Splitter().feed(data)
         assert isinstance(publish, frames.Frame)
         assert isinstance(header, frames.Frame)
         self.published.append(b"".join(body.payload for body in bodies if isinstance(body, frames.Frame)))

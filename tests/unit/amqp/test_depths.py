@@ -9,9 +9,9 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Queue
 
-from worker.amqp.connection import RawConnection
-from worker.amqp.depths import QueueDepths
-from worker.amqp.topology import Topology
+from worker.amqp.connection.opening import RawConnection
+from worker.amqp.topology.depths import QueueDepths
+from worker.amqp.topology.values import Topology
 
 
 class Broker:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.amqp.known import read_known
-from worker.amqp.wire import MalformedPropertiesError, Properties
+from worker.amqp.wire.known import read_known
+from worker.amqp.wire.properties import MalformedPropertiesError, Properties
 
 TEXTS = (
     "content_type",

@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.commands import Basic
 
-from worker.amqp import copies as made
-from worker.amqp import frames, headers
-from worker.amqp.deliveries import DeliveryChannel, Destination
-from worker.amqp.outgoing import Outgoing
-from worker.amqp.received import Received
-from worker.amqp.room import Room
-from worker.amqp.topology import Topology
-from worker.amqp.transport import Wire
-from worker.amqp.wire import Properties
+from worker.amqp import headers
+from worker.amqp.consume.channel import DeliveryChannel, Destination
+from worker.amqp.consume.received import Received
+from worker.amqp.consume.room import Room
+from worker.amqp.publish import copies as made
+from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.topology.values import Topology
+from worker.amqp.wire import frames
+from worker.amqp.wire.properties import Properties
+from worker.amqp.wire.socket import FrameSocket
 from worker.domain.disposition import RetryPolicy
 from worker.domain.messages import DeadLetter, Delay, Lane
 
@@ -92,7 +93,7 @@ DETAILS = st.text(max_size=50) | st.sampled_from(["x" * 5_000, "नम" * 3_000,
 def received(raw_properties: bytes, key: bytes = b"send", body: bytes = b"job") -> Received:
     """Take a message from the wire."""
     taken: list[Received] = []
-    wire = cast("Wire", SimpleNamespace(serve=lambda *_: None))
+    wire = cast("FrameSocket", SimpleNamespace(serve=lambda *_: None))
     channel = cast("AbstractChannel", SimpleNamespace(number=1, is_closed=False))
     deliver = Basic.Deliver("tag", 1, exchange="", routing_key="").marshal()[:-1] + bytes([len(key)]) + key
     method = struct.pack(">I", frames.DELIVER) + deliver

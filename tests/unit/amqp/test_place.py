@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.amqp.refusals import place_of
+from worker.amqp.connection.reasons import place_of
 
 
 class TestPlaceOf:

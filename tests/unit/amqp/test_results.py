@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.amqp.results import encode_reply, encode_result
-from worker.amqp.topology import Topology
-from worker.amqp.wire import Properties
+from worker.amqp.publish.results import encode_reply, encode_result
+from worker.amqp.topology.values import Topology
+from worker.amqp.wire.properties import Properties
 from worker.domain.messages import ResultMessage
 
 TOPOLOGY = Topology("iton")

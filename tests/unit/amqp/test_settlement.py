@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from worker.amqp.received import Received
-from worker.amqp.settlement import Settlement
-from worker.amqp.wire import Properties
+from worker.amqp.consume.received import Received
+from worker.amqp.consume.settlement import Settlement
+from worker.amqp.wire.properties import Properties
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, Lane, Requeue
 

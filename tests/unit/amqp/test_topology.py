@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from worker.amqp.topology import Topology
+from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane
 
 

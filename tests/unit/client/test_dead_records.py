@@ -10,13 +10,13 @@ from pamqp.common import FieldValue
 from pamqp.header import ContentHeader
 
 from schemas.channels import JobKind
-from worker.amqp.dead_records import DeadLetterRecord, read_record
-from worker.amqp.frames import Deliver
-from worker.amqp.reading import decode_delivery
-from worker.amqp.replay_copy import replay_copy
-from worker.amqp.topology import Topology
-from worker.amqp.transport import RAW
-from worker.amqp.wire import Properties
+from worker.amqp.consume.reading import decode_delivery
+from worker.amqp.dead.records import DeadLetterRecord, read_record
+from worker.amqp.dead.replay import replay_copy
+from worker.amqp.topology.values import Topology
+from worker.amqp.wire.frames import Deliver
+from worker.amqp.wire.properties import Properties
+from worker.amqp.wire.raw import RAW
 from worker.client.dead_letters import read_dead_job
 from worker.domain.messages import Lane
 

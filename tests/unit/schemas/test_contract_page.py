@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from schemas import AccountJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
 from schemas.outcomes import DeliveryStatus, SendStatus
 from schemas.results import AccountResult, DeliveryResult, SendResult
-from worker.amqp.topology import Topology
+from worker.amqp.topology.values import Topology
 from worker.cli.app import app
 from worker.settings import settings_table
 

@@ -1,0 +1,1 @@
+"""The way in: deliveries from the work queues, and what becomes of them."""

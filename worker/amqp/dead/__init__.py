@@ -1,0 +1,1 @@
+"""Dead letters: read without being removed, and sent back to work."""

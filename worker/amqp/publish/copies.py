@@ -1,0 +1,147 @@
+"""Parts, and copies of deliveries: dead letters, delays. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Protocol
+from uuid import uuid4
+
+from schemas.channels import APP_ID, CONTENT_TYPE, TRACEPARENT_HEADER, DeadHeader
+from worker.amqp.connection.library import FieldValue
+from worker.amqp.headers import COPY_ID, EXPIRATION, FIRST_SEEN, ROUTING_KEY, TRACE, USER_ID
+from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.topology.values import Topology
+from worker.amqp.wire.properties import Properties
+from worker.domain.messages import DeadLetter, Delay, Delivery, PartMessage
+
+# RabbitMQ: older brokers drop a republished message as a "cycle" over these.
+DEATHS: Final = (b"x-death", b"x-first-death", b"x-last-death")
+# RabbitMQ: a quorum queue adds these to what it delivers; they are not the producer's.
+_COUNTS = (b"x-delivery-count", b"x-acquired-count")
+# RabbitMQ, "sender-selected distribution": a copy with these would be routed to other queues again.
+_SELECTED = (b"CC", b"BCC")
+_DETAIL_LIMIT = 1000
+# RabbitMQ closes the connection over a content header that does not fit a frame (128 KiB by default), and a
+# producer may have filled it up to the last byte.
+PROPERTIES_LIMIT: Final = 130_000
+
+
+class Copyable(Protocol):
+    """A delivery that can be copied elsewhere."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """What the worker read of it."""
+        ...
+
+    @property
+    def properties(self) -> Properties:
+        """All that came with it."""
+        ...
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the broker has it again: a copy is then for another delivery to make."""
+        ...
+
+
+def encode_part(topology: Topology, part: PartMessage, *, now: datetime) -> Outgoing:
+    """The part for the queue of its lane."""
+    properties = Properties.of(
+        content_type=CONTENT_TYPE,
+        correlation_id=part.correlation_id,
+        message_id=part.message_id,
+        reply_to=part.reply_to,
+        timestamp=now,
+        app_id=APP_ID,
+        headers={ROUTING_KEY: part.routing_key, **_trace_headers(part.traceparent)},
+    )
+    return Outgoing.of("", topology.work_queue(part.lane), part.body, properties)
+
+
+def _trace_headers(traceparent: str | None) -> dict[str, FieldValue]:
+    return {TRACEPARENT_HEADER: traceparent} if traceparent else {}
+
+
+def _round_trace(traceparent: str | None) -> dict[str, FieldValue]:
+    return {TRACE: traceparent} if traceparent else {}
+
+
+def dead_letter_copy(
+    topology: Topology,
+    delivery: Delivery,
+    properties: Properties,
+    why: DeadLetter,
+    *,
+    now: datetime,
+    most: int = PROPERTIES_LIMIT,
+) -> Outgoing:
+    """The original, with headers that say why it is dead; *most* bytes of properties."""
+    said: dict[str, FieldValue] = {
+        COPY_ID: uuid4().hex,
+        DeadHeader.REASON.value: why.reason,
+        DeadHeader.DETAIL.value: why.detail[:_DETAIL_LIMIT],
+        DeadHeader.ATTEMPTS.value: delivery.attempts,
+        DeadHeader.QUEUE.value: topology.work_queue(delivery.lane),
+        DeadHeader.TIME.value: spell_time(now),
+        **_round_trace(why.traceparent),
+    }
+    # After a delay the deaths are those in our own delay queue; before it they are the producer's affair.
+    deaths = DEATHS if delivery.attempts else ()
+    copied = copyable(properties, said, most).without_headers((ROUTING_KEY.encode(),), starting=deaths)
+    if (excess := len(copied.marshal()) - most) > 0:
+        shorter = why.detail[:_DETAIL_LIMIT].encode(errors="replace")[:-excess].decode(errors="ignore")
+        copied = copied.with_headers({DeadHeader.DETAIL.value: shorter})
+    return Outgoing.of(topology.dead, delivery.routing_key, delivery.body, copied)
+
+
+def delay_copy(
+    topology: Topology,
+    delivery: Delivery,
+    properties: Properties,
+    wait: Delay,
+    *,
+    now: datetime,
+    most: int = PROPERTIES_LIMIT,
+) -> Outgoing:
+    """The original for the delay queue that serves *wait*, one attempt more if it counts; *most* as above."""
+    first_seen = min(delivery.first_seen or now, now) if delivery.first_seen or wait.counts else None
+    said: dict[str, FieldValue] = {
+        COPY_ID: uuid4().hex,
+        DeadHeader.ATTEMPTS.value: delivery.attempts + wait.counts,
+        **({FIRST_SEEN: spell_time(first_seen)} if first_seen else {}),
+        ROUTING_KEY: delivery.routing_key,
+        **_round_trace(wait.traceparent),
+    }
+    key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
+    copied = copyable(properties, said, most).without_headers((), starting=DEATHS)
+    return Outgoing.of(topology.delay, key, delivery.body, copied)
+
+
+def copyable(
+    properties: Properties, said: Mapping[str, FieldValue], most: int = PROPERTIES_LIMIT
+) -> Properties:
+    """What the broker accepts from us and keeps, whatever the original asked for."""
+    # RabbitMQ closes the channel over a user id that is not ours; an expiration makes the copy vanish.
+    moved = {EXPIRATION: properties.text("expiration"), USER_ID: properties.text("user_id")}
+    kept: dict[str, FieldValue] = {name: value for name, value in moved.items() if value is not None}
+    # AMQP reserves cluster_id: some brokers refuse it.
+    fields = properties.without_fields("expiration", "user_id", "cluster_id")
+    clean = fields.without_headers(_SELECTED + _COUNTS).persistent()
+    excess = len(clean.with_headers({**kept, **said}).marshal()) - most
+    return _without_largest(clean, excess).with_headers({**kept, **said})
+
+
+def _without_largest(properties: Properties, excess: int) -> Properties:
+    """Leave out the largest headers until the copy, which is *excess* bytes too long, fits."""
+    by_size = sorted(properties.headers or (), key=lambda header: len(header[1]))
+    dropped = []
+    while excess > 0 and by_size:
+        name, value = by_size.pop()
+        dropped.append(name)
+        excess -= len(name) + len(value) + 1
+    return properties.without_headers(dropped)
+
+
+def spell_time(moment: datetime) -> str:
+    """RFC 3339, UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

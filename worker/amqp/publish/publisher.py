@@ -1,0 +1,213 @@
+"""The way out: results, parts, copies. Confirmed by the broker and not returned, or an error."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractChannel
+
+from worker.amqp.connection.calls import bounded, describe, open_channel
+from worker.amqp.connection.library import AMQPError
+from worker.amqp.connection.opening import RawConnection, Timing
+from worker.amqp.connection.supervisor import SideState, Supervisor
+from worker.amqp.publish.confirms import ConfirmChannel
+from worker.amqp.publish.copies import PROPERTIES_LIMIT, Copyable, dead_letter_copy, delay_copy, encode_part
+from worker.amqp.publish.observer import PublishObserver, Unobserved
+from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.publish.permissions import insist_on_publishing
+from worker.amqp.publish.results import encode_reply, encode_result
+from worker.amqp.publish.retrying import RetriedPublishing
+from worker.amqp.publish.window import UnroutableError
+from worker.amqp.topology.declare import prepare
+from worker.amqp.topology.depths import QueueDepths
+from worker.amqp.topology.values import Topology
+from worker.amqp.wire.frames import HEADER_OVERHEAD
+from worker.domain.errors import BrokerUnavailableError, WorkerError
+from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
+
+log = structlog.get_logger(__name__)
+
+_REPLY_TRIES = 3
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherOptions:
+    """How the publisher behaves.
+
+    Attributes:
+        name: of the connection, for the broker's operator.
+        declare: whether the topology is declared, or only checked.
+        confirm_within: seconds for one publish, repeats over a lost connection included.
+        hold: seconds that a message is kept here, and tried again, which the broker refuses.
+        observer: learns what becomes of each message.
+        timing: limits of the connection.
+        now: the time, for timestamps.
+    """
+
+    name: str = "iton-worker publishing"
+    declare: bool = True
+    confirm_within: float = 15.0
+    hold: float = 600.0
+    observer: PublishObserver = field(default_factory=Unobserved)
+    timing: Timing = field(default_factory=Timing)
+    now: Callable[[], datetime] = _utc_now
+
+
+class BrokerPublisher:
+    """Implements ``worker.ports.Publisher`` on a connection of its own.
+
+    An alarm of the broker blocks connections that publish: acknowledgements must not wait behind it.
+    A publish that loses its connection is repeated with the same message id.
+
+    Attributes:
+        depths: how many messages wait where.
+    """
+
+    def __init__(self, url: str, topology: Topology, options: PublisherOptions | None = None) -> None:
+        self._topology = topology
+        self._options = options or PublisherOptions()
+        limit = self._options.confirm_within
+        # Replies go where others say: what the broker refuses there must not close our own channels.
+        self._results, self._replies, self._copies = (ConfirmChannel(limit) for _ in range(3))
+        self._connection: RawConnection | None = None
+        self._most = PROPERTIES_LIMIT
+        timing = self._options.timing
+        self.depths = QueueDepths(topology, limit=timing.call, every=3 * timing.probe_every)
+        self._probing: AbstractChannel | None = None
+        self._blocked = False
+        self._supervisor = Supervisor(
+            url,
+            name=self._options.name,
+            set_up=self._set_up,
+            probe=self._probe,
+            on_down=self._detach,
+            timing=self._options.timing,
+        )
+        self._paced = RetriedPublishing(
+            self._supervisor,
+            self._repair,
+            confirm_within=limit,
+            hold=self._options.hold,
+            observer=self._options.observer,
+        )
+
+    @property
+    def state(self) -> SideState:
+        """Whether publishing works, as far as is known."""
+        if self._blocked:
+            return SideState(up=False, reason="the broker holds back publishers (memory or disk alarm)")
+        return self._supervisor.state
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled."""
+        await self._supervisor.run()
+
+    async def wait_up(self) -> None:
+        """Wait until the connection is there."""
+        await self._supervisor.wait_up()
+
+    def publish_result(self, result: ResultMessage) -> Coroutine[Any, Any, None]:
+        """Publish on the result exchange, and to ``reply_to`` if there is such a queue.
+
+        Raises:
+            BrokerUnavailableError: the result was not confirmed; a failed reply alone raises nothing.
+        """
+        message = encode_result(self._topology, result, now=self._options.now())
+        if result.reply_to:
+            return self._with_reply(message, result.reply_to)
+        return self._paced.deliver(self._results, message)
+
+    async def _with_reply(self, message: Outgoing, reply_to: str) -> None:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._reply(encode_reply(message, reply_to)))
+            failed = both.create_task(self._attempt(message))
+        if error := failed.result():
+            raise error
+
+    def publish_part(self, part: PartMessage) -> Coroutine[Any, Any, None]:
+        """Put a part on the queue of its lane; BrokerUnavailableError unless confirmed."""
+        return self._paced.deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
+
+    async def publish_dead(self, received: Copyable, why: DeadLetter) -> None:
+        """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""
+        now = self._options.now()
+        copy = dead_letter_copy(
+            self._topology, received.delivery, received.properties, why, now=now, most=self._most
+        )
+        # When the delivery is lost, the one that the broker hands out in its place has its own copy.
+        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        self._options.observer.dead_lettered(why.reason)
+
+    async def publish_delay(self, received: Copyable, wait: Delay) -> None:
+        """Copy a delivery to its delay queue; BrokerUnavailableError unless confirmed."""
+        now = self._options.now()
+        copy = delay_copy(
+            self._topology, received.delivery, received.properties, wait, now=now, most=self._most
+        )
+        # When the delivery is lost, the one that the broker hands out in its place has its own copy.
+        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        self._options.observer.delayed()
+
+    async def _attempt(self, message: Outgoing) -> BrokerUnavailableError | None:
+        try:
+            await self._paced.deliver(self._results, message)
+        except BrokerUnavailableError as error:
+            return error
+        return None
+
+    async def _reply(self, message: Outgoing) -> None:
+        """Try to place the copy; whatever becomes of it, the result stands."""
+        for _ in range(_REPLY_TRIES):
+            try:
+                async with asyncio.timeout(self._options.confirm_within):
+                    await self._supervisor.wait_up()
+                    await self._replies.publish(message)
+            except UnroutableError:
+                log.debug("reply.unroutable")
+            except (BrokerUnavailableError, AMQPError, TimeoutError) as error:
+                log.debug("reply.failed", reason=describe(error))
+                continue
+            return
+
+    async def _repair(self) -> None:
+        """Declare what somebody deleted, without dropping the connection."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            await prepare(connection.library, self._topology, may_declare=self._options.declare)
+        except (WorkerError, AMQPError) as error:
+            self._supervisor.fail(describe(error))
+
+    async def _set_up(self, connection: RawConnection) -> None:
+        await prepare(connection.library, self._topology, may_declare=self._options.declare)
+        await insist_on_publishing(connection, self._topology)
+        channels = (self._results, self._replies, self._copies)
+        await asyncio.gather(*(channel.attach(connection) for channel in channels))
+        self._probing = await open_channel(connection.library, self._options.timing.call)
+        self._most = min(PROPERTIES_LIMIT, connection.frame_max - HEADER_OVERHEAD)
+        self._connection = connection
+        self.depths.watch(connection)
+
+    def _detach(self) -> None:
+        self._connection = self._probing = None
+        self._blocked = False
+        self.depths.forget()
+        for channel in (self._results, self._replies, self._copies):
+            channel.detach()
+
+    async def _probe(self, connection: RawConnection) -> None:
+        self._blocked = await connection.blocked()
+        if self._blocked:
+            # RabbitMQ does not read from a blocked connection: no answer would come.
+            return
+        if self._probing is not None:
+            asked = self._probing.declare_exchange(self._topology.result_exchange("send"), passive=True)
+            await bounded(asked, self._options.timing.probe_limit)
