@@ -23,6 +23,8 @@ class Waits(Protocol):
 
 W = TypeVar("W", bound=Waits)
 
+_COMMANDS = tuple(Command)  # an enumeration is slow to go through
+
 
 class Line(Generic[W]):
     """One line; those whose command does not pass are passed over and keep their place.
@@ -56,7 +58,7 @@ class Line(Generic[W]):
         for urgent in (True, False):
             heads = [
                 (number, who)
-                for command in Command
+                for command in _COMMANDS
                 if (some := self._waiting[urgent, command]) and passes(command)
                 for who, number in [next(iter(some.items()))]
             ]

@@ -83,30 +83,24 @@ class Lookups:
 
         Those the gateway leaves out are missing.
         """
-        known: dict[str, bool | WorkerError] = {**await self._remembered(recipients)}
+        known: dict[str, bool | WorkerError] = {}
+        if len(recipients) <= _AT_A_TIME:
+            known |= self._memory.recall(recipients)
+        else:
+            known |= await self._remembered(recipients)
         unknown = [number for number in recipients if number not in known] if known else recipients
         if not unknown:
             return _answers(known)
         if len(unknown) <= MOST_PER_CALL:
-            return _answers(known | await self._kept(self._dnd[urgent], unknown))
+            said = await self._dnd[urgent](unknown)
+            return _answers({**known, **said} if known else said)
         # A large job fills calls by itself: in the common line it would only stand before the small ones.
-        ask = partial(self._kept, partial(self._ask_dnd, urgent=urgent))
+        ask = partial(self._ask_dnd, urgent=urgent)
         for answer in await parallel.each(ask, batches(unknown, MOST_PER_CALL), limit=_AT_ONCE):
             known |= answer
         return _answers(known)
 
-    async def _kept(self, ask: Ask[bool], numbers: Sequence[str]) -> dict[str, bool | WorkerError]:
-        said = dict(await ask(numbers))
-        # Right away: a large job that is put off, or killed, does not ask for these again. A refusal is no
-        # answer: it is not remembered.
-        self._memory.keep(
-            {number: listed for number, listed in said.items() if not isinstance(listed, WorkerError)}
-        )
-        return said
-
     async def _remembered(self, recipients: Sequence[str]) -> dict[str, bool]:
-        if len(recipients) <= _AT_A_TIME:
-            return self._memory.recall(recipients)
         known: dict[str, bool] = {}
         for number, some in enumerate(batches(recipients, _AT_A_TIME)):
             if number:
@@ -128,6 +122,9 @@ class Lookups:
     async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | WorkerError]:
         answers = await self._divided(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
         _tell_of_refusals(Command.DND, len(numbers), answers)
+        # Right away: a large job that is put off, or killed, does not ask for these again. A refusal is no
+        # answer: it is not remembered.
+        self._memory.keep({name: said for name, said in answers.items() if not isinstance(said, WorkerError)})
         return answers
 
     async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | WorkerError]:
