@@ -64,10 +64,10 @@ class TestTransactionMode:
             ledger = opened(pooler.url)
             await ledger.check()
             server.kill()
-            with pytest.raises(LedgerUnavailableError, match=r"ledger_(timed_out|unreachable)"):
-                await ledger.swap("job-1", expected=None, new=entry())
-            server.start()
             new = entry()
+            with pytest.raises(LedgerUnavailableError, match=r"ledger_(timed_out|unreachable)"):
+                await ledger.swap("job-1", expected=None, new=new)
+            server.start()
             async with asyncio.timeout(30):
                 while True:
                     try:

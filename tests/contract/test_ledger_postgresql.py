@@ -335,3 +335,30 @@ class TestWarnings:
             await ledger.check()
         assert ["ledger.fsync_off", "ledger.synchronous_commit_raised"] == [log["event"] for log in logs]
         assert all(PASSWORD not in str(log) for log in logs)
+
+
+class TestStandbyAway:
+    """A standby that stays away for long: nothing is sent, and the server is not run over."""
+
+    async def test_no_connection_is_made_for_another_try(
+        self, server: PostgresqlServer, ledger: PostgresqlLedger
+    ) -> None:
+        """Each commit keeps its session until the standby is back, so no more than three are ever begun."""
+        await ledger.check()
+        before = sessions(server)
+        server.set("synchronous_standby_names", "nobody")
+        await answered(server, "SELECT current_setting('synchronous_standby_names') = 'nobody'")
+        for number in range(8):
+            with pytest.raises(LedgerUnavailableError, match="ledger_timed_out"):
+                await ledger.swap(f"job-{number}", expected=None, new=entry())
+        assert await asyncio.to_thread(sessions, server) - before <= 2
+        server.set("synchronous_standby_names", "")
+        new = entry()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await ledger.swap("after", expected=None, new=new) is True
+                    break
+                except LedgerUnavailableError:
+                    await asyncio.sleep(0.05)
+        assert new == await ledger.load("after")

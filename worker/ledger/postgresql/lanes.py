@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -21,6 +23,7 @@ from worker.ledger.postgresql.failures import (
 _MOST_TOGETHER = 256
 _MOST_BYTES = 4_000_000
 _TRIES = 4
+_TIMES_TO_CLOSE = 2
 
 Work = Callable[[Connection, Sequence[Any]], Awaitable[Sequence[Any]]]
 """Does what several callers want, in one statement, and returns an answer for each."""
@@ -34,11 +37,34 @@ class _Ask:
     answer: asyncio.Future[Any]
 
 
+@dataclass(slots=True)
+class _Lateness:
+    """Whether a statement has taken too long.
+
+    Attributes:
+        on_begin: told once, when it has.
+        begun: whether that was.
+    """
+
+    on_begin: Callable[[], None]
+    begun: bool = False
+
+    def begin(self) -> None:
+        """Have it begin."""
+        self.begun = True
+        self.on_begin()
+
+
 class Lanes:
     """Up to *count* statements under way at once, each on a connection of its own, each for many callers.
 
     While all lanes are busy what is asked gathers, so the slower the server, the more goes out together:
     its disk is written once for all of them. Callers have no order among each other.
+
+    A statement that takes too long is given up by its callers, but its lane waits on: a server whose
+    synchronous standby is away keeps the session of each commit until that is back, also when nobody listens
+    any more, so to connect anew would in the end take all its connections. While all lanes wait like that,
+    callers are refused at once.
 
     Args:
         options: libpq's.
@@ -51,7 +77,11 @@ class Lanes:
         self._options = options
         self._place = place
         self._timeout = timeout
+        self._count = count
         self._idle_lanes = count
+        self._late = 0
+        self._closing = False
+        self._used: set[Connection] = set()
         self._idle: list[Connection] = []
         self._waiting: dict[Work, deque[_Ask]] = {}
         self._starting = False
@@ -69,6 +99,9 @@ class Lanes:
             size: its bytes.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._late == self._count:
+            answer.set_result(self._too_late())
+            return answer
         self._waiting.setdefault(work, deque()).append(_Ask(what, weight, size, answer))
         if self._idle_lanes and not self._starting:
             # The task starts in the next round of the loop, so all that is asked in this one is in its batch.
@@ -85,9 +118,14 @@ class Lanes:
         return len(self._idle)
 
     async def close(self) -> None:
-        """Wait for the answers that are due, then disconnect."""
+        """Wait for the answers that are due, as long as statements may take, then disconnect."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=_TIMES_TO_CLOSE * self._timeout)
+        self._closing = True
         while self._running:
-            await asyncio.wait(self._running)
+            for connection in self._used:
+                connection.cut()
+            await asyncio.wait(self._running, timeout=self._timeout)
         while self._idle:
             await self._idle.pop().close()
 
@@ -107,8 +145,28 @@ class Lanes:
             await self._serve(work, batch)
 
     async def _serve(self, work: Work, batch: Sequence[_Ask]) -> None:
+        lateness = _Lateness(partial(self._give_up, batch))
+        guard = asyncio.get_running_loop().call_later(self._timeout, lateness.begin)
         try:
-            answers = await self._exchange(work, [ask.what for ask in batch])
+            await self._done(work, batch, lateness)
+        finally:
+            guard.cancel()
+            self._late -= lateness.begun
+
+    def _give_up(self, batch: Sequence[_Ask]) -> None:
+        self._late += 1
+        waiting = chain.from_iterable(self._waiting.values()) if self._late == self._count else ()
+        for ask in (*batch, *waiting):
+            _tell(ask, self._too_late())
+        if self._late == self._count:
+            self._waiting.clear()
+
+    def _too_late(self) -> Exception:
+        return failure_of(TimeoutError(), self._place)
+
+    async def _done(self, work: Work, batch: Sequence[_Ask], lateness: _Lateness) -> None:
+        try:
+            answers = await self._exchange(work, [ask.what for ask in batch], lateness)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told
             if is_of_the_store(error):
                 failure = failure_of(error, self._place)
@@ -119,25 +177,33 @@ class Lanes:
             else:
                 # One entry cannot be stored as it is: the others must not suffer for it.
                 for ask in batch:
-                    await self._serve(work, [ask])
+                    await self._done(work, [ask], lateness)
         else:
             for ask, answer in zip(batch, answers, strict=True):
                 _tell(ask, answer)
 
-    async def _exchange(self, work: Work, whats: Sequence[Any]) -> Sequence[Any]:
-        """Do it. A connection that the server gave up while it was idle is replaced; all may be repeated."""
+    async def _exchange(self, work: Work, whats: Sequence[Any], lateness: _Lateness) -> Sequence[Any]:
+        """Do it. A connection that the server gave up while it was idle is replaced; all may be repeated.
+
+        But nothing is begun that nobody waits for any more.
+        """
         for _ in range(_TRIES):
             known = bool(self._idle)
             try:
-                return await self._once(work, whats)
+                return await self._once(work, whats, lateness)
             except Exception as error:
-                if not (is_to_be_repeated(error) or (known and is_connection_lost(error))):
+                repeat = is_to_be_repeated(error) or (known and is_connection_lost(error))
+                if lateness.begun or self._closing or not repeat:
                     raise
-        return await self._once(work, whats)
+        return await self._once(work, whats, lateness)
 
-    async def _once(self, work: Work, whats: Sequence[Any]) -> Sequence[Any]:
+    async def _once(self, work: Work, whats: Sequence[Any], lateness: _Lateness) -> Sequence[Any]:
         known = bool(self._idle)
         connection = self._idle.pop() if known else await Connection.open(self._options, limit=self._timeout)
+        if lateness.begun:
+            self._idle.append(connection)
+            raise TimeoutError
+        self._used.add(connection)
         try:
             answers = await work(connection, whats)
         except Exception as error:
@@ -149,6 +215,8 @@ class Lanes:
             else:
                 await _drop(connection)
             raise
+        finally:
+            self._used.discard(connection)
         self._idle.append(connection)
         return answers
 
