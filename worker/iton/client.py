@@ -150,7 +150,8 @@ class ItonGateway:
     async def send(self, message: TextMessage, recipients: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Send to 1 to 100 numbers and return message ids by recipient."""
         request = self._requests.send(message, recipients)
-        self._warn_of_suffix(message.sender or self._dialect.default_sender)
+        if sender := message.sender or self._dialect.default_sender:
+            self._warn_of_suffix(sender)
         return await self._call(request, recipients, plain_ids, read_send, message.text)
 
     async def check_dnd(self, recipients: Sequence[str]) -> dict[str, bool]:
@@ -173,9 +174,9 @@ class ItonGateway:
         """Return the remaining credits."""
         return await self._call(self._requests.account(), (), _nothing_plain, read_account)
 
-    def _warn_of_suffix(self, sender: str | None) -> None:
+    def _warn_of_suffix(self, sender: str) -> None:
         """Say once of each header that ends like an operator's own."""
-        if not sender or not has_a_suffix(sender) or len(self._suffixed) >= _MOST_SUFFIXED:
+        if not has_a_suffix(sender) or len(self._suffixed) >= _MOST_SUFFIXED:
             return
         if sender not in self._suffixed:
             self._suffixed.add(sender)

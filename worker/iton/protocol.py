@@ -114,7 +114,10 @@ class Requests:
         Raises:
             PermanentError: the text is no valid Unicode.
         """
-        return _packed(recipients, self._room(Command.SEND, "to=", self._message_form(message)))
+        form = self._message_form(message)
+        if len(recipients) == 1:
+            return ((recipients[0],),)  # it goes alone in any case
+        return _packed(recipients, self._room(Command.SEND, "to=", form))
 
     def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Cut *message_ids* likewise into message_status calls."""

@@ -33,8 +33,11 @@ def _swap_some(
     creating = [swap for swap in swaps if swap.expected is None]
     # A token names one version: where it is its own successor, the write was done before, if it ever was.
     replacing = [swap for swap in swaps if swap.expected not in (None, swap.new.token)]
-    written = sum(_create(connection, some, now, expires_at) for some in _portions(creating))
-    written += sum(_replace(connection, some, now, expires_at) for some in _portions(replacing))
+    written = 0
+    for some in _portions(creating) if creating else ():
+        written += _create(connection, some, now, expires_at)
+    for some in _portions(replacing) if replacing else ():
+        written += _replace(connection, some, now, expires_at)
     if written == len(swaps):
         return [True] * written
     return [_stands(connection, swap, now) for swap in swaps]
