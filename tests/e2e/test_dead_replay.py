@@ -11,6 +11,8 @@ from tests.support.line import Line, wait_settled
 from tests.support.results_side import Letter, Result, new_job_id, numbers
 from tests.support.worker_process import PROGRAM, wait_until
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "WORKER_RETRY_ATTEMPTS": 1,
     "WORKER_RETRY_DELAYS": 1,

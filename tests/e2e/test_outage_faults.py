@@ -12,6 +12,8 @@ from tests.support.chaos_gateway import gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
 from tests.support.worker_process import wait_until
 
+pytestmark = pytest.mark.slow
+
 Fault = Mapping[str, Any]
 NUMBERS = (f"91987655{number:04d}" for number in count() if 20 <= number % 100 < 99)
 

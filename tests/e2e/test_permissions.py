@@ -19,6 +19,8 @@ from tests.support.worker_process import PROGRAM, Workshop
 from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology.values import Topology
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rabbitmq-permissions.md"
 USER, PASSWORD = "limited", "limited-4711"
 Rights = tuple[str, str, str]

@@ -20,6 +20,8 @@ from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import AS_TYPED, PASSWORD, PROGRAM, Workshop, wait_until, worker_environment
 
+pytestmark = pytest.mark.slow
+
 ONE = "919876543210"
 NOWHERE = "http://127.0.0.1:1/"
 DRAIN_TIMEOUT = 25  # seconds, the default of WORKER_DRAIN_TIMEOUT
