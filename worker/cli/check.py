@@ -25,7 +25,8 @@ Exit codes: 0 all is well; 1 something is not; 2 a wrong setting, with one line 
 def check(*, as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False) -> None:
     """Look at settings, broker, topology, gateway and ledger: a line each, with the remedy.
 
-    Nothing is declared, published or sent; the gateway is asked for the account's balance.
+    Nothing is declared, published or sent; the gateway is asked for the account's balance, and a ledger that
+    is not there is made: the file, or the schema in a PostgreSQL where the role may.
     """
     from worker.client.checking import Finding
     from worker.settings import SettingsError
