@@ -182,7 +182,7 @@ class Consumer:
     async def _adjust(self) -> None:
         unwanted = frozenset(self._consumers if self._stopping else self._paused)
         self._in_hand.unwanted = unwanted
-        self._in_hand.drop_unread()
+        self._in_hand.let_go()
         for lane, consumer in self._consumers.items():
             consumer.wanted = lane not in unwanted
         await asyncio.gather(*map(self._adjust_one, self._consumers.values()))

@@ -146,9 +146,12 @@ class InHand:
                 disposition = self._after_crash(delivery, error)
             if isinstance(disposition, Done):
                 received.ack()
-            else:
-                self._options.on_disposed(disposition)
-                await self._settlement.settle(received, disposition)
+                return
+            self._options.on_disposed(disposition)
+            if isinstance(disposition, Requeue) and delivery.lane in self.unwanted:
+                received.give_back()
+                return
+            await self._settlement.settle(received, disposition)
         except asyncio.CancelledError:
             received.give_back()
             raise
@@ -183,8 +186,12 @@ class InHand:
             else:
                 self._unread.append(received)
 
-    def drop_unread(self) -> None:
-        """Give back what there was no room for, of the lanes from which nothing is taken."""
+    def let_go(self) -> None:
+        """Give back what only waits here, of the lanes from which nothing is taken."""
+        for received, task in tuple(self.working.items()):
+            if received.returning and received.delivery.lane in self.unwanted:
+                received.give_back()
+                task.cancel()
         unread, self._unread = self._unread, []
         for received in unread:
             if received.delivery.lane in self.unwanted:

@@ -37,6 +37,7 @@ class Received:
         consumer: the tag of the consumer that it was handed to.
         taken: when it arrived, by the monotonic clock.
         started: a handler works on it.
+        returning: it goes back to its queue, after a pause.
         settled: an ack or a nack was tried; there is no second one.
         length: bytes of its body and properties.
         size: of these, what is in memory.
@@ -50,6 +51,7 @@ class Received:
         "delivery",
         "length",
         "raw_properties",
+        "returning",
         "settled",
         "size",
         "started",
@@ -64,7 +66,7 @@ class Received:
         self.delivery = delivery
         self.raw_properties = raw_properties
         self.taken = monotonic()
-        self.started = self.settled = self.unread = False
+        self.started = self.returning = self.settled = self.unread = False
         self.length = self.size = 0
         self._channel = channel
         self._tag = tag

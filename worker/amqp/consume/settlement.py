@@ -107,5 +107,6 @@ class Settlement:
 
     async def _requeue(self, received: Received, reason: str) -> None:
         log.debug("delivery.requeued", lane=received.delivery.lane.value, reason=reason)
+        received.returning = True
         await self._sleep(self._requeue_pause)
         received.give_back()
