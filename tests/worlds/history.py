@@ -96,6 +96,10 @@ class History:
         """Yield the sendSMS calls."""
         return (call for call in self.calls if call.command == "sendSMS")
 
+    def is_frozen(self, host: str, at: float) -> bool:
+        """Tell whether a host stands still at a time, and gives nothing back."""
+        return any(each.host == host and each.began <= at <= each.ended for each in self.frozen)
+
     def results_of(self, name: str) -> list[tuple[Published, dict[str, Any]]]:
         """Return the results of one job, in their order."""
         return self.by_job.get(name, [])

@@ -14,6 +14,7 @@ from tests.worlds.queues import Published
 if TYPE_CHECKING:
     from tests.worlds.run import Run
 
+_HEARD = 0.5  # seconds
 _HASTE = 40.0  # seconds that a stop may take beyond its limit before it counts as hanging
 
 
@@ -106,6 +107,8 @@ class Troubles:
         began = run.loop.time()
         run.note(process.host.name, "SIGTERM")
         process.host.context.copy().run(run.loop.call_soon, process.stop)
+        while process.host.frozen:
+            await asyncio.sleep(_HEARD)  # it hears of it when it goes on
         limit = run.settings.process.drain_timeout + _HASTE
         await asyncio.wait({task}, timeout=limit)
         process.life.ended, process.life.how = run.loop.time(), "stopped"

@@ -70,7 +70,11 @@ def gentle_in_an_outage(history: History) -> Iterator[str]:
             yield f"{asked} calls in {outage.seconds - 5:.0f} s of {outage.how}"
         for host in {host for _, hands in history.in_hand for host in hands}:
             # What one worker gives back comes to the next one: each is looked at by itself.
-            held = [hands.get(host, 0) for at, hands in history.in_hand if settled < at < end]
+            held = [
+                0 if history.is_frozen(host, at) else hands.get(host, 0)
+                for at, hands in history.in_hand
+                if settled < at < end
+            ]
             kept = [min(held[index : index + _KEPT]) for index in range(len(held) - _KEPT)]
             if kept and max(kept) > _FEW:
                 yield f"{host} held {max(kept)} messages all the time, long after {outage.how} began"
