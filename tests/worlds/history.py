@@ -13,6 +13,8 @@ from tests.worlds.queues import Published
 
 Line = tuple[float, str, str]
 
+_GOES_ON = 5.0  # seconds
+
 
 @dataclass(slots=True)
 class Life:
@@ -97,8 +99,8 @@ class History:
         return (call for call in self.calls if call.command == "sendSMS")
 
     def is_frozen(self, host: str, at: float) -> bool:
-        """Tell whether a host stands still at a time, and gives nothing back."""
-        return any(each.host == host and each.began <= at <= each.ended for each in self.frozen)
+        """Tell whether a host stands still at a time, or has just gone on, and has given nothing back yet."""
+        return any(each.host == host and each.began <= at <= each.ended + _GOES_ON for each in self.frozen)
 
     def results_of(self, name: str) -> list[tuple[Published, dict[str, Any]]]:
         """Return the results of one job, in their order."""

@@ -214,19 +214,24 @@ def _kill(chance: Random, workers: int) -> Trouble:
         moment = chance.choice(("", "", "write before", "write after", "call", "result", "copy"))
         return Trouble(kind, at, chance.choice((0.5, 3.0)), moment, target)
     if kind == "freeze":
-        return Trouble(kind, at, chance.choice((2.0, 15.0, 35.0, 70.0)), "", target)
+        moment = chance.choice(("", "call"))  # a call's reply comes when another has taken it over
+        return Trouble(kind, at, chance.choice((2.0, 15.0, 35.0, 70.0)), moment, target)
     return Trouble(kind, at, 1.0, "", target)
 
 
 def _broker(world: World, chance: Random) -> World:
     """The broker, or the way to it, is not well."""
     hows = ("cut", "cut", "silence", "slow", "gone", "full", "alarm")
-    troubles = tuple(_broker_trouble(chance, chance.choice(hows)) for _ in range(chance.choice((1, 2, 3))))
+    troubles = [_broker_trouble(chance, chance.choice(hows)) for _ in range(chance.choice((1, 2, 3)))]
+    if chance.random() < 0.4:  # what was acknowledged and is not published yet would be lost
+        first = troubles[0]
+        at = round(first.at + chance.uniform(0, first.seconds), 3)
+        troubles.append(Trouble("kill", at, chance.choice((0.5, 3.0)), "", "w0"))
     return replace(
         world,
         workers=chance.choice((1, 2)),
         jobs=_mix(chance, 40, 20),
-        troubles=troubles,
+        troubles=tuple(troubles),
         settings=_settings(chance),
         any_order=chance.random() < 0.5,
     )

@@ -176,6 +176,8 @@ class Run:
         now = self.loop.time() - self.history.began
         if now < max(self.world.work_ends, self.world.trouble_ends) + 1:
             return False
+        if any(process.host.frozen for process in self.processes):
+            return False
         return not any(queue.ready or queue.unsettled for queue in self._work)
 
     async def _until(self, what: Callable[[], bool], seconds: float) -> bool:

@@ -21,7 +21,7 @@ _HASTE = 40.0  # seconds that a stop may take beyond its limit before it counts 
 class Troubles:
     """Has them happen.
 
-    ``kill``, ``stop``, ``freeze``: of the worker *target*; *how* of a kill is a moment to wait for.
+    ``kill``, ``stop``, ``freeze``: of the worker *target*; *how* is a moment that a kill or freeze waits for.
     ``cut``, ``silence``, ``slow``, ``alarm``, ``full``, ``away``: of the broker and the ways to it.
     ``ledger``: *how* is ``slow``, ``away`` or ``forget``. ``clock``: the wall clock of *target* is wrong.
     """
@@ -58,7 +58,7 @@ class Troubles:
         for each in self._moments:
             if process is not None and each[0] == what and each[1] == process.host.name.split(".")[0]:
                 self._moments.remove(each)
-                self._kill(process, each[2])
+                (self._freeze if each[2].kind == "freeze" else self._kill)(process, each[2])
                 return
 
     def _at(self, seconds: float, do: Callable[..., object], *args: object) -> None:
@@ -107,8 +107,8 @@ class Troubles:
         began = run.loop.time()
         run.note(process.host.name, "SIGTERM")
         process.host.context.copy().run(run.loop.call_soon, process.stop)
-        while process.host.frozen:
-            await asyncio.sleep(_HEARD)  # it hears of it when it goes on
+        while process.host.frozen:  # noqa: ASYNC110 - virtual time; it hears of it when it goes on
+            await asyncio.sleep(_HEARD)
         limit = run.settings.process.drain_timeout + _HASTE
         await asyncio.wait({task}, timeout=limit)
         process.life.ended, process.life.how = run.loop.time(), "stopped"
@@ -128,9 +128,15 @@ class Troubles:
         return self._run.loop.network.silent_until > since or self._run.broker.blocked
 
     def freeze(self, trouble: Trouble) -> None:
-        """Hold a worker (SIGSTOP), and let it go on."""
-        process, run = self._named(trouble), self._run
-        if process is None or process.host.frozen:
+        """Hold a worker (SIGSTOP), now or at the next moment of its kind, and let it go on."""
+        if trouble.how:
+            self._moments.append((trouble.how, trouble.target or "w0", trouble))
+        elif process := self._named(trouble):
+            self._freeze(process, trouble)
+
+    def _freeze(self, process: Process, trouble: Trouble) -> None:
+        run = self._run
+        if process.host.frozen:
             return
         now = run.loop.time()
         run.note(process.host.name, f"FROZEN for {trouble.seconds:.1f} s")
