@@ -174,7 +174,8 @@ class PartWork:
         self._cut = True
         with suppress(WorkerError, LostRaceError, TimeoutError):
             async with asyncio.timeout(LAST_STEP):
-                if self.record.unrecorded is not None:
+                # A stop has given a record that hangs its time: what is left of it is for the results.
+                if self.record.unrecorded is not None and not self._progress.stopped:
                     await self.record.catch_up()
                 await self._unclaimed()
 
