@@ -324,6 +324,23 @@ class TestStops:
         if way.kind != "part here":
             assert {Done()} == {task.result() for task in tasks}
 
+    async def test_while_the_ledger_hangs(self, way: Way) -> None:
+        """Within the time that a stop has: a record that does not end must not cost the results theirs."""
+
+        async def hang(_name: str) -> None:
+            await asyncio.Event().wait()
+
+        async def hangs(world: World) -> None:
+            world.ledger.before = hang
+
+        way.once_answered(hangs)
+        tasks = await way.started()
+        await settled()
+        assert {False} == {task.done() for task in tasks}
+        await stopping(*tasks, within=1.0)
+        assert {True} == {task.done() for task in tasks}
+        assert way.published_all()
+
     async def test_twice(self, way: Way) -> None:
         """A second signal does not make it let go."""
         way.once_answered(Mishaps().away)
