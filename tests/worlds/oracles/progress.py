@@ -104,16 +104,27 @@ def _seconds_for(history: History) -> float:
 
 
 def allowed_rate(history: History) -> float:
-    """Return the calls a second that the gateway and the settings allow."""
+    """Return the sendSMS calls a second that gateway and settings allow, beside the lookups for them."""
     world = history.world
     variables = world.environment
     most = int(variables.get("WORKER_MAX_CALLS", "800")) - int(variables.get("WORKER_URGENT_CALLS", "20"))
     at_once = max(most, 1) * world.workers
     if world.gateway.connections:
         at_once = min(at_once, world.gateway.connections)
-    rates = [at_once / (mean(world.gateway.send, at_once) + 2 * world.ledger_delay)]
+    rates = [at_once / (mean(world.gateway.send, at_once) + 2 * world.ledger_delay + _lookup(history))]
     rates += [rate for rate in (world.gateway.rate, float(variables.get("ITON_RATE_LIMIT", "0"))) if rate]
     return min(rates)
+
+
+def _lookup(history: History) -> float:
+    """Return the seconds of lookups for each sendSMS call, which take of the same calls at once.
+
+    One for each job that needs it is the most that is allowed for.
+    """
+    asked = sum(call.command == "check_DNDnumber" for call in history.calls)
+    needed = sum(job.promotional for job in history.world.jobs)
+    sends = max(len(list(history.sends())), 1)
+    return min(asked, needed) * mean(history.world.gateway.read) / sends
 
 
 def keeps_pace(history: History) -> Iterator[str]:
@@ -125,7 +136,9 @@ def keeps_pace(history: History) -> Iterator[str]:
         yield "nothing was sent"
         return
     first, last = sent[len(sent) // 5], sent[len(sent) * 4 // 5]
-    rate = 0.6 * len(sent) / max(last - first, 0.001)
+    # Once in a burst all that is left of it may wait for a lookup.
+    idle = mean(history.world.gateway.read) if any(job.promotional for job in history.world.jobs) else 0.0
+    rate = 0.6 * len(sent) / max(last - first - idle, 0.001)
     allowed = allowed_rate(history)
     if rate < _USED * allowed:
         yield f"{rate:.1f} calls a second where {allowed:.1f} are allowed ({rate / allowed:.0%})"
