@@ -340,8 +340,11 @@ class Ledger(Protocol):
 class LedgerStore(Ledger, Protocol):
     """A ledger with its life: whoever opens it looks after it."""
 
-    async def check(self) -> None:
-        """Prove that the store can be written."""
+    async def check(self) -> float | None:
+        """Prove that the store can be written; return its time, seconds since the epoch.
+
+        None where the store has no clock but this machine's.
+        """
         ...
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 _PATIENCE = 3.0  # seconds; a call may take longer, but that the gateway is back must not be learnt late
 _EVERY = 5.0  # seconds between two looks at the ledger
+_BRIEF = 0.5  # seconds; a look that takes longer says too little of when the store told its time
 _CLOSED = "ledger_closed"
 _UNTRIED = LedgerUnavailableError("ledger_untried", "the ledger has not been tried yet")
 
@@ -45,6 +46,7 @@ class LedgerWatch:
         self._limit = limit
         self._on_trouble = on_trouble
         self._trial: asyncio.Task[None] | None = None
+        self._told: tuple[float, float] | None = None  # the store's time, and when that was by our own clock
         self.trouble: LedgerUnavailableError | None = _UNTRIED
 
     async def run(self) -> None:
@@ -67,6 +69,21 @@ class LedgerWatch:
             self._works()
         return self.trouble is None
 
+    def time(self) -> float:
+        """The store's time, seconds since the epoch: one for all workers, whatever their machines say."""
+        if self._told is None:
+            return self._clock.now().timestamp()
+        told, at = self._told
+        return told + self._clock.elapsed() - at
+
+    async def tried(self) -> None:
+        """Try it, and learn its time; LedgerUnavailableError."""
+        began = self._clock.elapsed()
+        told = await self._ledger.check()
+        took = self._clock.elapsed() - began
+        if told is not None and (took <= _BRIEF or self._told is None):
+            self._told = (told, began + took / 2)  # it was told in between
+
     def failed(self, error: LedgerUnavailableError) -> None:
         """Learn from whoever used it that it cannot be used. Each reason is said once."""
         if error.code == _CLOSED:
@@ -85,7 +102,7 @@ class LedgerWatch:
         """Try it, and measure. A store that hangs is not asked again and again: its trial goes on."""
         started = self._clock.elapsed()
         if self._trial is None or self._trial.done():
-            self._trial = asyncio.create_task(self._ledger.check())
+            self._trial = asyncio.create_task(self.tried())
         async with asyncio.timeout(2 * self._limit):
             await asyncio.shield(self._trial)
         return self._clock.elapsed() - started

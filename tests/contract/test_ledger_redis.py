@@ -209,9 +209,11 @@ class TestReplicas:
         async with asyncio.timeout(20):
             while True:
                 try:
-                    return await ledger.check()
+                    await ledger.check()
                 except LedgerUnavailableError:
                     await asyncio.sleep(0.05)
+                else:
+                    return
 
 
 class TestSecrets:

@@ -77,9 +77,9 @@ class CheckedLedger:
         """Have entries live on."""
         return await self._inner.renew(keys)
 
-    async def check(self) -> None:
+    async def check(self) -> float | None:
         """Prove that it is there."""
-        await self._inner.check()
+        return await self._inner.check()
 
     async def close(self) -> None:
         """Release the store."""

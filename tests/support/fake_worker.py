@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -101,6 +102,7 @@ class FakeWorker:
     room: int = 100_000
     patience: float = 30.0
     tracing: Tracing = field(default_factory=Tracing)
+    store_time: Callable[[], float] | None = None
     shared: SharedCalls | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ class FakeWorker:
             publisher=self.publisher,
             clock=self.world.clock,
             observer=self.observer,
+            store_time=self.store_time or (lambda: self.world.clock.now().timestamp()),
             lease=LEASE,
             margin=MARGIN,
         )

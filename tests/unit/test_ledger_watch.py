@@ -44,6 +44,52 @@ def scene() -> Scene:
     return Scene()
 
 
+class TestTime:
+    """Leases are counted by one clock: the store's."""
+
+    async def test_a_store_without_a_clock_has_this_machines(self, scene: Scene) -> None:
+        """A file, or memory."""
+        await scene.watch.look()
+        assert scene.clock.now().timestamp() == scene.watch.time()
+
+    async def test_a_store_with_a_clock_has_its_own(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It goes on between two looks, whatever is done to this machine's wall clock meanwhile."""
+        ahead = 3_600.0
+
+        async def check() -> float:
+            return scene.clock.now().timestamp() + ahead
+
+        monkeypatch.setattr(scene.ledger, "check", check)
+        await scene.watch.look()
+        told = scene.watch.time()
+        assert scene.clock.now().timestamp() + ahead == told
+        scene.clock.leap(7.0)
+        assert told + 7.0 == scene.watch.time()
+        ahead = 0.0
+        await scene.watch.look()
+        assert scene.clock.now().timestamp() == scene.watch.time()
+
+    async def test_of_a_slow_answer_nobody_knows_when_it_was_told(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was known before is better."""
+
+        async def check() -> float:
+            return 1_000.0
+
+        async def slow() -> float:
+            scene.clock.leap(4.0)
+            return 1_000.0
+
+        monkeypatch.setattr(scene.ledger, "check", check)
+        await scene.watch.look()
+        monkeypatch.setattr(scene.ledger, "check", slow)
+        await scene.watch.look()
+        assert scene.watch.time() == pytest.approx(1_004.0)
+
+
 class TestLooks:
     """What a look finds."""
 

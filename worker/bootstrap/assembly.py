@@ -170,6 +170,7 @@ class Assembly:
             self.admission,
             self.tracing.publisher(self.publisher),
             self.given.random,
+            self.ledger_watch.time,
             self.tracing,
         )
 
@@ -246,7 +247,7 @@ class Assembly:
         with suppress(TimeoutError):
             try:
                 async with asyncio.timeout(_FIRST_LOOK):
-                    await self.store.check()
+                    await self.ledger_watch.tried()
             except LedgerUnavailableError as error:
                 if error.code == "ledger_cluster":
                     raise SettingsError(f"LEDGER_URL cannot be used: {error.detail}") from None

@@ -60,6 +60,7 @@ class HandlerWiring:
     gate: CallGate
     publisher: Publisher
     random: Random
+    store_time: Callable[[], float]
     tracing: Tracing = field(default_factory=Tracing)
 
     def dispatch(self) -> Dispatch:
@@ -124,6 +125,7 @@ class HandlerWiring:
             publisher=self.publisher,
             clock=self.clock,
             observer=self.observer,
+            store_time=self.store_time,
             lease=self.settings.gateway.timeout + LEASE_MARGIN,
             margin=LEASE_MARGIN,
         )

@@ -188,12 +188,17 @@ class RedisLedger:
         """Return False: Redis knows clients, but not what they are."""
         return False
 
-    async def check(self) -> None:
-        """Prove that the server takes writes and keeps all keys; warn once of settings that lose some."""
+    async def check(self) -> float:
+        """Prove that the server takes writes and keeps all keys; return its time.
+
+        Settings that lose some are warned of once.
+        """
         try:
             if not self._looked:
                 self._look(await self._sent("INFO"))
             await self._run("SET", f"{self._prefix}:ledger-check", b"", "PX", _CHECK_RETENTION)
+            seconds, micros = await self._run("TIME")
+            return int(seconds) + int(micros) / 1_000_000
         except LedgerUnavailableError:
             # Another server may be there next time.
             self._looked = False

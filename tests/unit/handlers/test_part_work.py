@@ -405,6 +405,27 @@ class TestTakeOver:
         task.cancel()
         await asyncio.wait({task})
 
+    @pytest.mark.parametrize("step", [-3600.0, 3600.0])
+    async def test_with_a_clock_of_the_store_no_machines_own_counts(
+        self, world: World, worker: FakeWorker, step: float
+    ) -> None:
+        """A call is taken over when its lease is over by the clock that all workers share."""
+
+        def store_time() -> float:
+            return 1_700_000_000.0 + world.clock.elapsed()
+
+        worker.store_time = store_time
+        world.gateway.before_send = paused = Pausing()
+        task = started(worker, send_job(ONE))
+        await paused.reached.wait()
+        world.clock.leap(10.0)
+        world.clock.step_wall(step)
+        before = world.clock.elapsed()
+        await handled(FakeWorker(world, store_time=store_time), send_job(ONE))
+        assert LEASE - 10.0 == pytest.approx(world.clock.elapsed() - before, abs=0.01)
+        task.cancel()
+        await asyncio.wait({task})
+
     async def test_a_clock_that_is_ahead_has_no_call_repeated_before_its_time_is_over(
         self, world: World, worker: FakeWorker
     ) -> None:

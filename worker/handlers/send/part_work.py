@@ -189,7 +189,7 @@ class PartWork:
         if self.order.wishes.expired(now):
             return verdict.after_expiry(entry, self._index)
         self._claimed_at = clock.elapsed()
-        begun = begin(entry, self._index, started=now.timestamp())
+        begun = begin(entry, self._index, started=self._ports.store_time())
         self._claim = begun.part.calls[self._index]
         return begun
 
@@ -253,10 +253,10 @@ class PartWork:
     async def _outlast(self, index: int) -> None:
         """Wait for the end of another worker's call; take it over when its time is up."""
         seen, clock, lease = self.record.version, self._ports.clock, self._ports.lease
-        # By the wall clock that started it, but never for longer than a whole lease by our own clock. A call
+        # By the store's clock, that started it, but never for longer than a whole lease by our own. A call
         # that is then repeated is given that in any case: where the clocks disagree, it may be under way.
         self._index, again = index, self._repeatable()
-        age = 0.0 if again else clock.now().timestamp() - self._call().started
+        age = 0.0 if again else self._ports.store_time() - self._call().started
         until = clock.elapsed() + min(max(lease - age, 0.0), lease)
         while (left := until - clock.elapsed()) > 0:
             await clock.sleep(min(_POLL, left))

@@ -1,6 +1,6 @@
 """What every send needs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from worker.domain.verdict import Wishes
@@ -29,6 +29,7 @@ class SendPorts:
     """The collaborators of every send.
 
     Attributes:
+        store_time: seconds since the epoch by the ledger's clock, which all workers share.
         lease: seconds after its start in which a call must have been settled by its caller.
         margin: of these, what a call that takes as long as it may leaves for the ledger: one whose claim is
             older than that is not made.
@@ -41,5 +42,6 @@ class SendPorts:
     publisher: Publisher
     clock: Clock
     observer: Observer
+    store_time: Callable[[], float]
     lease: float
     margin: float

@@ -21,7 +21,7 @@ _SWAP = (
 _RENEW = "SELECT iton_worker.renew(%(prefix)s, %(keys)s::text[], %(retention)s, %(fresh)s)"
 _TAKE = "SELECT taken, wait FROM iton_worker.take(%(prefix)s, %(rate)s, %(most)s, %(asked)s)"
 _SWEEP = "SELECT iton_worker.sweep(%(most)s::integer)"
-_PROBE = "SELECT iton_worker.probe(%(prefix)s)"
+_PROBE = "SELECT iton_worker.probe(%(prefix)s), extract(epoch FROM clock_timestamp())::double precision"
 # A small table is counted; of a large one the server knows about how many rows it has since it last looked.
 _ENTRIES = """
 SELECT CASE WHEN c.reltuples >= 100000 THEN c.reltuples::bigint
@@ -117,10 +117,10 @@ class Statements:
         ((taken, wait),) = await connection.rows(_TAKE, parameters)
         return [0.0] * taken + [float(wait)] * (len(buckets) - taken)
 
-    async def probe(self, connection: Connection, asked: Sequence[None]) -> Sequence[None]:
-        """Write."""
-        await connection.rows(_PROBE, {"prefix": self.prefix})
-        return asked
+    async def probe(self, connection: Connection, asked: Sequence[None]) -> list[float]:
+        """Write; return the server's time, seconds since the epoch."""
+        ((_, moment),) = await connection.rows(_PROBE, {"prefix": self.prefix})
+        return [float(moment)] * len(asked)
 
     async def sweep(self, connection: Connection, most: Sequence[int]) -> list[int]:
         """Delete at most so many expired entries; return how many it was."""

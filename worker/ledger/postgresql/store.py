@@ -139,8 +139,10 @@ class PostgresqlLedger:
             await asyncio.sleep(_BETWEEN_LOOKS)
         return True
 
-    async def check(self) -> None:
-        """Prove that the server takes writes. The first time, and after trouble, see that the schema fits.
+    async def check(self) -> float:
+        """Prove that the server takes writes, and return its time.
+
+        The first time, and after trouble, see that the schema fits.
 
         A schema that is missing is made, where the role may; settings that forget are warned of once.
         """
@@ -148,7 +150,7 @@ class PostgresqlLedger:
             if not self._checked:
                 await self._fit()
                 self._checked = True
-            await self.ask(self._do.probe, None)
+            return float(await self.ask(self._do.probe, None))
         except LedgerUnavailableError:
             # Another server may be there next time.
             self._checked = False
