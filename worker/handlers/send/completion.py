@@ -89,12 +89,8 @@ class Completion:
     policy: RetryPolicy
     most_resends: int
 
-    async def complete(self, part: Planned, delivery: Delivery) -> Handled:
-        """Send, record, publish; return what to do with the delivery."""
-        return (await self.ended(part, delivery)).whole
-
     async def ended(self, part: Planned, delivery: Delivery) -> Ended:
-        """The same; whatever ends it, a reply that is not recorded is published from memory."""
+        """Send, record, publish; a reply that is not recorded in the end is published from memory."""
         work = self._work(part, delivery)
         record = work.record
         try:

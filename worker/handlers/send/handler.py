@@ -99,7 +99,8 @@ class SendHandler:
             handled = await self._large(taken, version, planned)
         else:
             version = replace(version, entry=replace(version.entry, plan=planned))
-            handled = await self.completion.complete(Planned(head, version, unwritten=unwritten), delivery)
+            part = Planned(head, version, unwritten=unwritten)
+            handled = (await self.completion.ended(part, delivery)).whole
         return replace(handled, disposition=_worse(handled.disposition, given_up)) if given_up else handled
 
     async def _another_round(self, delay: Delay, head: JobHead, version: Version) -> Handled:
