@@ -23,6 +23,7 @@ from worker.domain.errors import (
     WorkerError,
 )
 from worker.domain.messages import Delay, Delivery, Lane, PartMessage, Requeue, ResultMessage
+from worker.domain.progress import Progress, Step
 from worker.handlers.dispatch import Dispatch
 from worker.ledger import MemoryLedger
 from worker.ports import Command, MessageReport, Stored, Subject, Swap, TextMessage
@@ -125,7 +126,7 @@ class Process:
         self.calls: list[str] = []
         self.left: set[str] = set()
         self._bodies: list[bytes] = []
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[asyncio.Task[None], Progress] = {}
         self._steps: deque[asyncio.Future[None]] = deque()
         world = World(clock=fleet.world.clock, tokens=fleet.world.tokens)
         world.publisher = _Publisher(self)  # type: ignore[assignment] # the same port
@@ -171,9 +172,11 @@ class Process:
     def take(self, kept: Kept) -> None:
         """Start on a message."""
         kept.held_by = (self.number, next(self.fleet.hand_outs))
-        task = asyncio.ensure_future(self._work(kept, kept.held_by, kept.delivery))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        # A hand-out of its own: what one worker has stopped is for others to carry out.
+        taken = replace(kept.delivery, progress=Progress())
+        task = asyncio.ensure_future(self._work(kept, kept.held_by, taken))
+        self.tasks[task] = taken.progress
+        task.add_done_callback(lambda done: self.tasks.pop(done, None))
 
     def kill(self) -> None:
         """Take no further step, ever."""
@@ -181,13 +184,19 @@ class Process:
         self.fleet.give_back(self.number)
 
     async def stop(self) -> None:
-        """Be told to stop, cancel what is under way, and end after what must not be cut in two."""
+        """Be told to stop, cancel what is under way, and end after what must not be cut in two.
+
+        As `worker.stopping.stop` does it, with no time at all for what only waits or calls.
+        """
         self.stopped = True
         self.left.update(self.calls)
-        tasks = set(self.tasks)
-        for task in tasks:
-            task.cancel()
+        tasks = dict(self.tasks)
+        for progress in tasks.values():
+            progress.stopped = True
         while not all(task.done() for task in tasks):
+            for task, progress in tasks.items():
+                if progress.at is not Step.WRITING and not task.cancelling():
+                    task.cancel()
             # What waits for a ledger that is away goes on with the clock.
             await (self.go_on(1) if self.busy else self.fleet.world.clock.advance(0.5))
         assert self.fleet.coalesce or not self.busy, "its delivery was given back while it goes on"
