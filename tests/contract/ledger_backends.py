@@ -89,7 +89,7 @@ def redis_backend(url: str) -> Backend:
         open=lambda retention: RedisLedger(url, retention=retention, prefix=prefix),
         shared=True,
         pass_time=asyncio.sleep,
-        short=0.3,
+        short=0.8,
     )
 
 
@@ -100,7 +100,7 @@ def postgresql_backend(url: str) -> Backend:
         open=lambda retention: PostgresqlLedger(url, retention=retention, prefix=prefix),
         shared=True,
         pass_time=asyncio.sleep,
-        short=0.3,
+        short=0.8,
     )
 
 

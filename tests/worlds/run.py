@@ -246,7 +246,7 @@ def _logs(run: Run, *, debug: bool) -> Iterator[None]:
             return False
 
     stderr, level = sys.stderr, "debug" if debug else "info"
-    if _configured != [level]:
+    if _configured != [level] or not structlog.is_configured():
         configure_logs(level=level, form="json", secrets=[jobs.PASSWORD], names=[jobs.USERNAME])
         _configured[:] = [level]
     sys.stderr = Lines()
