@@ -17,7 +17,7 @@ from worker.domain.errors import PermanentError, WorkerError
 from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder
-from worker.ports import CallGate, Command, Gateway, Subject
+from worker.ports import CallGate, Command, Gateway
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class Calls:
         going: list[PartWork] = []
         again: list[PartWork] = []
         try:
-            about = Subject((("sender", order.message.sender), order.message.text), numbers)
+            about = order.about(numbers)
             async with self.gate.admit(Command.SEND, urgent=order.urgent, about=about) as leave:
                 going = await self._claimed(choose())
                 if not going:
