@@ -188,8 +188,8 @@ class RedisLedger:
         """Return False: Redis knows clients, but not what they are."""
         return False
 
-    async def check(self) -> float:
-        """Prove that the server takes writes and keeps all keys; return its time.
+    async def check(self) -> float | None:
+        """Prove that the server takes writes and keeps all keys; return its time, if it may be asked for.
 
         Settings that lose some are warned of once.
         """
@@ -197,8 +197,8 @@ class RedisLedger:
             if not self._looked:
                 self._look(await self._sent("INFO"))
             await self._run("SET", f"{self._prefix}:ledger-check", b"", "PX", _CHECK_RETENTION)
-            seconds, micros = await self._run("TIME")
-            return int(seconds) + int(micros) / 1_000_000
+            told = await self._sent("TIME")
+            return None if isinstance(told, Exception) else int(told[0]) + int(told[1]) / 1_000_000
         except LedgerUnavailableError:
             # Another server may be there next time.
             self._looked = False
