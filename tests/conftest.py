@@ -1,7 +1,9 @@
 """The broker, for every test that asks for one, how properties are searched, and what tests counted."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -12,6 +14,7 @@ from scripts.local_broker import PrivateBroker
 from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, shared_broker
 from tests.support.checked_ledger import EVERYBODY, Changes
 
+_NO_LOGGER = SimpleNamespace()
 CHANGES = "changes of ledger entries, as the model of the protocol names them"
 
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
@@ -55,6 +58,10 @@ def logs_as_before() -> Iterator[None]:
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("worker."):
+            # As the worker has it configured, a logger keeps for good what it was made with first.
+            vars(getattr(module, "log", _NO_LOGGER)).pop("bind", None)
 
 
 @pytest.fixture(autouse=True)
