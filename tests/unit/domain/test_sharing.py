@@ -10,10 +10,10 @@ WAITING = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4,
 
 
 class TestTogether:
-    """The passengers of the next call."""
+    """The members of the next call."""
 
     def test_in_order_up_to_a_hundred(self) -> None:
-        """Whoever still fits rides, in the order of arrival."""
+        """Whoever still fits shares it, in the order of arrival."""
         waiting = [
             [f"{job}-{number}" for number in range(size)] for job, size in enumerate((60, 50, 30, 10, 1))
         ]

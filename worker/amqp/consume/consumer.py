@@ -201,7 +201,7 @@ class Consumer:
             self._options.on_workers(bulk.consumers + 1)
         # All channels are there before the first job is: behind full queues the broker's answers would come
         # late. Urgent lanes first.
-        urgent_first = sorted(self._consumers, key=lambda lane: "urgent" not in lane.value)
+        urgent_first = sorted(self._consumers, key=lambda lane: not lane.is_urgent)
         await asyncio.gather(*(self._consumers[lane].adjust() for lane in urgent_first))
 
     async def _probe(self, connection: RawConnection) -> None:

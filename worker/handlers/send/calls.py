@@ -90,7 +90,7 @@ class Calls:
                 member.failure = version
             elif member.wrote(version):
                 going.append(member)
-        late = [member for member in going if not member.departs()]
+        late = [member for member in going if not member.goes_out()]
         for member in late:
             going.remove(member)
             await _tried(member, member.back_out())

@@ -126,7 +126,7 @@ class PartWork:
 
     def _next(self, call: Call) -> Awaitable[None]:
         if call.state is CallState.CALLING:
-            return self._outlast(self._index)
+            return self._outlast()
         if self._last is not None:
             entry = self.record.version.entry
             return self.record.write(verdict.after_last_round(entry, self._index, self._last))
@@ -198,7 +198,7 @@ class PartWork:
         self.record.wrote(version)
         return self._claim is not None
 
-    def departs(self) -> bool:
+    def goes_out(self) -> bool:
         """Tell whether the claim holds for as long as the call may take; if so, a call has followed it.
 
         Where the claim is older, this worker was stopped on the way, or the ledger is too slow to send by.
@@ -250,12 +250,12 @@ class PartWork:
         else:
             await self.record.settle(self._index, partial(verdict.after_reply, message_ids=outcome))
 
-    async def _outlast(self, index: int) -> None:
+    async def _outlast(self) -> None:
         """Wait for the end of another worker's call; take it over when its time is up."""
         seen, clock, lease = self.record.version, self._ports.clock, self._ports.lease
         # By the store's clock, that started it, but never for longer than a whole lease by our own. A call
         # that is then repeated is given that in any case: where the clocks disagree, it may be under way.
-        self._index, again = index, self._repeatable()
+        again = self._repeatable()
         age = 0.0 if again else self._ports.store_time() - self._call().started
         until = clock.elapsed() + min(max(lease - age, 0.0), lease)
         while (left := until - clock.elapsed()) > 0:
@@ -265,7 +265,7 @@ class PartWork:
                 return
         again = self._repeatable()
         log.warning("call.taken_over", job=seen.key, repeated=again)
-        await self.record.write(verdict.after_lease(self.record.version.entry, index, repeatable=again))
+        await self.record.write(verdict.after_lease(self.record.version.entry, self._index, repeatable=again))
 
     def _call(self) -> Call:
         return self.record.version.entry.part.calls[self._index]
