@@ -14,6 +14,7 @@ from tests.worlds.queues import Published
 Line = tuple[float, str, str]
 
 _GOES_ON = 5.0  # seconds
+_CUT = 0.2  # seconds; a call that is cancelled ends a few rounds of the loop later
 
 
 @dataclass(slots=True)
@@ -53,6 +54,8 @@ class History:
         submitted: when each job was published.
         deliveries: how often each message was handed out, by queue and message.
         in_hand: at each look, how many messages each host held.
+        bodies: at each look, how many bytes of bodies each host kept.
+        cancelled: when the work on a delivery was cancelled, and on which host.
         waiting: at each look, how many messages were ready in the queues of work.
         unready: at each look, who was not ready, and why.
         results: parsed bodies of the results of each exchange, in their order.
@@ -75,6 +78,8 @@ class History:
     frozen: list[Frozen] = field(default_factory=list)
     deliveries: Counter[tuple[str, int]] = field(default_factory=Counter)
     in_hand: list[tuple[float, Mapping[str, int]]] = field(default_factory=list)
+    bodies: list[tuple[float, str, int]] = field(default_factory=list)
+    cancelled: list[tuple[float, str]] = field(default_factory=list)
     waiting: list[tuple[float, int]] = field(default_factory=list)
     unready: list[tuple[float, str, Mapping[str, str]]] = field(default_factory=list)
     seen: dict[str, bytes] = field(default_factory=dict)
@@ -101,6 +106,10 @@ class History:
     def is_frozen(self, host: str, at: float) -> bool:
         """Tell whether a host stands still at a time, or has just gone on, and has given nothing back yet."""
         return any(each.host == host and each.began <= at <= each.ended + _GOES_ON for each in self.frozen)
+
+    def was_cut_off(self, host: str, at: float) -> bool:
+        """Tell whether the work on a delivery was cancelled there right before."""
+        return any(where == host and when <= at <= when + _CUT for when, where in self.cancelled)
 
     def results_of(self, name: str) -> list[tuple[Published, dict[str, Any]]]:
         """Return the results of one job, in their order."""

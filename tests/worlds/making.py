@@ -219,6 +219,24 @@ def _kill(chance: Random, workers: int) -> Trouble:
     return Trouble(kind, at, 1.0, "", target)
 
 
+def _cancels(world: World, chance: Random) -> World:
+    """What workers do for a delivery is cancelled, at any await; one of them may be killed as well."""
+    workers = chance.choice((1, 2))
+    troubles = [Trouble("cancel", 0.0, 14.0, "", f"w{number}") for number in range(workers)]
+    if chance.random() < 0.3:
+        troubles.append(_kill(chance, workers))
+    if chance.random() < 0.3:
+        how = chance.choice(("hang", "late", *SPOILT))
+        troubles.append(Trouble("gateway", 0.0, 15.0, how, chance=0.1))
+    return replace(
+        world,
+        workers=workers,
+        jobs=_mix(chance, 50, 12),
+        troubles=tuple(troubles),
+        settings=_settings(chance),
+    )
+
+
 def _broker(world: World, chance: Random) -> World:
     """The broker, or the way to it, is not well."""
     hows = ("cut", "cut", "silence", "slow", "gone", "full", "alarm")
@@ -293,6 +311,7 @@ _THEMES: Mapping[str, tuple[int, Callable[[World, Random], World]]] = {
     "outage": (5, _outage),
     "replies": (2, _replies),
     "kills": (4, _kills),
+    "cancels": (2, _cancels),
     "broker": (3, _broker),
     "ledger": (2, _ledger),
     "everything": (3, _everything),

@@ -55,6 +55,15 @@ class Process:
         """Send it SIGTERM."""
         self.signals.stop.set()
 
+    def works(self) -> "list[asyncio.Task[None]]":
+        """Return what is at work on a delivery."""
+        in_hand = self.assembly.consumer._in_hand
+        return [task for received, task in in_hand.working.items() if received.started]
+
+    def body_bytes(self) -> int:
+        """Count the bytes of the bodies that it keeps, of lost deliveries as well."""
+        return sum(len(each.body) for each in self.assembly.consumer.held())
+
 
 def start(
     loop: VirtualLoop,

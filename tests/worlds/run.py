@@ -220,6 +220,7 @@ class Run:
             self.history.in_hand.append((now, held))
             self.history.waiting.append((now, sum(map(len, self._work))))
             for process in self.processes:
+                self.history.bodies.append((now, process.host.name, process.body_bytes()))
                 if not process.host.frozen and (reasons := dict(process.assembly.readiness().reasons)):
                     self.history.unready.append((now, process.host.name, reasons))
             await asyncio.sleep(1.0)

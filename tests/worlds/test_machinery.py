@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.judge import judge
+from tests.worlds import shrink
+from tests.worlds.history import History
+from tests.worlds.judge import Finding, judge
 from tests.worlds.loop import BusyLoopError, Host, StandstillError, VirtualLoop
 from tests.worlds.making import THEMES, make
 from tests.worlds.plan import Job, Trouble, World, differences
 from tests.worlds.queues import Broker
 from tests.worlds.run import play
+from tests.worlds.shrink import shrunk
 
 JOBS = tuple(Job(0.1 * i, f"j{i}", first=i * 10, text=i, recipients=1 + i % 3) for i in range(8))
 
@@ -130,3 +133,44 @@ class TestWorlds:
         made = [make(seed, theme) for seed in range(30)]
         assert made == [make(seed, theme) for seed in range(30)]
         assert all(world.jobs for world in made)
+
+    def test_work_is_cancelled_in_the_middle_of_calls(self) -> None:
+        """At awaits of every kind, a call under way among them; and nobody is sent to twice for it."""
+        history, findings = judge(make(502, "cancels"))
+        cut = [
+            call for call in history.sends() if call.cut and history.was_cut_off(call.host, call.ended or 0)
+        ]
+        assert [] == findings
+        assert len(history.cancelled) > 100
+        assert cut
+
+
+class TestShrinking:
+    """A world that fails, made smaller."""
+
+    def test_what_does_not_matter_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One job and one trouble make it fail: these stay, on one worker, with an ordinary gateway."""
+
+        def fails_with_both(world: World) -> tuple[History, list[Finding]]:
+            wanted = (
+                any(job.name == "j5" for job in world.jobs) and Trouble("kill", 3.0, 1.0) in world.troubles
+            )
+            return History(world), [Finding("no_double", "twice")] if wanted else []
+
+        monkeypatch.setattr(shrink, "judge", fails_with_both)
+        troubles = (Trouble("broker", 1.0, 2.0, "cut"), Trouble("kill", 3.0, 1.0))
+        settings = (("ITON_TIMEOUT", "5"),)
+        large = World(9, "kills", workers=3, jobs=JOBS, troubles=troubles, settings=settings)
+        small = shrunk(large, "no_double")
+        assert ["j5"] == [job.name for job in small.jobs]
+        assert (troubles[1:], 1, ()) == (small.troubles, small.workers, small.settings)
+
+    def test_a_world_that_fails_otherwise_is_another_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is left out must not be replaced by a second fault."""
+
+        def fails_otherwise(world: World) -> tuple[History, list[Finding]]:
+            return History(world), [Finding("no_double" if world.jobs == JOBS else "it_ends", "")]
+
+        monkeypatch.setattr(shrink, "judge", fails_otherwise)
+        world = World(9, "kills", jobs=JOBS)
+        assert world == shrunk(world, "no_double")

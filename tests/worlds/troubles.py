@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
+from random import Random
 from typing import TYPE_CHECKING
 
 from tests.worlds.census import after_end
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 
 _HEARD = 0.5  # seconds
 _HASTE = 40.0  # seconds that a stop may take beyond its limit before it counts as hanging
+_BETWEEN = 0.05  # seconds between two cancellations, in the mean
+_MOST_ROUNDS = 12  # of the loop: so many awaits may lie within one moment
 
 
 class Troubles:
     """Has them happen.
 
     ``kill``, ``stop``, ``freeze``: of the worker *target*; *how* is a moment that a kill or freeze waits for.
+    ``cancel``: what *target* does for one delivery or another is cancelled, at whatever await it is.
     ``cut``, ``silence``, ``slow``, ``alarm``, ``full``, ``away``: of the broker and the ways to it.
     ``ledger``: *how* is ``slow``, ``away`` or ``forget``. ``clock``: the wall clock of *target* is wrong.
     """
@@ -29,6 +33,7 @@ class Troubles:
     def __init__(self, run: "Run") -> None:
         self._run = run
         self._moments: list[tuple[str, str, Trouble]] = []
+        self._chance = Random(run.world.seed)  # noqa: S311 - chance of a world, no secret
 
     def schedule(self) -> None:
         """Have all of them happen in time."""
@@ -148,6 +153,32 @@ class Troubles:
         self._run.note(process.host.name, "THAWED")
         self._run.loop.thaw(process.host)
 
+    def cancel(self, trouble: Trouble) -> None:
+        """Cancel the work on one delivery after the other, for as long as the trouble lasts."""
+        until = self._run.history.began + trouble.end
+
+        def again() -> None:
+            if self._run.loop.time() < until:
+                self._at(self._chance.expovariate(1 / _BETWEEN), one, self._chance.randrange(_MOST_ROUNDS))
+
+        def one(rounds: int) -> None:
+            if rounds:
+                self._run.loop.call_soon(one, rounds - 1, context=Context())
+            else:
+                self._cancel_one(trouble)
+                again()
+
+        again()
+
+    def _cancel_one(self, trouble: Trouble) -> None:
+        process = self._named(trouble)
+        works = process.works() if process is not None and not process.host.frozen else []
+        if process is not None and works:
+            now, work = self._run.loop.time(), self._chance.choice(works)
+            self._run.history.cancelled.append((now, process.host.name))
+            self._run.note(process.host.name, "CANCELLED one delivery's work")
+            process.host.context.copy().run(work.cancel)
+
     def clock(self, trouble: Trouble) -> None:
         """Set a wall clock wrong, and right again."""
         if process := self._named(trouble):
@@ -235,6 +266,7 @@ _BEGINNINGS: dict[str, Callable[[Troubles, Trouble], None]] = {
     "kill": Troubles.kill,
     "stop": Troubles.stop,
     "freeze": Troubles.freeze,
+    "cancel": Troubles.cancel,
     "clock": Troubles.clock,
     "broker": Troubles.broker,
     "ledger": Troubles.ledger,

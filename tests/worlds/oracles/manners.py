@@ -8,6 +8,8 @@ from tests.worlds.gateway import concerns
 from tests.worlds.history import History
 
 _TAKEN_OVER = 15.0  # seconds on top of ITON_TIMEOUT (contract, 1.7)
+_IN_HAND = 2 * 50 + 6 * 500  # messages: the prefetch of each urgent and each other lane
+_BODIES = 100_000_000  # bytes: 64 MiB of all lanes, light ones of each, and one of the largest kind
 _FEW = 12  # messages that a worker may hold in an outage: two of each lane
 _KEPT = 5  # looks, a second apart: what is only looked at is gone by then
 _ROUNDS = 60  # calls in all of a delivery's rounds: five of eight, some of which do not count
@@ -42,7 +44,7 @@ def few_copies(history: History) -> Iterator[str]:
     breaks = sum(each.kind in {"kill", "stop", "freeze", "broker"} for each in world.troubles) * world.workers
     trouble = sum(each.seconds for each in world.troubles)
     # A look each 3.3 s hands out what waits, and once more as it ends, before the consumer is gone.
-    most = 10 + 2 * breaks + world.workers * trouble * 0.7
+    most = 10 + 2 * breaks + world.workers * trouble * 0.7 + len(history.cancelled)
     worst = max(history.deliveries.values(), default=0)
     if worst > most:
         yield f"one message was delivered {worst} times, where {most:.0f} are enough"
@@ -83,6 +85,19 @@ def gentle_in_an_outage(history: History) -> Iterator[str]:
                 yield f"{host} held {max(kept)} messages all the time, long after {outage.how} began"
 
 
+def bounded_memory(history: History) -> Iterator[str]:
+    """Messages in hand are bounded in number, and their bodies in bytes, whatever comes."""
+    for at, hands in history.in_hand:
+        for host, held in hands.items():
+            if held > _IN_HAND:
+                yield f"{host} held {held} messages at {at - history.began:.0f}"
+                return
+    for at, host, kept in history.bodies:
+        if kept > _BODIES:
+            yield f"{host} kept {kept} bytes of bodies at {at - history.began:.0f}"
+            return
+
+
 def little_to_do(history: History) -> Iterator[str]:
     """No loop without a pause: what nobody caused costs little."""
     events = sum(history.deliveries.values()) + len(history.calls) + len(history.published)
@@ -120,6 +135,7 @@ MANNERS = (
     pauses_between_tries,
     few_copies,
     gentle_in_an_outage,
+    bounded_memory,
     little_to_do,
     nothing_left,
     victims_end,

@@ -219,6 +219,8 @@ def no_call_cut(history: History) -> Iterator[str]:
     waited = min(history.world.timeout, 20) - 0.5
     for call in history.sends():
         if call.cut and call.ended is not None and call.ended - call.at < waited:
+            if history.was_cut_off(call.host, call.ended):
+                continue
             yield f"{call.host} waited {call.ended - call.at:.1f} s for {call.text[:20]!r}"
 
 
