@@ -59,6 +59,7 @@ from schemas.results import (
     RecipientResult,
     SendRejected,
     SendResult,
+    TrackedResult,
     read_result,
 )
 
@@ -103,6 +104,7 @@ __all__ = [
     "SendResult",
     "SendStatus",
     "StatusJob",
+    "TrackedResult",
     "count_outcomes",
     "dead",
     "delivery_status",

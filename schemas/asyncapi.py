@@ -13,7 +13,7 @@ SCHEMAS: Final = "#/components/schemas/{model}"
 JOB_MODELS: Final = {JobKind.SEND: "SendJob", JobKind.STATUS: "StatusJob", JobKind.ACCOUNT: "AccountJob"}
 RESULT_MODELS: Final = {
     ResultKind.SEND: ("SendResult", "SendRejected"),
-    ResultKind.DELIVERY: ("DeliveryResult", "DeliveryRejected", "DeliveryFailed"),
+    ResultKind.DELIVERY: ("DeliveryResult", "TrackedResult", "DeliveryRejected", "DeliveryFailed"),
     ResultKind.ACCOUNT: ("AccountResult", "AccountLow", "AccountRejected", "AccountFailed"),
 }
 _TRACEPARENT: Final = {

@@ -27,6 +27,7 @@ RESULTS: Final[tuple[type[BaseModel], ...]] = (
     results.SendResult,
     results.SendRejected,
     results.DeliveryResult,
+    results.TrackedResult,
     results.DeliveryRejected,
     results.DeliveryFailed,
     results.AccountResult,

@@ -74,6 +74,41 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "metadata": {},
         }
     ],
+    "TrackedResult": [
+        {
+            "job_id": "order-1841",
+            "track": 1,
+            "status": "final",
+            "messages": [
+                {
+                    "message_id": "532073f7e4b05199d2c3d812",
+                    "found": True,
+                    "sender": "itonXXXX",
+                    "sent_at": "2013-03-12T20:13:39+05:30",
+                    "text": "Your order is on its way.",
+                    "recipients": [
+                        {"recipient": "919876543210", "status": "delivered", "raw_status": "DELIVIRED"}
+                    ],
+                },
+                {
+                    "message_id": "532073f7e4b05199d2c3d813",
+                    "found": False,
+                    "recipients": [
+                        {
+                            "recipient": "919876543211",
+                            "status": "unknown",
+                            "raw_status": "",
+                            "error": {
+                                "code": "tracking_ended",
+                                "detail": "no final status within WORKER_TRACK_LIMIT",
+                            },
+                        }
+                    ],
+                },
+            ],
+            "metadata": {"order": 1841},
+        }
+    ],
     "DeliveryRejected": [
         {
             "job_id": "poll-8",

@@ -123,6 +123,9 @@ class RecipientDeliveryStatus(Form):
         description="ITON's own word; JSON that is no string as it is written, `null` say.",
         examples=["DELIVIRED"],
     )
+    error: Failure | None = optional(
+        "Of a tracked message whose recipient has no final status when its tracking ends: `tracking_ended`."
+    )
 
 
 class MessageStatus(Form):
@@ -146,6 +149,23 @@ class DeliveryResult(Form):
     part: int = Field(ge=1, description=_PART)
     parts: int = Field(ge=1, description=_PARTS)
     status: DeliveryResultStatus
+    messages: tuple[MessageStatus, ...] = Field(min_length=1, max_length=MAX_ENTRIES_PER_PART)
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class TrackedResult(Form):
+    """What became of at most 100 accepted messages of a send job with `track`.
+
+    Each accepted message of the job is in one of them, once.
+    """
+
+    job_id: JobId
+    track: int = Field(
+        ge=1,
+        description="Which follow-up of the job this is; of a job with one part they count from 1, the k-th "
+        "of part p of P is p + P * (k - 1).",
+    )
+    status: Literal["final"] = "final"
     messages: tuple[MessageStatus, ...] = Field(min_length=1, max_length=MAX_ENTRIES_PER_PART)
     metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
 
@@ -205,7 +225,7 @@ class AccountFailed(Form):
 
 
 AnySendResult = SendResult | SendRejected
-AnyDeliveryResult = DeliveryResult | DeliveryRejected | DeliveryFailed
+AnyDeliveryResult = DeliveryResult | TrackedResult | DeliveryRejected | DeliveryFailed
 AnyAccountResult = AccountResult | AccountLow | AccountRejected | AccountFailed
 AnyResult = AnySendResult | AnyDeliveryResult | AnyAccountResult
 

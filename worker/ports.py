@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from worker.domain.entry import MessageIds
 from worker.domain.errors import AccountTrouble
-from worker.domain.messages import Delivery, JobSummary, PartMessage, ResultMessage
+from worker.domain.messages import Delivery, FollowUpMessage, JobSummary, PartMessage, ResultMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +365,10 @@ class Publisher(Protocol):
 
     async def publish_part(self, part: PartMessage) -> None:
         """Put a part of a large job on the parts queue of its lane."""
+        ...
+
+    async def publish_follow_up(self, follow_up: FollowUpMessage) -> None:
+        """Have tracked messages looked at again later."""
         ...
 
 

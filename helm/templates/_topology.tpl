@@ -1,13 +1,23 @@
 {{/* The delays of the delay queues, separated by commas, read as the worker reads them; its default where none are set. */}}
 {{- define "iton-worker.retryDelays" -}}
 {{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
-{{- $delays := list -}}
-{{- range splitList "," (include "iton-worker.written" (dig "WORKER_RETRY_DELAYS" $worker.delays .Values.settings)) -}}
+{{- include "iton-worker.listed" (dig "WORKER_RETRY_DELAYS" $worker.delays .Values.settings) -}}
+{{- end }}
+
+{{/* The same of the looks at tracked messages, each once: a queue each. */}}
+{{- define "iton-worker.trackDelays" -}}
+{{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
+{{- include "iton-worker.listed" (dig "WORKER_TRACK_DELAYS" $worker.trackDelays .Values.settings) | splitList "," | uniq | join "," -}}
+{{- end }}
+
+{{- define "iton-worker.listed" -}}
+{{- $listed := list -}}
+{{- range splitList "," (include "iton-worker.written" .) -}}
 {{- with trim . -}}
-{{- $delays = append $delays . -}}
+{{- $listed = append $listed . -}}
 {{- end -}}
 {{- end -}}
-{{- join "," $delays -}}
+{{- join "," $listed -}}
 {{- end }}
 
 {{/* The end of an object's name in Kubernetes: readable, and different for each. */}}

@@ -6,6 +6,7 @@
 {{- include "iton-worker.validateCredentials" . -}}
 {{- include "iton-worker.validateSettings" . -}}
 {{- include "iton-worker.validateDelays" . -}}
+{{- include "iton-worker.validateLooks" . -}}
 {{- include "iton-worker.validateRetention" . -}}
 {{- include "iton-worker.validatePods" . -}}
 {{- include "iton-worker.validateAutoscaling" . -}}

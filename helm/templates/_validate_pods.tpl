@@ -16,6 +16,19 @@
 {{- end -}}
 {{- end }}
 
+{{- define "iton-worker.validateLooks" -}}
+{{- if hasKey .Values.settings "WORKER_TRACK_DELAYS" -}}
+{{- $looks := without (splitList "," (include "iton-worker.trackDelays" .)) "" -}}
+{{- $right := and (gt (len $looks) 0) (le (len $looks) 20) -}}
+{{- range $looks -}}
+{{- $right = and $right (regexMatch "^[1-9][0-9]{0,4}$" .) (le (int .) 86400) -}}
+{{- end -}}
+{{- if not $right -}}
+{{- fail "settings.WORKER_TRACK_DELAYS: must be 1 to 20 whole seconds, each from 1 to 86400; write [30, 60, 120, 300, 900, 3600], say, or take it out" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* A job that is still retried must be known: with a shorter memory the worker does not start. */}}
 {{- define "iton-worker.validateRetention" -}}
 {{- $worker := .Files.Get "generated/worker.json" | fromJson -}}

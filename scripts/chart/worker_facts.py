@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from worker.amqp.topology.values import Topology
-from worker.domain.limits import DEFAULT_DELAYS
+from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 from worker.settings import settings_table
 from worker.settings.sections import LedgerSettings, RetrySettings
 
@@ -31,16 +31,22 @@ SECRET = {
     "ITON_API_TOKEN": "credentials.itonApiToken",
     "WORKER_GATEWAY_PROXY": "credentials.gatewayProxy",
 }
-PREFIX, SECONDS, MILLISECONDS = "{prefix}", "{seconds}", "{milliseconds}"
-# Stands for any delay while the topology is written down; no other number in it is the same.
-_SOME_DELAY = 86_399
+PREFIX = "{prefix}"
+# What stands for any delay while the topology is written down, of jobs and of looks; no other number in it is
+# the same. Then what stands for its seconds, and for its milliseconds.
+_SOME_DELAY, _SOME_LOOK = 86_399, 86_398
+_BLANKS = {
+    _SOME_DELAY: ("{seconds}", "{milliseconds}"),
+    _SOME_LOOK: ("{trackSeconds}", "{trackMilliseconds}"),
+}
 
 
 def worker_facts() -> str:
     """Return the file as JSON: defaults, exchanges, queues, bindings; by each setting its value."""
-    topology = Topology(PREFIX, (_SOME_DELAY,)).to_json()
+    topology = Topology(PREFIX, (_SOME_DELAY,), (_SOME_LOOK,)).to_json()
     facts = {
         "delays": ",".join(str(delay) for delay in DEFAULT_DELAYS),
+        "trackDelays": ",".join(str(delay) for delay in DEFAULT_TRACK_DELAYS),
         "retention": LedgerSettings.model_fields["retention"].default,
         "maxAge": RetrySettings.model_fields["max_age"].default,
         "settings": {row.variable: place(row.variable) for row in settings_table()},
@@ -56,5 +62,6 @@ def place(variable: str) -> str:
 
 def _with_blanks(facts: dict[str, Any]) -> str:
     written = json.dumps(facts, indent=2) + "\n"
-    written = written.replace(f"{_SOME_DELAY}000", f'"{MILLISECONDS}"')
-    return written.replace(str(_SOME_DELAY), SECONDS)
+    for number, (seconds, milliseconds) in _BLANKS.items():
+        written = written.replace(f"{number}000", f'"{milliseconds}"').replace(str(number), seconds)
+    return written

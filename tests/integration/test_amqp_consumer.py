@@ -125,7 +125,8 @@ class TestDispositions:
                 peer.publish(topology.jobs, key, lane.value.encode())
             peer.publish("", topology.work_queue(Lane.SEND_PARTS), b"send.parts")
             peer.publish("", topology.work_queue(Lane.SEND_URGENT_PARTS), b"send.urgent.parts")
-            await handled(handler, 6)
+            peer.publish("", topology.work_queue(Lane.TRACK), b"status.track")
+            await handled(handler, 7)
             assert {lane: lane.value.encode() for lane in Lane} == {d.lane: d.body for d in handler.seen}
             await until(lambda: consumer.in_flight == 0)
             await consumer.drain(5)

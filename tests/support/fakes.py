@@ -13,7 +13,7 @@ from itertools import count
 from tests.support.checked_ledger import CheckedLedger
 from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError, WorkerError
-from worker.domain.messages import Delivery, JobSummary, Lane, PartMessage, ResultMessage
+from worker.domain.messages import Delivery, FollowUpMessage, JobSummary, Lane, PartMessage, ResultMessage
 from worker.ledger import MemoryLedger
 from worker.ports import Command, MessageReport, Stored, Subject, Swap, TextMessage
 
@@ -220,7 +220,9 @@ class FakePublisher:
 
     results: list[ResultMessage] = field(default_factory=list)
     parts: list[PartMessage] = field(default_factory=list)
+    follow_ups: list[FollowUpMessage] = field(default_factory=list)
     failures: int = 0
+    follow_up_failures: int = 0
     part_failures: int = 0
     before: Callable[[], Awaitable[None]] | None = None
 
@@ -241,6 +243,15 @@ class FakePublisher:
             self.part_failures = 0
             raise BrokerUnavailableError("not_confirmed", "made to fail")
         self.parts.append(part)
+
+    async def publish_follow_up(self, follow_up: FollowUpMessage) -> None:
+        """Remember it."""
+        if self.before:
+            await self.before()
+        if self.follow_up_failures:
+            self.follow_up_failures -= 1
+            raise BrokerUnavailableError("not_confirmed", "made to fail")
+        self.follow_ups.append(follow_up)
 
 
 async def one_by_one(swap: Callable[..., Awaitable[bool]], swaps: Sequence[Swap]) -> list[bool | Exception]:

@@ -17,7 +17,7 @@ from tests.support.worker_process import wait_until
 Letter = tuple[str, pika.BasicProperties, bytes]
 """What was taken from a queue: routing key, properties, body."""
 KINDS = ("send", "delivery", "account")
-WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "account")
+WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "status.track", "account")
 _STEP = 0.02
 
 

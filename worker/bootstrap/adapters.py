@@ -26,7 +26,7 @@ _SYSTEM = SystemClock()
 
 def topology_of(settings: Settings) -> Topology:
     """Return the names that the settings give to everything on the broker."""
-    return Topology(settings.broker.prefix, settings.retry.delays)
+    return Topology(settings.broker.prefix, settings.retry.delays, settings.track.delays)
 
 
 def gateway_of(

@@ -36,7 +36,7 @@ class BrokerAccess:
         broker = settings.broker
         return cls(
             url=broker.url.get_secret_value(),
-            topology=Topology(broker.prefix, settings.retry.delays),
+            topology=Topology(broker.prefix, settings.retry.delays, settings.track.delays),
             declare=broker.declare,
             confirm_within=broker.publish_timeout,
         )

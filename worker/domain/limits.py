@@ -10,5 +10,7 @@ check_DNDnumber, which is asked about as many.
 """
 MOST_PER_PART: Final = MAX_ENTRIES_PER_PART
 """Recipients, or messages, of one result (docs/contract.md, 4)."""
+DEFAULT_TRACK_DELAYS: Final = (30, 60, 120, 300, 900, 3600)
+"""Seconds between two looks at tracked messages; the last one repeats."""
 DEFAULT_DELAYS: Final = (5, 30, 120, 600)
 """Seconds of the rounds that a job has: a delay queue each."""

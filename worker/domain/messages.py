@@ -19,6 +19,7 @@ class Lane(StrEnum):
     SEND_PARTS = "send.parts"
     SEND_URGENT_PARTS = "send.urgent.parts"
     STATUS = "status"
+    TRACK = "status.track"
     ACCOUNT = "account"
 
     @property
@@ -124,6 +125,24 @@ class PartMessage:
     """
 
     lane: Lane
+    body: bytes
+    message_id: str
+    correlation_id: str | None
+    routing_key: str
+    reply_to: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpMessage:
+    """The next look at tracked messages, for the delay queue of tracking.
+
+    Attributes:
+        seconds: until it comes; one of `WORKER_TRACK_DELAYS`.
+        routing_key: the key that the send job came with; travels in a header of ours.
+    """
+
+    seconds: int
     body: bytes
     message_id: str
     correlation_id: str | None

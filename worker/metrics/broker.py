@@ -21,7 +21,7 @@ class BrokerMetrics:
         self.queue_messages = group.gauges(
             "queue_messages",
             "Messages ready in a queue when last looked at, the same for every worker; `delay` adds up the "
-            "delay queues; NaN while not connected",
+            "delay queues of jobs, `track` those of follow-ups; NaN while not connected",
             every(queue=labels.QUEUES),
             unset=True,
         )

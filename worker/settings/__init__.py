@@ -10,6 +10,7 @@ from worker.settings.sections import (
     ProcessSettings,
     RetrySettings,
     SendingSettings,
+    TrackSettings,
 )
 from worker.settings.table import SettingRow, settings_table
 
@@ -24,6 +25,7 @@ __all__ = [
     "SettingRow",
     "Settings",
     "SettingsError",
+    "TrackSettings",
     "load_settings",
     "settings_table",
 ]

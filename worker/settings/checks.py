@@ -36,6 +36,7 @@ _BROKER_OPTIONS = {
 _ANY_IPV6 = IPv6Address("::")
 _MOST_DELAYS = 10
 _LONGEST_DELAY = 86_400
+_MOST_LOOKS = 20
 
 LEDGER_KINDS = {
     "sqlite": "a SQLite file, for workers of one machine",
@@ -249,6 +250,13 @@ def delays(value: tuple[int, ...]) -> tuple[int, ...]:
     rising = all(earlier < later for earlier, later in pairwise(value))
     if not 1 <= len(value) <= _MOST_DELAYS or not rising or value[0] < 1 or value[-1] > _LONGEST_DELAY:
         raise ValueError("must be 1 to 10 rising whole seconds, each from 1 to 86400; 5,30,120,600, say")
+    return value
+
+
+def track_delays(value: tuple[int, ...]) -> tuple[int, ...]:
+    """Accept 1 to 20 whole seconds, each at most a day, in any order."""
+    if not 1 <= len(value) <= _MOST_LOOKS or not all(1 <= delay <= _LONGEST_DELAY for delay in value):
+        raise ValueError("must be 1 to 20 whole seconds, each from 1 to 86400; 30,60,120,300,900,3600, say")
     return value
 
 

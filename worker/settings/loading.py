@@ -27,6 +27,7 @@ from worker.settings.sections import (
     ProcessSettings,
     RetrySettings,
     SendingSettings,
+    TrackSettings,
 )
 from worker.settings.spelling import RETIRED, is_service_link, misspelt
 from worker.settings.table import settings_table
@@ -44,6 +45,7 @@ class Settings:
     ledger: LedgerSettings
     sending: SendingSettings
     retry: RetrySettings
+    track: TrackSettings
     credits: CreditSettings
     process: ProcessSettings
 
@@ -115,6 +117,7 @@ def _assemble(sections: Mapping[type[Section], Section]) -> Settings:
         ledger=get(LedgerSettings),
         sending=get(SendingSettings),
         retry=get(RetrySettings),
+        track=get(TrackSettings),
         credits=get(CreditSettings),
         process=get(ProcessSettings),
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from worker.domain.limits import DEFAULT_DELAYS
+from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 from worker.settings import checks
 from worker.settings.gateway import GatewaySettings
 from worker.settings.section import Prefetch, Region, Seconds, Section
@@ -188,6 +188,26 @@ class RetrySettings(Section):
     )
 
 
+class TrackSettings(Section):
+    """How the messages of jobs with ``track`` are followed to their end."""
+
+    delays: Annotated[
+        tuple[int, ...], NoDecode, BeforeValidator(checks.split_list), AfterValidator(checks.track_delays)
+    ] = Field(
+        DEFAULT_TRACK_DELAYS,
+        validation_alias="WORKER_TRACK_DELAYS",
+        description="comma list of seconds between looks at tracked messages, a delay queue each; the last "
+        "one repeats",
+    )
+    limit: int = Field(
+        172_800,
+        ge=1,
+        le=2_592_000,
+        validation_alias="WORKER_TRACK_LIMIT",
+        description="seconds from acceptance; then a tracked message without a final status is unknown",
+    )
+
+
 class CreditSettings(Section):
     """The watch over the account's balance."""
 
@@ -258,6 +278,7 @@ SECTIONS: tuple[type[Section], ...] = (
     LedgerSettings,
     SendingSettings,
     RetrySettings,
+    TrackSettings,
     CreditSettings,
     ProcessSettings,
 )

@@ -13,6 +13,7 @@ from worker.domain.messages import (
     Delay,
     Delivery,
     Disposition,
+    FollowUpMessage,
     JobSummary,
     PartMessage,
     ResultMessage,
@@ -94,6 +95,10 @@ class TracedPublisher:
         with span_of(self.tracer, f"publish {queue}", attributes, kind=SpanKind.PRODUCER) as span:
             own = traceparent_of(span) or part.traceparent
             await self.publisher.publish_part(replace(part, traceparent=own))
+
+    async def publish_follow_up(self, follow_up: FollowUpMessage) -> None:
+        """As the port says; the looks of days are no steps of the job's trace, and carry its context on."""
+        await self.publisher.publish_follow_up(follow_up)
 
 
 @dataclass(frozen=True, slots=True)

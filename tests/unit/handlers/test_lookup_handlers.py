@@ -26,6 +26,7 @@ from worker.domain.messages import (
     Delay,
     Disposition,
     Done,
+    FollowUpMessage,
     Lane,
     PartMessage,
     Requeue,
@@ -308,6 +309,10 @@ class SlowPublisher:
     async def publish_part(self, part: PartMessage) -> None:
         """Be asked for none."""
         raise NotImplementedError(part)
+
+    async def publish_follow_up(self, follow_up: FollowUpMessage) -> None:
+        """Likewise."""
+        raise NotImplementedError(follow_up)
 
 
 class TestCreditsWatch:

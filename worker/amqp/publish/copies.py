@@ -11,7 +11,7 @@ from worker.amqp.headers import COPY_ID, EXPIRATION, FIRST_SEEN, ROUTING_KEY, TR
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.topology.values import Topology
 from worker.amqp.wire.properties import Properties
-from worker.domain.messages import DeadLetter, Delay, Delivery, PartMessage
+from worker.domain.messages import DeadLetter, Delay, Delivery, FollowUpMessage, PartMessage
 
 # RabbitMQ: older brokers drop a republished message as a "cycle" over these.
 DEATHS: Final = (b"x-death", b"x-first-death", b"x-last-death")
@@ -46,16 +46,27 @@ class Copyable(Protocol):
 
 def encode_part(topology: Topology, part: PartMessage, *, now: datetime) -> Outgoing:
     """The part for the queue of its lane."""
-    properties = Properties.of(
+    return Outgoing.of("", topology.work_queue(part.lane), part.body, _own_properties(part, now))
+
+
+def encode_follow_up(topology: Topology, follow_up: FollowUpMessage, *, now: datetime) -> Outgoing:
+    """The follow-up for the delay queue in which it waits."""
+    properties = _own_properties(follow_up, now)
+    key = topology.track_key(topology.track_delay_for(follow_up.seconds))
+    # Two that are under way at once may have the same message id.
+    return Outgoing.of(topology.delay, key, follow_up.body, properties.with_headers({COPY_ID: uuid4().hex}))
+
+
+def _own_properties(message: PartMessage | FollowUpMessage, now: datetime) -> Properties:
+    return Properties.of(
         content_type=CONTENT_TYPE,
-        correlation_id=part.correlation_id,
-        message_id=part.message_id,
-        reply_to=part.reply_to,
+        correlation_id=message.correlation_id,
+        message_id=message.message_id,
+        reply_to=message.reply_to,
         timestamp=now,
         app_id=APP_ID,
-        headers={ROUTING_KEY: part.routing_key, **_trace_headers(part.traceparent)},
+        headers={ROUTING_KEY: message.routing_key, **_trace_headers(message.traceparent)},
     )
-    return Outgoing.of("", topology.work_queue(part.lane), part.body, properties)
 
 
 def _trace_headers(traceparent: str | None) -> dict[str, FieldValue]:

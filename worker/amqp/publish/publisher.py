@@ -14,7 +14,14 @@ from worker.amqp.connection.library import AMQPError
 from worker.amqp.connection.opening import RawConnection, Timing
 from worker.amqp.connection.supervisor import SideState, Supervisor
 from worker.amqp.publish.confirms import ConfirmChannel
-from worker.amqp.publish.copies import PROPERTIES_LIMIT, Copyable, dead_letter_copy, delay_copy, encode_part
+from worker.amqp.publish.copies import (
+    PROPERTIES_LIMIT,
+    Copyable,
+    dead_letter_copy,
+    delay_copy,
+    encode_follow_up,
+    encode_part,
+)
 from worker.amqp.publish.observer import PublishObserver, Unobserved
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.publish.permissions import insist_on_publishing
@@ -26,7 +33,7 @@ from worker.amqp.topology.depths import QueueDepths
 from worker.amqp.topology.values import Topology
 from worker.amqp.wire.frames import HEADER_OVERHEAD
 from worker.domain.errors import BrokerUnavailableError, WorkerError
-from worker.domain.messages import DeadLetter, Delay, PartMessage, ResultMessage
+from worker.domain.messages import DeadLetter, Delay, FollowUpMessage, PartMessage, ResultMessage
 
 log = structlog.get_logger(__name__)
 
@@ -134,6 +141,11 @@ class BrokerPublisher:
     def publish_part(self, part: PartMessage) -> Coroutine[Any, Any, None]:
         """Put a part on the queue of its lane; BrokerUnavailableError unless confirmed."""
         return self._paced.deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
+
+    def publish_follow_up(self, follow_up: FollowUpMessage) -> Coroutine[Any, Any, None]:
+        """Put a follow-up on its delay queue; BrokerUnavailableError unless confirmed."""
+        message = encode_follow_up(self._topology, follow_up, now=self._options.now())
+        return self._paced.deliver(self._copies, message)
 
     async def publish_dead(self, received: Copyable, why: DeadLetter) -> None:
         """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""

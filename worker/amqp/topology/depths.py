@@ -28,6 +28,7 @@ class QueueDepths:
         self._queues = {
             **{lane.value: (topology.work_queue(lane),) for lane in Lane},
             "delay": tuple(topology.delay_queue(seconds) for seconds in topology.delays),
+            "track": tuple(topology.track_queue(seconds) for seconds in topology.track_delays),
             "dead": (topology.dead,),
             "results.unrouted": (topology.unrouted,),
         }
@@ -39,7 +40,7 @@ class QueueDepths:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What may be asked for: the queues' names without the prefix, all delay queues as ``delay``."""
+        """The queues' names without the prefix, and those of several: ``delay`` and ``track``."""
         return tuple(self._queues)
 
     def of(self, name: str) -> float:

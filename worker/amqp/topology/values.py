@@ -3,6 +3,10 @@
 One delay queue a delay serves every lane: a job is published on ``<p>.delay`` with the key
 ``<N>s.<lane>``, waits in ``<p>.delay.<N>s``, is dead-lettered to ``<p>.delay.done`` with the key it came
 with, and there ``*.<lane>`` leads it back to its own work queue.
+
+The looks at tracked messages have delay queues of their own: published with the key ``track.<N>s``, they wait
+in ``<p>.delay.track.<N>s``, and ``track.*`` leads them to the queue of their lane. Where a setting has other
+delays than before, the queues of the old ones stay on the broker and lead on as they did.
 """
 
 from collections.abc import Mapping
@@ -11,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from schemas import channels
-from worker.domain.limits import DEFAULT_DELAYS
+from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 from worker.domain.messages import Lane
 
 Arguments = Mapping[str, str | int]
@@ -55,16 +59,19 @@ class Topology:
     Attributes:
         prefix: what every name starts with, ``iton`` say.
         delays: seconds, one delay queue each; ascending.
+        track_delays: the same of the looks at tracked messages, each once.
     """
 
     prefix: str = channels.DEFAULT_PREFIX
     delays: tuple[int, ...] = DEFAULT_DELAYS
+    track_delays: tuple[int, ...] = DEFAULT_TRACK_DELAYS
 
     def __post_init__(self) -> None:
         """Refuse delays that no queue could serve."""
-        if not self.delays or any(delay < 1 for delay in self.delays):
-            raise ValueError("at least one delay of at least one second is needed")
-        object.__setattr__(self, "delays", tuple(sorted(set(self.delays))))
+        for name, delays in (("delays", self.delays), ("track_delays", self.track_delays)):
+            if not delays or any(delay < 1 for delay in delays):
+                raise ValueError("at least one delay of at least one second is needed")
+            object.__setattr__(self, name, tuple(sorted(set(delays))))
 
     @property
     def jobs(self) -> str:
@@ -108,6 +115,18 @@ class Topology:
         """The queue of one configured delay."""
         return f"{self.prefix}.delay.{seconds}s"
 
+    def track_queue(self, seconds: int) -> str:
+        """The queue in which follow-ups wait for so long."""
+        return f"{self.prefix}.delay.track.{seconds}s"
+
+    def track_delay_for(self, seconds: float) -> int:
+        """The smallest delay of a look of at least *seconds*, else the largest."""
+        return next((delay for delay in self.track_delays if delay >= seconds), self.track_delays[-1])
+
+    def track_key(self, seconds: int) -> str:
+        """The routing key, on the delay exchange, of a follow-up that comes after *seconds*."""
+        return f"track.{seconds}s"
+
     def delay_key(self, seconds: int, lane: Lane) -> str:
         """The routing key, on the delay exchange, that brings a job back to *lane* after *seconds*."""
         return f"{seconds}s.{lane.value}"
@@ -135,6 +154,7 @@ class Topology:
         return (
             *(Queue(self.work_queue(lane), "jobs", _forwarding(self.dead)) for lane in Lane),
             *(self._delay_queue(seconds) for seconds in self.delays),
+            *(self._track_queue(seconds) for seconds in self.track_delays),
             Queue(self.unrouted, "results that no queue was bound for", _quorum()),
             Queue(self.dead, "dead letters", _quorum()),
         )
@@ -143,13 +163,19 @@ class Topology:
         arguments = {**_forwarding(self.delay_done), "x-message-ttl": seconds * 1000}
         return Queue(self.delay_queue(seconds), f"jobs that wait {seconds} s", arguments)
 
+    def _track_queue(self, seconds: int) -> Queue:
+        arguments = {**_forwarding(self.delay_done), "x-message-ttl": seconds * 1000}
+        return Queue(self.track_queue(seconds), f"tracked messages, looked at in {seconds} s", arguments)
+
     @cached_property
     def bindings(self) -> tuple[Binding, ...]:
         """Parts queues have none for jobs: they are published to by name."""
         return (
             *(Binding(self.jobs, channels.work_queue(key, self.prefix), key) for key in channels.JobKey),
             *(Binding(self.delay, self.delay_queue(seconds), f"{seconds}s.#") for seconds in self.delays),
+            *(Binding(self.delay, self.track_queue(one), self.track_key(one)) for one in self.track_delays),
             *(Binding(self.delay_done, self.work_queue(lane), f"*.{lane.value}") for lane in Lane),
+            Binding(self.delay_done, self.work_queue(Lane.TRACK), "track.*"),
             Binding(self.unrouted, self.unrouted, ""),
             Binding(self.dead, self.dead, "#"),
         )
