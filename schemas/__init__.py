@@ -29,7 +29,7 @@ from schemas.channels import (
 )
 from schemas.failures import FailureCode
 from schemas.forms import Failure
-from schemas.jobs import AccountJob, AnyJob, SendJob, StatusJob
+from schemas.jobs import AccountJob, AnyJob, ApiFile, ApiJob, SendJob, StatusJob
 from schemas.outcomes import (
     FINAL_STATUSES,
     DeliveryResultStatus,
@@ -48,9 +48,14 @@ from schemas.results import (
     AccountRejected,
     AccountResult,
     AnyAccountResult,
+    AnyApiResult,
     AnyDeliveryResult,
     AnyResult,
     AnySendResult,
+    ApiFailed,
+    ApiRejected,
+    ApiResult,
+    ApiUncertain,
     DeliveryFailed,
     DeliveryRejected,
     DeliveryResult,
@@ -76,10 +81,17 @@ __all__ = [
     "AccountRejected",
     "AccountResult",
     "AnyAccountResult",
+    "AnyApiResult",
     "AnyDeliveryResult",
     "AnyJob",
     "AnyResult",
     "AnySendResult",
+    "ApiFailed",
+    "ApiFile",
+    "ApiJob",
+    "ApiRejected",
+    "ApiResult",
+    "ApiUncertain",
     "DeadHeader",
     "DeliveryFailed",
     "DeliveryRejected",

@@ -10,11 +10,17 @@ Json = dict[str, Any]
 
 BINDING: Final = "0.3.0"
 SCHEMAS: Final = "#/components/schemas/{model}"
-JOB_MODELS: Final = {JobKind.SEND: "SendJob", JobKind.STATUS: "StatusJob", JobKind.ACCOUNT: "AccountJob"}
+JOB_MODELS: Final = {
+    JobKind.SEND: "SendJob",
+    JobKind.STATUS: "StatusJob",
+    JobKind.ACCOUNT: "AccountJob",
+    JobKind.API: "ApiJob",
+}
 RESULT_MODELS: Final = {
     ResultKind.SEND: ("SendResult", "SendRejected"),
     ResultKind.DELIVERY: ("DeliveryResult", "TrackedResult", "DeliveryRejected", "DeliveryFailed"),
     ResultKind.ACCOUNT: ("AccountResult", "AccountLow", "AccountRejected", "AccountFailed"),
+    ResultKind.API: ("ApiResult", "ApiFailed", "ApiUncertain", "ApiRejected"),
 }
 _TRACEPARENT: Final = {
     "type": "object",
@@ -34,7 +40,7 @@ _RESULT_PROPERTIES: Final = {
     "the result before it; of a rejection JOB_ID/rejected/HASH, or rejected/HASH without a job id; of a "
     "follow-up JOB_ID/track/N.",
     "correlation_id": "The job's, else its job_id.",
-    "type": "send.result.v1, delivery.result.v1 or account.result.v1.",
+    "type": "send.result.v1, delivery.result.v1, account.result.v1 or api.result.v1.",
     "timestamp": "When it was published.",
     "app_id": APP_ID,
 }

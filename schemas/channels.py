@@ -20,6 +20,7 @@ class JobKind(StrEnum):
     SEND = "send"
     STATUS = "status"
     ACCOUNT = "account"
+    API = "api"
 
 
 class JobKey(StrEnum):
@@ -29,6 +30,7 @@ class JobKey(StrEnum):
     SEND_URGENT = "send.urgent"
     STATUS = "status"
     ACCOUNT = "account"
+    API = "api"
 
     @property
     def kind(self) -> JobKind:
@@ -42,6 +44,7 @@ class ResultKind(StrEnum):
     SEND = "send"
     DELIVERY = "delivery"
     ACCOUNT = "account"
+    API = "api"
 
     @property
     def message_type(self) -> str:
@@ -58,12 +61,14 @@ _STATUSES: Final[dict[ResultKind, tuple[str, ...]]] = {
     ResultKind.SEND: ("accepted", "partial", "uncertain", "failed", "expired", "rejected"),
     ResultKind.DELIVERY: ("final", "pending", "rejected", "failed"),
     ResultKind.ACCOUNT: ("balance", "low", "rejected", "failed"),
+    ResultKind.API: ("done", "failed", "uncertain", "rejected"),
 }
 
 RESULT_KIND_OF_JOB: Final[dict[JobKind, ResultKind]] = {
     JobKind.SEND: ResultKind.SEND,
     JobKind.STATUS: ResultKind.DELIVERY,
     JobKind.ACCOUNT: ResultKind.ACCOUNT,
+    JobKind.API: ResultKind.API,
 }
 
 

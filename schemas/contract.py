@@ -22,7 +22,12 @@ GENERATED: Final = Path(__file__).parent / "generated"
 ASYNCAPI: Final = "asyncapi.json"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-JOBS: Final[tuple[type[BaseModel], ...]] = (jobs.SendJob, jobs.StatusJob, jobs.AccountJob)
+JOBS: Final[tuple[type[BaseModel], ...]] = (
+    jobs.SendJob,
+    jobs.StatusJob,
+    jobs.AccountJob,
+    jobs.ApiJob,
+)
 RESULTS: Final[tuple[type[BaseModel], ...]] = (
     results.SendResult,
     results.SendRejected,
@@ -34,6 +39,10 @@ RESULTS: Final[tuple[type[BaseModel], ...]] = (
     results.AccountLow,
     results.AccountRejected,
     results.AccountFailed,
+    results.ApiResult,
+    results.ApiFailed,
+    results.ApiUncertain,
+    results.ApiRejected,
 )
 
 

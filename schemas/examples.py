@@ -12,6 +12,10 @@ _ERROR: Final = {
 _MISSING: Final = (
     "`message_ids` is missing from the status job: give an array of 1 to 10,000 message ids, each a string."
 )
+_NOT_ALLOWED: Final = (
+    "`path` begins with none of the segments that the worker's setting ITON_WEB_API_PATHS lists (credentials)"
+    ": ask the operator to list them, or correct the path."
+)
 _UNREACHABLE: Final = {"code": "gateway_unreachable", "detail": "the gateway cannot be reached"}
 
 EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
@@ -146,6 +150,40 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
     "AccountRejected": [{"job_id": None, "status": "rejected", "errors": [_ERROR], "metadata": {}}],
     "AccountFailed": [
         {"job_id": "balance-2026-03-02", "status": "failed", "error": _UNREACHABLE, "metadata": {}}
+    ],
+    "ApiResult": [
+        {
+            "job_id": "push-key-7",
+            "status": "done",
+            "http_status": 200,
+            "reply": {"id": "532073f7e4b05199d2c3d901"},
+            "metadata": {},
+        }
+    ],
+    "ApiFailed": [
+        {
+            "job_id": "push-key-8",
+            "status": "failed",
+            "http_status": 404,
+            "error": {"code": "rejected_by_gateway", "detail": "HTTP 404: no such channel"},
+            "metadata": {},
+        }
+    ],
+    "ApiUncertain": [
+        {
+            "job_id": "push-key-9",
+            "status": "uncertain",
+            "error": {"code": "reply_lost", "detail": "the reply was lost (ReadError)"},
+            "metadata": {},
+        }
+    ],
+    "ApiRejected": [
+        {
+            "job_id": "push-key-10",
+            "status": "rejected",
+            "errors": [{"loc": ["path"], "msg": _NOT_ALLOWED, "type": "path_not_allowed"}],
+            "metadata": {},
+        }
     ],
 }
 

@@ -101,6 +101,11 @@ class FailureCode(StrEnum):
         "A name in params is not listed in the worker's setting ITON_ALLOWED_PARAMS.",
         "Ask the operator to list the name, or leave it out.",
     )
+    PATH_NOT_ALLOWED = (
+        "path_not_allowed",
+        "The path of an api job begins with no segments that the setting ITON_WEB_API_PATHS lists.",
+        "Ask the operator to list them, or correct the path.",
+    )
     TEXT_TOO_LONG = (
         "text_too_long",
         "The text needs more segments than the worker's setting allows.",

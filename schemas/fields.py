@@ -100,4 +100,7 @@ Metadata = Annotated[
     WithJsonSchema({"type": ["object", "null"]}),
 ]
 
+AnyJson = Annotated[JsonValue, WithJsonSchema({})]
+"""Any JSON value, without a name of its own in the schemas."""
+
 GivenMetadata = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object"})]

@@ -14,7 +14,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 
 from schemas.entries import (
@@ -25,7 +28,13 @@ from schemas.entries import (
     StringParams,
     aware_time,
 )
-from schemas.fields import JobId, Metadata, is_empty, is_none, null_is, whole_characters
+from schemas.failures import FailureCode
+from schemas.fields import AnyJson, JobId, Metadata, is_empty, is_none, null_is, refusal, whole_characters
+from schemas.uploads import MAX_PARTS, MAX_PATH, NOT_BOTH, ApiFile, FormFields, FormFiles
+
+__all__ = ["AccountJob", "AnyJob", "ApiFile", "ApiJob", "Job", "JobT", "SendJob", "StatusJob"]
+
+FormT = TypeVar("FormT")
 
 _JOB_ID: Final = (
     "Identity for de-duplication, 1 to 128 of A-Z a-z 0-9 . _ : -. When absent, the AMQP property message_id "
@@ -174,5 +183,77 @@ class AccountJob(Job):
     metadata: Metadata = _metadata()
 
 
-AnyJob = SendJob | StatusJob | AccountJob
-JobT = TypeVar("JobT", SendJob, StatusJob, AccountJob)
+class ApiJob(Job):
+    """One call of ITON's Web API (Credentials, Channels, Media), where the worker is given its address."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "job_id": "push-key-7",
+                    "method": "POST",
+                    "path": "credentials/gcm",
+                    "json": {"name": "shop", "key": "AIzaSyExample"},
+                },
+                {
+                    "job_id": "push-certificate-7",
+                    "method": "POST",
+                    "path": "credentials/apns",
+                    "fields": {"name": "shop"},
+                    "files": [
+                        {
+                            "name": "certificate",
+                            "filename": "shop.p12",
+                            "content_type": "application/x-pkcs12",
+                            "data": "ZXhhbXBsZQ==",
+                        }
+                    ],
+                },
+                {"job_id": "channels-1", "method": "GET", "path": "channels?limit=10"},
+            ],
+            "allOf": [NOT_BOTH],
+        }
+    )
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
+        description="Only a GET may be repeated by the worker; any other call goes out once."
+    )
+    path: Annotated[
+        str, StringConstraints(min_length=1, max_length=MAX_PATH), AfterValidator(whole_characters)
+    ] = Field(
+        description="Relative to the Web API's address, without a slash in front; a query is allowed. Its "
+        "first segments must be among those of the worker's setting ITON_WEB_API_PATHS. Percent-encoded "
+        "where needed; without `..`, `//`, backslashes, control characters and fragments, in any encoding.",
+        examples=["credentials/gcm"],
+    )
+    document: AnyJson = Field(
+        default=None,
+        alias="json",
+        exclude_if=is_none,
+        description="Sent as application/json. Not beside `fields` and `files`.",
+    )
+    fields: FormFields = Field(
+        default_factory=dict, exclude_if=is_empty, description="Sent as parts of multipart/form-data."
+    )
+    files: FormFiles = Field(
+        default=(),
+        exclude_if=is_empty,
+        description="Sent as parts of multipart/form-data; 5,000,000 bytes, decoded, together.",
+        json_schema_extra={"type": ["array", "null"], "maxItems": MAX_PARTS},
+    )
+    metadata: Metadata = _metadata()
+
+    @field_validator("fields", "files")
+    @classmethod
+    def _not_beside_json(cls, value: FormT, info: ValidationInfo) -> FormT:
+        if value and info.data.get("document") is not None:
+            raise refusal(FailureCode.WRONG_VALUE, "stands beside `json`: give one or the other")
+        return value
+
+    def to_json(self) -> bytes:
+        """The body to publish: UTF-8 JSON in which absent fields are left out."""
+        return self.model_dump_json(by_alias=True).encode()
+
+
+AnyJob = SendJob | StatusJob | AccountJob | ApiJob
+JobT = TypeVar("JobT", SendJob, StatusJob, AccountJob, ApiJob)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, model_validator
 
 from schemas.channels import ResultKind
-from schemas.fields import GivenMetadata, JobId
+from schemas.fields import AnyJson, GivenMetadata, JobId
 from schemas.forms import Credits, Failure, Form, as_published, optional
 from schemas.outcomes import (
     WITHOUT_ERROR,
@@ -224,15 +224,63 @@ class AccountFailed(Form):
     metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
 
 
+class ApiResult(Form):
+    """What the Web API answered (2xx)."""
+
+    job_id: JobId
+    revision: Annotated[int, Field(ge=2)] | None = optional(
+        "2 when the reply turned up after the call was reported as uncertain."
+    )
+    status: Literal["done"] = "done"
+    http_status: int = Field(ge=200, le=299, description="Of the reply.", examples=[200])
+    reply: AnyJson = Field(
+        description="JSON as it came, or a string; null where there was nothing. At most 64 KB, credentials "
+        "hidden."
+    )
+    truncated: Literal[True] | None = optional("The reply was longer: `reply` is the beginning of its text.")
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class _ApiEnd(Form):
+    job_id: JobId
+    revision: Annotated[int, Field(ge=2)] | None = optional(
+        "2 when the reply turned up after the call was reported as uncertain."
+    )
+
+
+class ApiFailed(_ApiEnd):
+    """The Web API refused the call, or could not be reached: nothing was done."""
+
+    status: Literal["failed"] = "failed"
+    http_status: int | None = optional("Of the reply, where there was one.")
+    error: Failure
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class ApiUncertain(_ApiEnd):
+    """The reply to a call that was no GET is lost, or a 5xx: it may have been carried out."""
+
+    status: Literal["uncertain"] = "uncertain"
+    http_status: int | None = optional("Of the reply, where there was one.")
+    error: Failure
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class ApiRejected(_Rejected):
+    """An api job that could not be read, was invalid or is not allowed; the job is a dead letter."""
+
+
 AnySendResult = SendResult | SendRejected
 AnyDeliveryResult = DeliveryResult | TrackedResult | DeliveryRejected | DeliveryFailed
 AnyAccountResult = AccountResult | AccountLow | AccountRejected | AccountFailed
-AnyResult = AnySendResult | AnyDeliveryResult | AnyAccountResult
+AnyApiResult = ApiResult | ApiFailed | ApiUncertain | ApiRejected
+AnyResult = AnySendResult | AnyDeliveryResult | AnyAccountResult | AnyApiResult
 
 _READERS: Final[dict[ResultKind, TypeAdapter[AnyResult]]] = {
     ResultKind.SEND: TypeAdapter(AnySendResult),
     ResultKind.DELIVERY: TypeAdapter(AnyDeliveryResult),
     ResultKind.ACCOUNT: TypeAdapter(AnyAccountResult),
+    ResultKind.API: TypeAdapter(AnyApiResult),
 }
 
 

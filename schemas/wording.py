@@ -26,12 +26,18 @@ _EXPECTED: Final[dict[str, str]] = {
     "track": "true or false",
     "params": "an object of strings",
     "metadata": "an object of plain JSON values",
+    "method": '"GET", "POST", "PUT", "PATCH" or "DELETE"',
+    "path": "a string of 1 to 2,000 characters, relative to the Web API's address",
+    "json": "any JSON value",
+    "fields": "an object of strings",
+    "files": 'an array of {"name", "filename", "content_type", "data"}',
     "message_ids": "an array of 1 to 10,000 message ids, each a string",
 }
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "category": ("promotional", "service", "transactional"),
     "dnd": ("filter", "skip"),
     "on_uncertain": ("report", "resend"),
+    "method": ("GET", "POST", "PUT", "PATCH", "DELETE"),
 }
 _CODES: Final[dict[str, FailureCode]] = {
     "missing": FailureCode.MISSING,
@@ -39,7 +45,7 @@ _CODES: Final[dict[str, FailureCode]] = {
     "string_too_long": FailureCode.WRONG_LENGTH,
     "string_pattern_mismatch": FailureCode.WRONG_VALUE,
 }
-_ARTICLES: Final = {JobKind.SEND: "a", JobKind.STATUS: "a", JobKind.ACCOUNT: "an"}
+_ARTICLES: Final = {JobKind.SEND: "a", JobKind.STATUS: "a", JobKind.ACCOUNT: "an", JobKind.API: "an"}
 _OURS: Final = frozenset(code.value for code in FailureCode)
 _LONGEST_GUESS: Final = 40
 

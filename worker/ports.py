@@ -110,6 +110,7 @@ class Command(StrEnum):
     DND = "check_DNDnumber"
     STATUS = "message_status"
     ACCOUNT = "account"
+    API = "api"  # any call of the Web API, which has an address and a circuit of its own
 
 
 class Subject(NamedTuple):

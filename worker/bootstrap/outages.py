@@ -24,6 +24,7 @@ _COMMAND_OF: Mapping[JobKind, Command] = {
     JobKind.SEND: Command.SEND,
     JobKind.STATUS: Command.STATUS,
     JobKind.ACCOUNT: Command.ACCOUNT,
+    JobKind.API: Command.API,
 }
 
 

@@ -9,12 +9,13 @@ from random import Random
 from typing import TypeVar
 
 from schemas import JobKind
-from worker.bootstrap.rules import acceptance_of, numbering_of
+from worker.bootstrap.rules import acceptance_of, api_acceptance_of, numbering_of
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
 from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
+from worker.handlers.api.off import NoWebApi
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch, Handler
 from worker.handlers.lookups import Ask, Lookups
@@ -83,6 +84,7 @@ class HandlerWiring:
             JobKind.SEND: send,
             JobKind.STATUS: self._status(),
             JobKind.ACCOUNT: self._account(),
+            JobKind.API: NoWebApi(api_acceptance_of(self.settings)),
         }
         return Dispatch(
             handlers={lane: parts if lane.holds_parts else whole[lane.kind] for lane in Lane},

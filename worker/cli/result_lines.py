@@ -12,6 +12,7 @@ _COLOURS = {
     "accepted": typer.colors.GREEN,
     "delivered": typer.colors.GREEN,
     "balance": typer.colors.GREEN,
+    "done": typer.colors.GREEN,
     "dnd": typer.colors.YELLOW,
     "dnd_unverified": typer.colors.YELLOW,
     "pending": typer.colors.YELLOW,
@@ -38,6 +39,8 @@ def _rows(body: Mapping[str, Any]) -> Iterator[str]:
         yield _row("", body.get("status"), _said(body))
     elif "remaining_credits" in body:
         yield _row("", body.get("status"), f"{body['remaining_credits']} credits{_threshold(body)}")
+    elif "http_status" in body:
+        yield _row("", body.get("status"), f"HTTP {body['http_status']}")
     elif "messages" in body:
         yield from (row for message in _list(body, "messages") for row in _message_rows(message))
     else:

@@ -36,6 +36,7 @@ _NEVER_STARTED: Final = frozenset(
         FailureCode.WRONG_VALUE,
         FailureCode.RESERVED_PARAM,
         FailureCode.PARAMS_NOT_ALLOWED,
+        FailureCode.PATH_NOT_ALLOWED,
         FailureCode.TEXT_TOO_LONG,
         FailureCode.UNICODE_REQUIRED,
         FailureCode.UNSUPPORTED,

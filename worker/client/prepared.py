@@ -176,6 +176,9 @@ class Preparation:
             case JobKind.ACCOUNT:
                 account = read_job(JobKind.ACCOUNT, body, max_bytes=self.max_bytes)
                 return PreparedJob(account.job_id, self.routing_key, body, 0)
+            case JobKind.API:
+                api = read_job(JobKind.API, body, max_bytes=self.max_bytes)
+                return PreparedJob(api.job_id, self.routing_key, body, 0)
             case _:
                 assert_never(self.kind)
 
@@ -194,6 +197,8 @@ class Preparation:
                 return JobKey.STATUS.value
             case JobKind.ACCOUNT:
                 return JobKey.ACCOUNT.value
+            case JobKind.API:
+                return JobKey.API.value
             case _:
                 assert_never(self.kind)
 

@@ -21,6 +21,7 @@ class Lane(StrEnum):
     STATUS = "status"
     TRACK = "status.track"
     ACCOUNT = "account"
+    API = "api"
 
     @property
     def kind(self) -> JobKind:
@@ -87,7 +88,7 @@ class Delivery:
     progress: Progress = field(default_factory=Progress, compare=False, repr=False)
 
 
-ResultExchange = Literal["send", "delivery", "account"]
+ResultExchange = Literal["send", "delivery", "account", "api"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class ResultMessage:
     """A result to publish on ``<prefix>.results.<exchange>``, and to *reply_to* if there is such a queue.
 
     Attributes:
-        exchange: ``send``, ``delivery`` or ``account``.
+        exchange: ``send``, ``delivery``, ``account`` or ``api``.
         routing_key: ``send.accepted``, say.
         body: JSON, UTF-8.
         message_id: the same on every re-publication.

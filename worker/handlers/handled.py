@@ -14,9 +14,9 @@ class Handled:
     summary: JobSummary
 
 
-def forgotten(job_id: str) -> Handled:
+def forgotten(job_id: str, kind: str = "send") -> Handled:
     """Give a replay up whose entry is gone. The outcomes that were published before it stand."""
     words = (
         "the ledger no longer knows the job, so nobody can tell who was sent to before; nothing was sent now"
     )
-    return Handled(DeadLetter(FailureCode.FORGOTTEN, words), JobSummary("send", "forgotten", job_id))
+    return Handled(DeadLetter(FailureCode.FORGOTTEN, words), JobSummary(kind, "forgotten", job_id))

@@ -6,6 +6,7 @@ from hashlib import sha256
 from schemas import (
     AccountRejected,
     AnyResult,
+    ApiRejected,
     DeliveryRejected,
     JobKind,
     JobRejectedError,
@@ -26,6 +27,7 @@ _REJECTED = {
     JobKind.SEND: (ResultKind.SEND, SendRejected),
     JobKind.STATUS: (ResultKind.DELIVERY, DeliveryRejected),
     JobKind.ACCOUNT: (ResultKind.ACCOUNT, AccountRejected),
+    JobKind.API: (ResultKind.API, ApiRejected),
 }
 
 

@@ -13,18 +13,19 @@ OTHER = "other"
 
 Values = tuple[str, ...]
 
+_WITHOUT_RESULT = {JobKind.SEND: ("split", "forgotten"), JobKind.API: ("forgotten",)}
 _UNSETTLED = ("delayed", "returned")
 _UNASKED_RESULTS = {"low"}  # a result that no job has
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 COMMANDS = tuple(command.value for command in Command)
-KEYED_COMMANDS = tuple(word for word in COMMANDS if word != Command.ACCOUNT)
+KEYED_COMMANDS = tuple(word for word in COMMANDS if word not in {Command.ACCOUNT, Command.API})
 CALL_CLASSES = ("ok", "permanent", "transient", "uncertain", "account", "cancelled")
 LANES = tuple(lane.value for lane in Lane)
 QUEUES = (*LANES, "delay", "track", "dead", "results.unrouted")
 RETRIES = ("call", "delay", "requeue")
 PAUSES = ("credentials", "credits", "ledger")
-EXCHANGES = ("send", "delivery", "account", "parts", "dead", "delay")
+EXCHANGES = ("send", "delivery", "account", "api", "parts", "dead", "delay")
 PUBLISH_RESULTS = ("confirmed", "returned", "failed")
 LEDGER_OPERATIONS = ("load", "swap", "renew")
 CACHE_RESULTS = ("hit", "miss")
@@ -35,7 +36,7 @@ DEAD_REASONS = tuple(code.value for code in FailureCode)
 def _results(kind: JobKind) -> Values:
     """Every end of a job of *kind*: the statuses of its results, and what there is without one."""
     statuses = [word for word in RESULT_KIND_OF_JOB[kind].statuses if word not in _UNASKED_RESULTS]
-    return (*statuses, *(("split", "forgotten") if kind is JobKind.SEND else ()), *_UNSETTLED)
+    return (*statuses, *_WITHOUT_RESULT.get(kind, ()), *_UNSETTLED)
 
 
 JOBS = tuple((kind.value, result) for kind in JobKind for result in _results(kind))

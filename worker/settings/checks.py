@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from schemas.entries import RESERVED_PARAMS
 from schemas.fields import is_unicode
 from worker.domain.characters import invisible_in
+from worker.domain.web_path import allowed_segments
 
 _PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
@@ -130,6 +131,23 @@ def gateway_url(value: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must end before the ? or #; the worker adds the query itself")
     return value
+
+
+def web_api_url(value: str | None) -> str | None:
+    """Accept an address like the gateway's; the token is its only credential."""
+    if value is None:
+        return None
+    parts = _split_url(value, ("https", "http"), "https://HOST/PATH/")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no credentials; use ITON_API_TOKEN")
+    if not (value.isascii() and " " not in value):
+        raise ValueError("must be ASCII without spaces; percent-encode the path")
+    return gateway_url(value)
+
+
+def path_start(value: str) -> str:
+    """Accept the first segments of a path."""
+    return allowed_segments(value)
 
 
 def proxy_url(value: SecretStr | None) -> SecretStr | None:

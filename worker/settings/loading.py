@@ -31,6 +31,7 @@ from worker.settings.sections import (
 )
 from worker.settings.spelling import RETIRED, is_service_link, misspelt
 from worker.settings.table import settings_table
+from worker.settings.web_api import WebApiSettings
 
 _DEFAULT_SECRETS_DIR = "/run/secrets"
 _S = TypeVar("_S", bound=Section)
@@ -47,6 +48,7 @@ class Settings:
     retry: RetrySettings
     track: TrackSettings
     credits: CreditSettings
+    web_api: WebApiSettings
     process: ProcessSettings
 
     def secrets(self) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ def load_settings(*, credentials: bool = True, env_file: str | Path = ".env") ->
     gateway = sections.get(GatewaySettings)
     if credentials and isinstance(gateway, GatewaySettings):
         trouble.update(_missing_credentials(gateway, trouble))
+        trouble.update(_missing_token(gateway, sections.get(WebApiSettings), trouble))
     trouble = trouble or _retention_trouble(sections)
     if trouble:
         raise SettingsError(_one_line(trouble))
@@ -119,6 +122,7 @@ def _assemble(sections: Mapping[type[Section], Section]) -> Settings:
         retry=get(RetrySettings),
         track=get(TrackSettings),
         credits=get(CreditSettings),
+        web_api=get(WebApiSettings),
         process=get(ProcessSettings),
     )
 
@@ -178,6 +182,17 @@ def _missing_credentials(gateway: GatewaySettings, trouble: Mapping[str, str]) -
         for name, secret in given.items()
         if not secret.get_secret_value() and not any(name in line for line in trouble.values())
     }
+
+
+def _missing_token(
+    gateway: GatewaySettings, web_api: Section | None, trouble: Mapping[str, str]
+) -> dict[str, str]:
+    """The Web API serves nobody without a token."""
+    wanted = isinstance(web_api, WebApiSettings) and web_api.url is not None
+    if not wanted or gateway.api_token or any("ITON_API_TOKEN" in line for line in trouble.values()):
+        return {}
+    remedy = "is not set, and ITON_WEB_API_URL needs it; set it, or take ITON_WEB_API_URL out"
+    return {"ITON_API_TOKEN": remedy}
 
 
 def _lines(error: ValidationError, trouble: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 from worker.settings import checks
 from worker.settings.gateway import GatewaySettings
 from worker.settings.section import Prefetch, Region, Seconds, Section
+from worker.settings.web_api import WebApiSettings
 
 
 class BrokerSettings(Section):
@@ -280,5 +281,6 @@ SECTIONS: tuple[type[Section], ...] = (
     RetrySettings,
     TrackSettings,
     CreditSettings,
+    WebApiSettings,
     ProcessSettings,
 )

@@ -38,6 +38,7 @@ class TestLane:
             Lane.SEND_URGENT_PARTS: (JobKind.SEND, True, True),
             Lane.STATUS: (JobKind.STATUS, False, False),
             Lane.ACCOUNT: (JobKind.ACCOUNT, False, False),
+            Lane.API: (JobKind.API, False, False),
         } == {lane: (lane.kind, lane.is_urgent, lane.holds_parts) for lane in Lane}
 
 

@@ -15,10 +15,10 @@ class TestNames:
         assert f"{prefix}.jobs" == channels.jobs_exchange(prefix)
         assert f"{prefix}.dead" == channels.dead(prefix)
         assert f"{prefix}.results.unrouted" == channels.unrouted(prefix)
-        assert [f"{prefix}.results.{name}" for name in ("send", "delivery", "account")] == [
+        assert [f"{prefix}.results.{name}" for name in ("send", "delivery", "account", "api")] == [
             channels.results_exchange(kind, prefix) for kind in ResultKind
         ]
-        assert [f"{prefix}.{name}" for name in ("send", "send.urgent", "status", "account")] == [
+        assert [f"{prefix}.{name}" for name in ("send", "send.urgent", "status", "account", "api")] == [
             channels.work_queue(key, prefix) for key in JobKey
         ]
 
@@ -31,7 +31,13 @@ class TestNames:
 
     def test_urgent_jobs_are_send_jobs(self) -> None:
         """Another lane, the same model."""
-        assert [key.kind for key in JobKey] == [JobKind.SEND, JobKind.SEND, JobKind.STATUS, JobKind.ACCOUNT]
+        assert [key.kind for key in JobKey] == [
+            JobKind.SEND,
+            JobKind.SEND,
+            JobKind.STATUS,
+            JobKind.ACCOUNT,
+            JobKind.API,
+        ]
 
     def test_dead_letter_headers_are_those_of_the_contract(self) -> None:
         """Operators filter by them."""
@@ -58,6 +64,7 @@ class TestResultKeys:
             ),
             *("delivery.final", "delivery.pending", "delivery.rejected", "delivery.failed"),
             *("account.balance", "account.low", "account.rejected", "account.failed"),
+            *("api.done", "api.failed", "api.uncertain", "api.rejected"),
         ]
 
     def test_a_status_of_another_kind_is_a_mistake(self) -> None:
@@ -67,7 +74,7 @@ class TestResultKeys:
 
     def test_types_carry_the_version(self) -> None:
         """The first number of the contract."""
-        expected = ["send.result.v1", "delivery.result.v1", "account.result.v1"]
+        expected = ["send.result.v1", "delivery.result.v1", "account.result.v1", "api.result.v1"]
 
         assert expected == [kind.message_type for kind in ResultKind]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from schemas import AccountJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
+from schemas import AccountJob, ApiJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
 from schemas.outcomes import DeliveryStatus, SendStatus
-from schemas.results import AccountResult, DeliveryResult, SendResult
+from schemas.results import AccountResult, ApiResult, DeliveryResult, SendResult
 from worker.amqp.topology.values import Topology
 from worker.cli.app import app
 from worker.settings import settings_table
@@ -45,11 +45,17 @@ class TestJobs:
 
     @pytest.mark.parametrize(
         ("heading", "model"),
-        [("### `send`", SendJob), ("### `status`", StatusJob), ("### `account`", AccountJob)],
+        [
+            ("### `send`", SendJob),
+            ("### `status`", StatusJob),
+            ("### `account`", AccountJob),
+            ("### `api`", ApiJob),
+        ],
     )
     def test_the_fields_of_a_job_are_those_of_its_model(self, heading: str, model: type[BaseModel]) -> None:
         """In their order."""
-        assert list(model.model_fields) == [cells[0].strip("`") for cells in rows(section(heading))]
+        named = [field.alias or name for name, field in model.model_fields.items()]
+        assert named == [cells[0].strip("`") for cells in rows(section(heading))]
 
 
 class TestTopology:
@@ -92,7 +98,7 @@ class TestResults:
 
     def test_the_examples_are_results(self) -> None:
         """Each fits its model, and no field is lost on the way."""
-        forms: tuple[type[BaseModel], ...] = (SendResult, DeliveryResult, AccountResult)
+        forms: tuple[type[BaseModel], ...] = (SendResult, DeliveryResult, AccountResult, ApiResult)
         examples = re.findall(r"```json\n(.*?)```", section("## 4. Results"), re.DOTALL)
         assert len(forms) == len(examples)
         for form, example in zip(forms, examples, strict=True):

@@ -1,0 +1,1 @@
+"""Calls of ITON's Web API: read, claim, call once, record, publish."""
