@@ -29,9 +29,10 @@ from schemas.channels import (
 )
 from schemas.failures import FailureCode
 from schemas.forms import Failure
-from schemas.jobs import AccountJob, AnyJob, ApiFile, ApiJob, SendJob, StatusJob
+from schemas.jobs import AccountJob, AnyJob, ApiFile, ApiJob, CancelJob, SendJob, StatusJob
 from schemas.outcomes import (
     FINAL_STATUSES,
+    CancelStatus,
     DeliveryResultStatus,
     DeliveryStatus,
     Encoding,
@@ -49,6 +50,7 @@ from schemas.results import (
     AccountResult,
     AnyAccountResult,
     AnyApiResult,
+    AnyCancelResult,
     AnyDeliveryResult,
     AnyResult,
     AnySendResult,
@@ -56,6 +58,9 @@ from schemas.results import (
     ApiRejected,
     ApiResult,
     ApiUncertain,
+    CancelFailed,
+    CancelRejected,
+    CancelResult,
     DeliveryFailed,
     DeliveryRejected,
     DeliveryResult,
@@ -82,6 +87,7 @@ __all__ = [
     "AccountResult",
     "AnyAccountResult",
     "AnyApiResult",
+    "AnyCancelResult",
     "AnyDeliveryResult",
     "AnyJob",
     "AnyResult",
@@ -92,6 +98,11 @@ __all__ = [
     "ApiRejected",
     "ApiResult",
     "ApiUncertain",
+    "CancelFailed",
+    "CancelJob",
+    "CancelRejected",
+    "CancelResult",
+    "CancelStatus",
     "DeadHeader",
     "DeliveryFailed",
     "DeliveryRejected",

@@ -15,12 +15,14 @@ JOB_MODELS: Final = {
     JobKind.STATUS: "StatusJob",
     JobKind.ACCOUNT: "AccountJob",
     JobKind.API: "ApiJob",
+    JobKind.CANCEL: "CancelJob",
 }
 RESULT_MODELS: Final = {
     ResultKind.SEND: ("SendResult", "SendRejected"),
     ResultKind.DELIVERY: ("DeliveryResult", "TrackedResult", "DeliveryRejected", "DeliveryFailed"),
     ResultKind.ACCOUNT: ("AccountResult", "AccountLow", "AccountRejected", "AccountFailed"),
     ResultKind.API: ("ApiResult", "ApiFailed", "ApiUncertain", "ApiRejected"),
+    ResultKind.CANCEL: ("CancelResult", "CancelRejected", "CancelFailed"),
 }
 _TRACEPARENT: Final = {
     "type": "object",
@@ -40,7 +42,7 @@ _RESULT_PROPERTIES: Final = {
     "the result before it; of a rejection JOB_ID/rejected/HASH, or rejected/HASH without a job id; of a "
     "follow-up JOB_ID/track/N.",
     "correlation_id": "The job's, else its job_id.",
-    "type": "send.result.v1, delivery.result.v1, account.result.v1 or api.result.v1.",
+    "type": "send.result.v1, delivery.result.v1, account.result.v1, api.result.v1 or cancel.result.v1.",
     "timestamp": "When it was published.",
     "app_id": APP_ID,
 }

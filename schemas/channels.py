@@ -21,6 +21,7 @@ class JobKind(StrEnum):
     STATUS = "status"
     ACCOUNT = "account"
     API = "api"
+    CANCEL = "cancel"
 
 
 class JobKey(StrEnum):
@@ -31,6 +32,7 @@ class JobKey(StrEnum):
     STATUS = "status"
     ACCOUNT = "account"
     API = "api"
+    CANCEL = "cancel"
 
     @property
     def kind(self) -> JobKind:
@@ -45,6 +47,7 @@ class ResultKind(StrEnum):
     DELIVERY = "delivery"
     ACCOUNT = "account"
     API = "api"
+    CANCEL = "cancel"
 
     @property
     def message_type(self) -> str:
@@ -58,10 +61,11 @@ class ResultKind(StrEnum):
 
 
 _STATUSES: Final[dict[ResultKind, tuple[str, ...]]] = {
-    ResultKind.SEND: ("accepted", "partial", "uncertain", "failed", "expired", "rejected"),
+    ResultKind.SEND: ("accepted", "partial", "uncertain", "failed", "expired", "cancelled", "rejected"),
     ResultKind.DELIVERY: ("final", "pending", "rejected", "failed"),
     ResultKind.ACCOUNT: ("balance", "low", "rejected", "failed"),
     ResultKind.API: ("done", "failed", "uncertain", "rejected"),
+    ResultKind.CANCEL: ("recorded", "too_late", "rejected", "failed"),
 }
 
 RESULT_KIND_OF_JOB: Final[dict[JobKind, ResultKind]] = {
@@ -69,6 +73,7 @@ RESULT_KIND_OF_JOB: Final[dict[JobKind, ResultKind]] = {
     JobKind.STATUS: ResultKind.DELIVERY,
     JobKind.ACCOUNT: ResultKind.ACCOUNT,
     JobKind.API: ResultKind.API,
+    JobKind.CANCEL: ResultKind.CANCEL,
 }
 
 

@@ -27,6 +27,7 @@ JOBS: Final[tuple[type[BaseModel], ...]] = (
     jobs.StatusJob,
     jobs.AccountJob,
     jobs.ApiJob,
+    jobs.CancelJob,
 )
 RESULTS: Final[tuple[type[BaseModel], ...]] = (
     results.SendResult,
@@ -43,6 +44,9 @@ RESULTS: Final[tuple[type[BaseModel], ...]] = (
     results.ApiFailed,
     results.ApiUncertain,
     results.ApiRejected,
+    results.CancelResult,
+    results.CancelRejected,
+    results.CancelFailed,
 )
 
 

@@ -16,6 +16,12 @@ _NOT_ALLOWED: Final = (
     "`path` begins with none of the segments that the worker's setting ITON_WEB_API_PATHS lists (credentials)"
     ": ask the operator to list them, or correct the path."
 )
+_NO_TARGET: Final = {
+    "loc": ["target"],
+    "msg": "`target` is missing from the cancel job: give the job_id of a send job, a string of 1 to 128 of "
+    "A-Z a-z 0-9 . _ : -.",
+    "type": "missing",
+}
 _UNREACHABLE: Final = {"code": "gateway_unreachable", "detail": "the gateway cannot be reached"}
 
 EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
@@ -182,6 +188,22 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "job_id": "push-key-10",
             "status": "rejected",
             "errors": [{"loc": ["path"], "msg": _NOT_ALLOWED, "type": "path_not_allowed"}],
+            "metadata": {},
+        }
+    ],
+    "CancelResult": [
+        {"job_id": "stop-order-1841", "target": "order-1841", "status": "recorded", "metadata": {}},
+        {"job_id": "stop-order-1840", "target": "order-1840", "status": "too_late", "metadata": {}},
+    ],
+    "CancelRejected": [
+        {"job_id": "stop-order-1842", "status": "rejected", "errors": [_NO_TARGET], "metadata": {}}
+    ],
+    "CancelFailed": [
+        {
+            "job_id": "stop-order-1843",
+            "target": "order-1843",
+            "status": "failed",
+            "error": {"code": "ledger_unreadable", "detail": "a ledger entry cannot be read (KeyError)"},
             "metadata": {},
         }
     ],

@@ -163,6 +163,11 @@ class FailureCode(StrEnum):
         "expires_at passed before the call; nothing was sent.",
         "Send a new job if the message still matters.",
     )
+    CANCELLED = (
+        "cancelled",
+        "The job was cancelled before the call; nothing was sent.",
+        "Send a new job, under a job_id of its own, if the message is wanted after all.",
+    )
     # The gateway refused.
     REJECTED_BY_GATEWAY = (
         "rejected_by_gateway",

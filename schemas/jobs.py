@@ -255,5 +255,21 @@ class ApiJob(Job):
         return self.model_dump_json(by_alias=True).encode()
 
 
-AnyJob = SendJob | StatusJob | AccountJob | ApiJob
-JobT = TypeVar("JobT", SendJob, StatusJob, AccountJob, ApiJob)
+class CancelJob(Job):
+    """Stop a send job: from the result `recorded` on no call for it begins.
+
+    It may overtake its target, which is then stopped when it comes.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"job_id": "stop-order-1841", "target": "order-1841"}]}
+    )
+
+    target: JobId = Field(
+        description="The `job_id` of the send job to stop; not the request's own.", examples=["order-1841"]
+    )
+    metadata: Metadata = _metadata()
+
+
+AnyJob = SendJob | StatusJob | AccountJob | ApiJob | CancelJob
+JobT = TypeVar("JobT", SendJob, StatusJob, AccountJob, ApiJob, CancelJob)

@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
 _OUTCOMES: Final = tuple(Outcome)
@@ -29,8 +30,16 @@ class SendStatus(StrEnum):
     ACCEPTED = "accepted"
     PARTIAL = "partial"
     UNCERTAIN = "uncertain"
+    CANCELLED = "cancelled"
     EXPIRED = "expired"
     FAILED = "failed"
+
+
+class CancelStatus(StrEnum):
+    """The answer to a request to stop a send job."""
+
+    RECORDED = "recorded"
+    TOO_LATE = "too_late"
 
 
 class Encoding(StrEnum):
@@ -73,8 +82,8 @@ class DeliveryResultStatus(StrEnum):
 def part_status(outcomes: Iterable[Outcome]) -> SendStatus:
     """The status of a part whose recipients ended in *outcomes*.
 
-    Every one accepted: accepted. Some: partial. None: uncertain if any is, else expired if any is, else
-    failed.
+    Every one accepted: accepted. Some: partial. None: uncertain if any is, else cancelled if any is, else
+    expired if any is, else failed.
 
     Raises:
         ValueError: there is no outcome; a part has at least one recipient.
@@ -86,6 +95,8 @@ def part_status(outcomes: Iterable[Outcome]) -> SendStatus:
         return SendStatus.ACCEPTED if len(found) == 1 else SendStatus.PARTIAL
     if Outcome.UNCERTAIN in found:
         return SendStatus.UNCERTAIN
+    if Outcome.CANCELLED in found:
+        return SendStatus.CANCELLED
     return SendStatus.EXPIRED if Outcome.EXPIRED in found else SendStatus.FAILED
 
 

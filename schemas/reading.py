@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from schemas.channels import JobKind
 from schemas.failures import FailureCode
 from schemas.fields import ID_PATTERN, Metadata
-from schemas.jobs import AccountJob, AnyJob, ApiJob, JobT, SendJob, StatusJob
+from schemas.jobs import AccountJob, AnyJob, ApiJob, CancelJob, JobT, SendJob, StatusJob
 from schemas.rejection import MAX_ERRORS, JobError, JobRejectedError, rejection
 from schemas.strict_json import MAX_BODY_BYTES, parse, read_json, refuse_shape
 from schemas.wording import translated, unknown_field
@@ -25,6 +25,7 @@ _MODELS: Final[dict[JobKind, type[AnyJob]]] = {
     JobKind.STATUS: StatusJob,
     JobKind.ACCOUNT: AccountJob,
     JobKind.API: ApiJob,
+    JobKind.CANCEL: CancelJob,
 }
 _FIELDS: Final = {
     kind: frozenset(field.alias or name for name, field in model.model_fields.items())
@@ -72,9 +73,13 @@ def read_job(
 def read_job(
     kind: Literal[JobKind.API], body: bytes, *, message_id: str | None = ..., max_bytes: int = ...
 ) -> ReadJob[ApiJob]: ...
+@overload
+def read_job(
+    kind: Literal[JobKind.CANCEL], body: bytes, *, message_id: str | None = ..., max_bytes: int = ...
+) -> ReadJob[CancelJob]: ...
 def read_job(
     kind: JobKind, body: bytes, *, message_id: str | None = None, max_bytes: int = MAX_BODY_BYTES
-) -> ReadJob[SendJob] | ReadJob[StatusJob] | ReadJob[AccountJob] | ReadJob[ApiJob]:
+) -> ReadJob[SendJob] | ReadJob[StatusJob] | ReadJob[AccountJob] | ReadJob[ApiJob] | ReadJob[CancelJob]:
     """Read and validate the body of a job; *message_id* (the AMQP property) stands in for an absent id.
 
     Raises:

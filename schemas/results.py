@@ -12,6 +12,7 @@ from schemas.fields import AnyJson, GivenMetadata, JobId
 from schemas.forms import Credits, Failure, Form, as_published, optional
 from schemas.outcomes import (
     WITHOUT_ERROR,
+    CancelStatus,
     DeliveryResultStatus,
     DeliveryStatus,
     Encoding,
@@ -270,17 +271,45 @@ class ApiRejected(_Rejected):
     """An api job that could not be read, was invalid or is not allowed; the job is a dead letter."""
 
 
+class CancelResult(Form):
+    """What became of a request to stop a send job."""
+
+    job_id: JobId
+    target: JobId = Field(description="The send job.")
+    status: CancelStatus = Field(
+        description="`recorded`: no call for the target begins from now on, and whoever would have been sent "
+        "to is `cancelled` in the target's own results. `too_late`: each recipient had its outcome."
+    )
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
+class CancelRejected(_Rejected):
+    """A cancel job that could not be read or was invalid; the job is a dead letter."""
+
+
+class CancelFailed(Form):
+    """A cancel job that was given up; its target goes on, unless `error` says else. A dead letter."""
+
+    job_id: JobId
+    target: JobId = Field(description="The send job.")
+    status: Literal["failed"] = "failed"
+    error: Failure
+    metadata: GivenMetadata = Field(default_factory=dict, description=_METADATA)
+
+
 AnySendResult = SendResult | SendRejected
 AnyDeliveryResult = DeliveryResult | TrackedResult | DeliveryRejected | DeliveryFailed
 AnyAccountResult = AccountResult | AccountLow | AccountRejected | AccountFailed
 AnyApiResult = ApiResult | ApiFailed | ApiUncertain | ApiRejected
-AnyResult = AnySendResult | AnyDeliveryResult | AnyAccountResult | AnyApiResult
+AnyCancelResult = CancelResult | CancelRejected | CancelFailed
+AnyResult = AnySendResult | AnyDeliveryResult | AnyAccountResult | AnyApiResult | AnyCancelResult
 
 _READERS: Final[dict[ResultKind, TypeAdapter[AnyResult]]] = {
     ResultKind.SEND: TypeAdapter(AnySendResult),
     ResultKind.DELIVERY: TypeAdapter(AnyDeliveryResult),
     ResultKind.ACCOUNT: TypeAdapter(AnyAccountResult),
     ResultKind.API: TypeAdapter(AnyApiResult),
+    ResultKind.CANCEL: TypeAdapter(AnyCancelResult),
 }
 
 

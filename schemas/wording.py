@@ -31,6 +31,7 @@ _EXPECTED: Final[dict[str, str]] = {
     "json": "any JSON value",
     "fields": "an object of strings",
     "files": 'an array of {"name", "filename", "content_type", "data"}',
+    "target": "the job_id of a send job, a string of 1 to 128 of A-Z a-z 0-9 . _ : -",
     "message_ids": "an array of 1 to 10,000 message ids, each a string",
 }
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,7 +46,13 @@ _CODES: Final[dict[str, FailureCode]] = {
     "string_too_long": FailureCode.WRONG_LENGTH,
     "string_pattern_mismatch": FailureCode.WRONG_VALUE,
 }
-_ARTICLES: Final = {JobKind.SEND: "a", JobKind.STATUS: "a", JobKind.ACCOUNT: "an", JobKind.API: "an"}
+_ARTICLES: Final = {
+    JobKind.SEND: "a",
+    JobKind.STATUS: "a",
+    JobKind.ACCOUNT: "an",
+    JobKind.API: "an",
+    JobKind.CANCEL: "a",
+}
 _OURS: Final = frozenset(code.value for code in FailureCode)
 _LONGEST_GUESS: Final = 40
 

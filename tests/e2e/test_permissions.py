@@ -131,9 +131,10 @@ class TestWorker:
         ("missing", "named"),
         [
             (r"|amq\.default", "the default exchange (amq.default)"),
-            (r"results\.(send|delivery|account)|", "results.send"),
+            (r"results\.(send|delivery|account|cancel)|", "results.send"),
             ("delivery|", "results.delivery"),
             ("|account", "results.account"),
+            ("|cancel", "results.cancel"),
             ("|delay", "delay"),
             ("|dead", "dead"),
         ],

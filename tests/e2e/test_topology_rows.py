@@ -17,10 +17,17 @@ EXCHANGES = {
     "results.send": "topic",
     "results.delivery": "topic",
     "results.account": "topic",
+    "results.cancel": "topic",
     "dead": "topic",
     "results.unrouted": "fanout",
 }
-WORK = {"send": "send", "send.urgent": "send.urgent", "status": "status", "account": "account"}
+WORK = {
+    "send": "send",
+    "send.urgent": "send.urgent",
+    "status": "status",
+    "account": "account",
+    "cancel": "cancel",
+}
 KEPT = ("results.unrouted", "dead")
 ONE = "919876543210"
 
@@ -121,7 +128,7 @@ class TestWithoutAWorker:
         """The alternate exchange of every result exchange leads to the unrouted queue."""
         topology(workshop, "--declare")
         with open_channel(workshop.amqp_url) as channel:
-            for kind in ("send", "delivery", "account"):
+            for kind in ("send", "delivery", "account", "cancel"):
                 channel.basic_publish(
                     f"{workshop.prefix}.results.{kind}", f"{kind}.any", b"kept", mandatory=True
                 )

@@ -120,7 +120,7 @@ class TestTheDefaults:
         for lane in ("send", "sendParts", "account"):
             assert jobs[lane] == SECONDS_IN_HAND * JOBS_A_SECOND
             assert jobs[lane] > broker.prefetch
-        for lane in ("sendUrgent", "sendUrgentParts"):
+        for lane in ("sendUrgent", "sendUrgentParts", "cancel"):
             assert broker.urgent_prefetch < jobs[lane] < jobs["send"]
 
 

@@ -26,7 +26,13 @@ from worker.amqp.topology.values import Topology
 from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, Lane, Requeue
 
-KEYS = {Lane.SEND: "send", Lane.SEND_URGENT: "send.urgent", Lane.STATUS: "status", Lane.ACCOUNT: "account"}
+KEYS = {
+    Lane.SEND: "send",
+    Lane.SEND_URGENT: "send.urgent",
+    Lane.STATUS: "status",
+    Lane.ACCOUNT: "account",
+    Lane.CANCEL: "cancel",
+}
 
 
 @pytest.fixture

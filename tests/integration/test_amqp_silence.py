@@ -15,7 +15,7 @@ from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane
 
 JOBS = 100
-KEYS = ("send", "send.urgent", "status", "account")
+KEYS = ("send", "send.urgent", "status", "account", "cancel")
 # In earnest there is a look every five seconds.
 RESTLESS = Timing(probe_every=0.01)
 

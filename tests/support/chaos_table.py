@@ -17,7 +17,7 @@ from tests.support.worker_process import wait_until, worker_environment
 
 _AT_ONCE = 5  # rows; most of their time they wait for a lease to run out
 _LOOK_EVERY = 0.1  # seconds; a look is half a dozen questions to the broker, for each row under way
-_QUEUES = ("send", "send.parts", "status", "account", "delay.1s")
+_QUEUES = ("send", "send.parts", "status", "account", "cancel", "delay.1s")
 _SETTINGS = {
     "ITON_TIMEOUT": 3,
     "WORKER_RETRY_ATTEMPTS": 1,

@@ -16,8 +16,17 @@ from tests.support.worker_process import wait_until
 
 Letter = tuple[str, pika.BasicProperties, bytes]
 """What was taken from a queue: routing key, properties, body."""
-KINDS = ("send", "delivery", "account")
-WORK_QUEUES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "status.track", "account")
+KINDS = ("send", "delivery", "account", "cancel")
+WORK_QUEUES = (
+    "send",
+    "send.urgent",
+    "send.parts",
+    "send.urgent.parts",
+    "status",
+    "status.track",
+    "account",
+    "cancel",
+)
 _STEP = 0.02
 
 

@@ -15,7 +15,16 @@ from tests.support.worker_process import PROGRAM, Workshop, wait_until
 from tests.versions.stage import RECOVERY, Stage
 
 pytestmark = pytest.mark.timeout(240)
-LANES = ("send", "send.urgent", "send.parts", "send.urgent.parts", "status", "status.track", "account")
+LANES = (
+    "send",
+    "send.urgent",
+    "send.parts",
+    "send.urgent.parts",
+    "status",
+    "status.track",
+    "account",
+    "cancel",
+)
 # RabbitMQ 4 drops a message after 20 deliveries, unless the queue says otherwise.
 MORE_THAN_THE_DEFAULT = 25
 

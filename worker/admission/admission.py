@@ -21,6 +21,7 @@ from worker.domain.errors import (
 )
 from worker.ports import NOBODY, Clock, Command, Subject
 
+_RECORDED = frozenset({Command.SEND, None})  # what jobs end in whose steps the ledger holds
 _LOOK = 1.0  # seconds between two looks, while somebody waits
 
 
@@ -97,10 +98,10 @@ class Admission:
         """Tell whether nothing but other calls stands in the way of a call."""
         return self._standing.is_closed(command) and not self._stopped
 
-    def stands(self, command: Command) -> bool:
-        """Tell whether jobs that end in a call of *command* had better stay in their queue."""
-        without_ledger = command is Command.SEND and self._ledger.cause is not None
-        return without_ledger or self._standing.is_away(command)
+    def stands(self, command: Command | None) -> bool:
+        """Tell whether jobs that end in a call of *command* (None: in none) had better stay queued."""
+        without_ledger = command in _RECORDED and self._ledger.cause is not None
+        return without_ledger or (command is not None and self._standing.is_away(command))
 
     def has_room(self, *, urgent: bool) -> bool:
         """Tell whether one more call would start at once and keep no other from starting."""

@@ -20,12 +20,14 @@ _LOOK_FOR = 0.3  # seconds; shorter than what is given back waits for, or it wou
 
 _WORDS = "an outage: its jobs wait in their queue"
 
-_COMMAND_OF: Mapping[JobKind, Command] = {
+_COMMAND_OF: Mapping[JobKind, Command | None] = {
     JobKind.SEND: Command.SEND,
     JobKind.STATUS: Command.STATUS,
     JobKind.ACCOUNT: Command.ACCOUNT,
     JobKind.API: Command.API,
+    JobKind.CANCEL: None,
 }
+"""What the gateway must do for a kind of job; None: nothing, it needs the ledger alone."""
 
 
 @dataclass(slots=True)

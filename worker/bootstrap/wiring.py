@@ -31,6 +31,7 @@ from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
+from worker.handlers.unsupported import UnsupportedHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
 from worker.resilience.batcher import Batcher
 from worker.resilience.keyed_lock import KeyedLock
@@ -85,6 +86,7 @@ class HandlerWiring:
             JobKind.STATUS: self._status(),
             JobKind.ACCOUNT: self._account(),
             JobKind.API: NoWebApi(api_acceptance_of(self.settings)),
+            JobKind.CANCEL: UnsupportedHandler(JobKind.CANCEL, self.settings.broker.max_body_bytes),
         }
         return Dispatch(
             handlers={lane: parts if lane.holds_parts else whole[lane.kind] for lane in Lane},

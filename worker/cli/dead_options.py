@@ -14,7 +14,7 @@ from worker.cli.usage import one_of
 if TYPE_CHECKING:
     from worker.client.dead_filter import Wanted
 
-KINDS = ("send", "status", "account", "api")
+KINDS = ("send", "status", "account", "api", "cancel")
 """What jobs ask for; the classes are in packages that the help should not have to load."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

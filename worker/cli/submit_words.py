@@ -25,7 +25,7 @@ def in_numbers(found: ReadJobs) -> list[str]:
 
 def _entries(found: ReadJobs) -> str:
     match found.jobs[0].routing_key:
-        case "account" | "api":
+        case "account" | "api" | "cancel":
             return ""
         case "status":
             return f" about {_count(found.entries, 'message id')}"

@@ -18,6 +18,7 @@ _UNCERTAIN: Final = frozenset(
         FailureCode.GATEWAY_ERROR,
     }
 )
+_SENDS_NOTHING: Final = frozenset({JobKind.STATUS, JobKind.ACCOUNT, JobKind.CANCEL})
 # With any other reason the ledger alone knows who was sent to before the job died.
 _NEVER_STARTED: Final = frozenset(
     {
@@ -111,9 +112,9 @@ class Memory:
     def risk(self, letter: DeadJob) -> Risk | None:
         """Say why *letter* is not safe to replay; None where it is.
 
-        Status and account jobs only ask. A job that was never begun has sent nothing.
+        Status and account jobs only ask, cancel jobs only stop. A job that was never begun has sent nothing.
         """
-        if letter.kind in {JobKind.STATUS, JobKind.ACCOUNT} or letter.reason in _NEVER_STARTED:
+        if letter.kind in _SENDS_NOTHING or letter.reason in _NEVER_STARTED:
             return None
         if letter.reason in _UNCERTAIN:
             return Risk.UNCERTAIN
@@ -127,7 +128,7 @@ class Memory:
 
         A replay may wait in its queue for longer than the ledger remembers.
         """
-        if letter.kind in {JobKind.STATUS, JobKind.ACCOUNT} or letter.reason in _NEVER_STARTED:
+        if letter.kind in _SENDS_NOTHING or letter.reason in _NEVER_STARTED:
             return None
         if letter.died is None or letter.reason in _SURELY_BEGUN:
             return letter.died or self.now

@@ -179,6 +179,9 @@ class Preparation:
             case JobKind.API:
                 api = read_job(JobKind.API, body, max_bytes=self.max_bytes)
                 return PreparedJob(api.job_id, self.routing_key, body, 0)
+            case JobKind.CANCEL:
+                cancel = read_job(JobKind.CANCEL, body, max_bytes=self.max_bytes)
+                return PreparedJob(cancel.job_id, self.routing_key, body, 0)
             case _:
                 assert_never(self.kind)
 
@@ -199,6 +202,8 @@ class Preparation:
                 return JobKey.ACCOUNT.value
             case JobKind.API:
                 return JobKey.API.value
+            case JobKind.CANCEL:
+                return JobKey.CANCEL.value
             case _:
                 assert_never(self.kind)
 

@@ -11,6 +11,9 @@ by compare-and-swap, so that of several workers exactly one makes it:
 without being the caller waits until the lease has run out; then the reply is lost for good and the
 recipients are `uncertain`. A caller that comes back after that finds its swap refused and adds its
 message ids as a revision.
+
+A cancellation is a mark in the same entry: who is about to write `calling` loses the race against it, reads
+the entry again and settles what would have been sent to. No step takes the mark away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -180,6 +183,8 @@ class Entry:
         revision: 1; 2 once a late reply or a replay changed an outcome.
         replays: ids of the dead letters that were replayed into it.
         generation: of the plan; a replay of a job that nobody was called for plans it anew.
+        cancelled: the request that stopped the job, None while none did. Once it is there it stays, and no
+            call begins.
     """
 
     fingerprint: str
@@ -187,6 +192,12 @@ class Entry:
     revision: int = 1
     replays: tuple[str, ...] = ()
     generation: int = 0
+    cancelled: str | None = None
+
+    @property
+    def awaits_job(self) -> bool:
+        """Whether only a cancellation is known: the first job that comes with the id is it."""
+        return not self.fingerprint
 
     @property
     def part(self) -> Part:
@@ -200,12 +211,12 @@ def begin(entry: Entry, index: int, *, started: float) -> Entry:
     """Mark a call as going out now.
 
     Raises:
-        ValueError: it is not ready.
+        ValueError: it is not ready, or the job is cancelled.
     """
     part = entry.part
     call = part.calls[index]
-    if call.state is not CallState.READY:
-        raise ValueError("only a call that is ready may begin")
+    if call.state is not CallState.READY or entry.cancelled is not None:
+        raise ValueError("only a call that is ready may begin, and none of a cancelled job")
     calling = Call(
         call.recipients, CallState.CALLING, call.attempts + 1, started, call.outcomes, call.late_ids
     )
@@ -274,4 +285,4 @@ def _with_call(entry: Entry, part: Part, index: int, call: Call, *behind: Call) 
     # Twice for each call that is made: dataclasses.replace would take five times as long.
     calls = (*part.calls[:index], call, *part.calls[index + 1 :], *behind)
     plan = Part(part.order, part.settled, calls)
-    return Entry(entry.fingerprint, plan, entry.revision, entry.replays, entry.generation)
+    return Entry(entry.fingerprint, plan, entry.revision, entry.replays, entry.generation, entry.cancelled)

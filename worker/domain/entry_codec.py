@@ -12,7 +12,8 @@ from pydantic_core import to_json
 from schemas import Outcome
 from worker.domain.entry import Call, CallState, Entry, Part, Settled, Split
 
-_FORM = 1
+# What an entry says of a cancellation is not for a release to overlook that cannot read it.
+_PLAIN_FORM, _FORM = 1, 2
 _LONG = 4096  # bytes; phone numbers compress to a third, and a plan of 100,000 of them is 3 MB
 _COMPRESSED = b"z"
 
@@ -31,7 +32,9 @@ class UnreadableEntryError(ValueError):
 
 def encode(entry: Entry) -> bytes:
     """Return the bytes that `decode` turns back into *entry*."""
-    row: dict[str, Any] = {"v": _FORM, "f": entry.fingerprint}
+    row: dict[str, Any] = {"v": _PLAIN_FORM, "f": entry.fingerprint}
+    if entry.cancelled is not None:
+        row |= {"v": _FORM, "c": entry.cancelled}
     if entry.revision != 1:
         row["r"] = entry.revision
     if entry.replays:
@@ -54,10 +57,11 @@ def decode(state: bytes) -> Entry:
     """
     try:
         row = json.loads(zlib.decompress(state[1:]) if state.startswith(_COMPRESSED) else state)
-        if row["v"] != _FORM:
-            words = f"a ledger entry has form {row['v']}, this release reads {_FORM}"
+        if row["v"] not in {_PLAIN_FORM, _FORM}:
+            words = f"a ledger entry has form {row['v']}, this release reads up to {_FORM}"
             raise UnreadableEntryError(words, is_newer=isinstance(row["v"], int) and row["v"] > _FORM)
-        return Entry(row["f"], _plan(row), row.get("r", 1), tuple(row.get("y", ())), row.get("g", 0))
+        replays, generation = tuple(row.get("y", ())), row.get("g", 0)
+        return Entry(row["f"], _plan(row), row.get("r", 1), replays, generation, row.get("c"))
     except (KeyError, TypeError, IndexError, ValueError, zlib.error, RecursionError, AttributeError) as error:
         if isinstance(error, UnreadableEntryError):
             raise

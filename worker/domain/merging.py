@@ -62,7 +62,7 @@ def merged(found: Entry, known: Entry) -> Entry | None:
     Returns:
         None where *found* is no version of the same part.
     """
-    if found.fingerprint != known.fingerprint or isinstance(found.plan, Split):
+    if isinstance(found.plan, Split) or not (found.awaits_job or found.fingerprint == known.fingerprint):
         return None
     if not known.part.calls:
         return found
@@ -72,9 +72,15 @@ def merged(found: Entry, known: Entry) -> Entry | None:
             replays=tuple(dict.fromkeys((*found.replays, *known.replays))),
             revision=max(found.revision, known.revision),
             generation=max(found.generation, known.generation),
+            cancelled=found.cancelled or known.cancelled,
         )
     facts = {name: fact for call in known.part.calls for name, fact in _facts(call)}
-    return _with(found, found.plan, facts, known.revision)
+    return _with(_stopped(found, known), found.plan, facts, known.revision)
+
+
+def _stopped(found: Entry, known: Entry) -> Entry:
+    """A cancellation that the store has forgotten holds."""
+    return replace(found, cancelled=known.cancelled) if known.cancelled and not found.cancelled else found
 
 
 def _facts(call: Call) -> Iterable[tuple[str, _Known]]:

@@ -22,6 +22,7 @@ class Lane(StrEnum):
     TRACK = "status.track"
     ACCOUNT = "account"
     API = "api"
+    CANCEL = "cancel"
 
     @property
     def kind(self) -> JobKind:
@@ -44,7 +45,7 @@ class Lane(StrEnum):
         return Lane.SEND_URGENT_PARTS if self is Lane.SEND_URGENT else Lane.SEND_PARTS
 
 
-_URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS})
+_URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS, Lane.CANCEL})
 _PARTS = frozenset({Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS})
 
 
@@ -88,7 +89,7 @@ class Delivery:
     progress: Progress = field(default_factory=Progress, compare=False, repr=False)
 
 
-ResultExchange = Literal["send", "delivery", "account", "api"]
+ResultExchange = Literal["send", "delivery", "account", "api", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ResultMessage:
     """A result to publish on ``<prefix>.results.<exchange>``, and to *reply_to* if there is such a queue.
 
     Attributes:
-        exchange: ``send``, ``delivery``, ``account`` or ``api``.
+        exchange: ``send``, ``delivery``, ``account``, ``api`` or ``cancel``.
         routing_key: ``send.accepted``, say.
         body: JSON, UTF-8.
         message_id: the same on every re-publication.

@@ -31,13 +31,14 @@ class Replay:
 def reopened(entry: Entry, replay: Replay, *, of_part: bool = False) -> Entry:
     """Make ready what the job had given up; every other outcome stands, and so does a call in flight.
 
-    A second time, for the same replay, changes nothing. The outcomes that change are a new revision.
+    A second time, for the same replay, changes nothing. The outcomes that change are a new revision. Of a job
+    that was cancelled nothing is made ready: nobody is to be sent to, and its outcomes are published.
     *of_part*: the entry is of a part of a large job, whose plan is not its own to make again.
     """
     if replay.id in entry.replays:
         return entry
     marked = replace(entry, replays=(*entry.replays, replay.id))
-    if entry.plan is None:
+    if entry.plan is None or entry.cancelled is not None:
         return marked
     parts = entry.plan.parts if isinstance(entry.plan, Split) else (entry.plan,)
     if not of_part and _unsent_for_good(parts):

@@ -19,6 +19,8 @@ from worker.domain.entry import (
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 from worker.domain.expiry import has_expired
 
+CANCELLED = "the job was cancelled before it could be sent"
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -75,6 +77,14 @@ def after_expiry(entry: Entry, index: int) -> Entry:
     """Settle a call whose job's time is over."""
     words = "the job's time had passed before it could be sent"
     return after_refusal(entry, index, Outcome.EXPIRED, FailureCode.EXPIRED, words)
+
+
+def after_cancel(entry: Entry, index: int) -> Entry:
+    """Settle a call whose job was cancelled before it.
+
+    Also where the job's time is over as well: had nobody stopped it, it might have been sent in time.
+    """
+    return after_refusal(entry, index, Outcome.CANCELLED, FailureCode.CANCELLED, CANCELLED)
 
 
 def after_last_round(entry: Entry, index: int, error: WorkerError) -> Entry:

@@ -7,6 +7,7 @@ from schemas import (
     AccountRejected,
     AnyResult,
     ApiRejected,
+    CancelRejected,
     DeliveryRejected,
     JobKind,
     JobRejectedError,
@@ -28,6 +29,7 @@ _REJECTED = {
     JobKind.STATUS: (ResultKind.DELIVERY, DeliveryRejected),
     JobKind.ACCOUNT: (ResultKind.ACCOUNT, AccountRejected),
     JobKind.API: (ResultKind.API, ApiRejected),
+    JobKind.CANCEL: (ResultKind.CANCEL, CancelRejected),
 }
 
 

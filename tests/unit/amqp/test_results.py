@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 TEXT = st.text(max_size=300) | st.just("half a pair \ud83d")
 RESULTS = st.builds(
     ResultMessage,
-    exchange=st.sampled_from(["send", "delivery", "account"]),
+    exchange=st.sampled_from(["send", "delivery", "account", "cancel"]),
     routing_key=st.just("send.accepted"),
     body=st.binary(max_size=20),
     message_id=TEXT,

@@ -19,9 +19,10 @@ class TestNames:
             "acme.results.send",
             "acme.results.delivery",
             "acme.results.account",
+            "acme.results.cancel",
             "acme.dead",
         } <= {exchange.name for exchange in topology.exchanges}
-        queues = {"acme.send", "acme.send.urgent", "acme.status", "acme.account"}
+        queues = {"acme.send", "acme.send.urgent", "acme.status", "acme.account", "acme.cancel"}
         assert queues | {"acme.results.unrouted", "acme.dead"} <= {queue.name for queue in topology.queues}
 
     def test_every_name_starts_with_the_prefix(self) -> None:

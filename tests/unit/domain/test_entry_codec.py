@@ -46,6 +46,7 @@ ENTRIES = st.builds(
     st.integers(1, 3),
     st.lists(IDS, max_size=2).map(tuple),
     st.integers(0, 2),
+    st.none() | IDS,
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(WORDS, inner))
@@ -102,8 +103,14 @@ class TestDamage:
 
     def test_a_newer_form_is_not_guessed_at(self) -> None:
         """The error says which one it is."""
-        with pytest.raises(UnreadableEntryError, match="form 2"):
-            decode(b'{"v":2,"f":"x"}')
+        with pytest.raises(UnreadableEntryError, match="form 3"):
+            decode(b'{"v":3,"f":"x"}')
+
+    def test_a_cancelled_one_has_a_form_that_older_releases_refuse_as_newer(self) -> None:
+        """They would send what was stopped. All others stay as they were."""
+        entry = Entry("f", Part(("1",)))
+        assert encode(entry).startswith(b'{"v":1,')
+        assert encode(replace(entry, cancelled="stop")).startswith(b'{"v":2,')
 
     def test_deep_nesting(self) -> None:
         """Deeper than the parser goes."""

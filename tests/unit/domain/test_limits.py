@@ -37,8 +37,10 @@ class TestLane:
             Lane.SEND_PARTS: (JobKind.SEND, False, True),
             Lane.SEND_URGENT_PARTS: (JobKind.SEND, True, True),
             Lane.STATUS: (JobKind.STATUS, False, False),
+            Lane.TRACK: (JobKind.STATUS, False, False),
             Lane.ACCOUNT: (JobKind.ACCOUNT, False, False),
             Lane.API: (JobKind.API, False, False),
+            Lane.CANCEL: (JobKind.CANCEL, True, False),
         } == {lane: (lane.kind, lane.is_urgent, lane.holds_parts) for lane in Lane}
 
 

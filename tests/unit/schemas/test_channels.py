@@ -15,12 +15,12 @@ class TestNames:
         assert f"{prefix}.jobs" == channels.jobs_exchange(prefix)
         assert f"{prefix}.dead" == channels.dead(prefix)
         assert f"{prefix}.results.unrouted" == channels.unrouted(prefix)
-        assert [f"{prefix}.results.{name}" for name in ("send", "delivery", "account", "api")] == [
+        assert [f"{prefix}.results.{name}" for name in ("send", "delivery", "account", "api", "cancel")] == [
             channels.results_exchange(kind, prefix) for kind in ResultKind
         ]
-        assert [f"{prefix}.{name}" for name in ("send", "send.urgent", "status", "account", "api")] == [
-            channels.work_queue(key, prefix) for key in JobKey
-        ]
+        assert [
+            f"{prefix}.{name}" for name in ("send", "send.urgent", "status", "account", "api", "cancel")
+        ] == [channels.work_queue(key, prefix) for key in JobKey]
 
     def test_the_default_prefix_is_iton(self) -> None:
         """As AMQP_PREFIX has it."""
@@ -37,6 +37,7 @@ class TestNames:
             JobKind.STATUS,
             JobKind.ACCOUNT,
             JobKind.API,
+            JobKind.CANCEL,
         ]
 
     def test_dead_letter_headers_are_those_of_the_contract(self) -> None:
@@ -60,11 +61,13 @@ class TestResultKeys:
                 "send.uncertain",
                 "send.failed",
                 "send.expired",
+                "send.cancelled",
                 "send.rejected",
             ),
             *("delivery.final", "delivery.pending", "delivery.rejected", "delivery.failed"),
             *("account.balance", "account.low", "account.rejected", "account.failed"),
             *("api.done", "api.failed", "api.uncertain", "api.rejected"),
+            *("cancel.recorded", "cancel.too_late", "cancel.rejected", "cancel.failed"),
         ]
 
     def test_a_status_of_another_kind_is_a_mistake(self) -> None:
@@ -74,7 +77,13 @@ class TestResultKeys:
 
     def test_types_carry_the_version(self) -> None:
         """The first number of the contract."""
-        expected = ["send.result.v1", "delivery.result.v1", "account.result.v1", "api.result.v1"]
+        expected = [
+            "send.result.v1",
+            "delivery.result.v1",
+            "account.result.v1",
+            "api.result.v1",
+            "cancel.result.v1",
+        ]
 
         assert expected == [kind.message_type for kind in ResultKind]
 

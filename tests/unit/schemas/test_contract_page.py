@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from schemas import AccountJob, ApiJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
+from schemas import AccountJob, ApiJob, CancelJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
 from schemas.outcomes import DeliveryStatus, SendStatus
 from schemas.results import AccountResult, ApiResult, DeliveryResult, SendResult
 from worker.amqp.topology.values import Topology
@@ -50,6 +50,7 @@ class TestJobs:
             ("### `status`", StatusJob),
             ("### `account`", AccountJob),
             ("### `api`", ApiJob),
+            ("### `cancel`", CancelJob),
         ],
     )
     def test_the_fields_of_a_job_are_those_of_its_model(self, heading: str, model: type[BaseModel]) -> None:

@@ -15,10 +15,11 @@ from schemas import (
     part_status,
 )
 
-A, D, U, X, F, N = (
+A, D, U, C, X, F, N = (
     Outcome.ACCEPTED,
     Outcome.DND,
     Outcome.UNCERTAIN,
+    Outcome.CANCELLED,
     Outcome.EXPIRED,
     Outcome.FAILED,
     Outcome.INVALID,
@@ -35,7 +36,9 @@ class TestPartStatus:
             ([A, A], SendStatus.ACCEPTED),
             ([A, D], SendStatus.PARTIAL),
             ([U, A], SendStatus.PARTIAL),
-            ([U, X, F], SendStatus.UNCERTAIN),
+            ([U, C, X, F], SendStatus.UNCERTAIN),
+            ([C, X, F, N], SendStatus.CANCELLED),
+            ([A, C], SendStatus.PARTIAL),
             ([X, F, N], SendStatus.EXPIRED),
             ([F], SendStatus.FAILED),
             ([D, N], SendStatus.FAILED),
@@ -43,7 +46,7 @@ class TestPartStatus:
         ],
     )
     def test_follows_the_table(self, outcomes: list[Outcome], expected: SendStatus) -> None:
-        """Accepted before partial before uncertain before expired before failed."""
+        """Accepted before partial before uncertain before cancelled before expired before failed."""
         assert expected == part_status(outcomes)
 
     def test_a_part_without_recipients_is_a_mistake(self) -> None:

@@ -103,7 +103,7 @@ class Topology:
         return f"{self.prefix}.{lane.value}"
 
     def result_exchange(self, name: str) -> str:
-        """The exchange for ``send``, ``delivery`` or ``account`` results."""
+        """The exchange for ``send``, ``delivery``, ``account`` or ``cancel`` results."""
         return channels.results_exchange(channels.ResultKind(name), self.prefix)
 
     @cached_property

@@ -147,6 +147,10 @@ class PartWork:
         """Make one call and record what is known of it. An error that leaves may be retried."""
         if self._state() is not CallState.READY:
             return  # the attempt that failed was the last one needed: a late reply had every id
+        entry = self.record.version.entry
+        if entry.cancelled is not None:
+            await self.record.write(verdict.after_cancel(entry, self._index))
+            return
         if self.stopped:
             raise UnavailableError("worker_stopping", "the worker stops and gives the job back")
         self._claim = self.failure = None
@@ -185,6 +189,8 @@ class PartWork:
         if self.stopped or entry.part.calls[self._index].state is not CallState.READY:
             return None
         self._at = Step.WRITING
+        if entry.cancelled is not None:
+            return verdict.after_cancel(entry, self._index)
         clock, now = self._ports.clock, self._ports.clock.now()
         if self.order.wishes.expired(now):
             return verdict.after_expiry(entry, self._index)
@@ -271,4 +277,6 @@ class PartWork:
         return self.record.version.entry.part.calls[self._index]
 
     def _repeatable(self) -> bool:
+        if self.record.version.entry.cancelled is not None:
+            return False
         return self.order.wishes.repeatable(self._call(), self._ports.clock.now())
