@@ -5,6 +5,7 @@ same as its absence. Python producers build a model and publish
 ``job.to_json()``; an AMQP ``message_id`` may stand in for ``job_id``.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -54,6 +55,17 @@ def _metadata() -> Any:  # noqa: ANN401 - what pydantic's own Field returns
 
 def _words_or_null(*words: str) -> dict[str, Any]:
     return {"type": ["string", "null"], "enum": [*words, None]}
+
+
+def _before_the_end(value: datetime | None, job: ValidationInfo) -> datetime | None:
+    end = job.data.get("expires_at")
+    if value is not None and end is not None and end <= value:
+        raise refusal(
+            FailureCode.WRONG_VALUE,
+            "is not before `expires_at`, so that nothing could be sent: give a later `expires_at`, or an "
+            "earlier `send_after`",
+        )
+    return value
 
 
 class Job(BaseModel):
@@ -119,10 +131,14 @@ class SendJob(Job):
         description="Absent: detected from the text. `false` with a text that needs Unicode is rejected.",
     )
     category: Annotated[
-        Literal["promotional", "service", "transactional"],
+        Literal["promotional", "service", "service_explicit", "transactional"],
         BeforeValidator(null_is("promotional")),
-        WithJsonSchema(_words_or_null("promotional", "service", "transactional")),
-    ] = Field(default="promotional", description="The DND filter applies to `promotional` messages.")
+        WithJsonSchema(_words_or_null("promotional", "service", "service_explicit", "transactional")),
+    ] = Field(
+        default="promotional",
+        description="The DND filter applies to `promotional` messages; the worker's hours to these and to "
+        "`service_explicit` ones.",
+    )
     dnd: Literal["filter", "skip"] | None = Field(
         default=None, exclude_if=is_none, description="Overrides what the category says about the DND filter."
     )
@@ -144,6 +160,18 @@ class SendJob(Job):
         exclude_if=is_none,
         description="RFC 3339 time with offset. Not sent after it; checked right before the call.",
         examples=["2026-03-01T12:05:00+05:30"],
+    )
+    send_after: Annotated[
+        AwareDatetime | None,
+        BeforeValidator(aware_time),
+        AfterValidator(_before_the_end),
+        WithJsonSchema({"type": ["string", "null"], "format": "date-time", "pattern": RFC3339_PATTERN}),
+    ] = Field(
+        default=None,
+        exclude_if=is_none,
+        description="RFC 3339 time with offset, before `expires_at`. Not sent before it; in the past: at "
+        "once. At most 7 days ahead (a setting of the worker).",
+        examples=["2026-03-01T12:00:00+05:30"],
     )
     track: Annotated[
         bool,

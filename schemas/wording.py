@@ -19,10 +19,11 @@ _EXPECTED: Final[dict[str, str]] = {
     "text": "a string of at least 1 character",
     "sender": "a string of 1 to 20 characters, or absent",
     "unicode": "true or false (not 1, 0 or a string), or absent",
-    "category": '"promotional", "service" or "transactional"',
+    "category": '"promotional", "service", "service_explicit" or "transactional"',
     "dnd": '"filter" or "skip", or absent',
     "on_uncertain": '"report" or "resend"',
     "expires_at": 'a time with offset such as "2026-03-01T12:05:00+05:30"',
+    "send_after": 'a time with offset such as "2026-03-01T12:00:00+05:30"',
     "track": "true or false",
     "params": "an object of strings",
     "metadata": "an object of plain JSON values",
@@ -35,7 +36,7 @@ _EXPECTED: Final[dict[str, str]] = {
     "message_ids": "an array of 1 to 10,000 message ids, each a string",
 }
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
-    "category": ("promotional", "service", "transactional"),
+    "category": ("promotional", "service", "service_explicit", "transactional"),
     "dnd": ("filter", "skip"),
     "on_uncertain": ("report", "resend"),
     "method": ("GET", "POST", "PUT", "PATCH", "DELETE"),

@@ -25,7 +25,7 @@ def remove_objects(url: str, prefix: str) -> None:
     Raises:
         pika.exceptions.AMQPError: the broker cannot be reached.
     """
-    topology = Topology(prefix, DELAYS)
+    topology = Topology(prefix, DELAYS, ladder=True)
     with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
         channel = connection.channel()
         for queue in topology.queues:

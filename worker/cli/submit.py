@@ -15,7 +15,7 @@ from worker.cli.usage import one_of, pairs_of
 if TYPE_CHECKING:
     from worker.client.asking import Asked
 
-CATEGORY = ("promotional", "service", "transactional")
+CATEGORY = ("promotional", "service", "service_explicit", "transactional")
 DND = ("filter", "skip")
 ON_UNCERTAIN = ("report", "resend")
 _SEND = "send"

@@ -14,3 +14,5 @@ DEFAULT_TRACK_DELAYS: Final = (30, 60, 120, 300, 900, 3600)
 """Seconds between two looks at tracked messages; the last one repeats."""
 DEFAULT_DELAYS: Final = (5, 30, 120, 600)
 """Seconds of the rounds that a job has: a delay queue each."""
+
+LADDER_STEPS = 16  # queues of 1, 2, 4 ... 32,768 seconds in which scheduled jobs wait

@@ -18,6 +18,10 @@ class Lane(StrEnum):
     SEND_URGENT = "send.urgent"
     SEND_PARTS = "send.parts"
     SEND_URGENT_PARTS = "send.urgent.parts"
+    SEND_HELD = "send.held"
+    SEND_URGENT_HELD = "send.urgent.held"
+    SEND_PARTS_HELD = "send.parts.held"
+    SEND_URGENT_PARTS_HELD = "send.urgent.parts.held"
     STATUS = "status"
     TRACK = "status.track"
     ACCOUNT = "account"
@@ -40,13 +44,45 @@ class Lane(StrEnum):
         return self in _PARTS
 
     @property
+    def is_held(self) -> bool:
+        """Whether its jobs wait for the hours to begin."""
+        return self in _OPEN
+
+    @property
     def parts_lane(self) -> "Lane":
         """Where the parts of a large job from this lane go."""
-        return Lane.SEND_URGENT_PARTS if self is Lane.SEND_URGENT else Lane.SEND_PARTS
+        return Lane.SEND_URGENT_PARTS if self.is_urgent else Lane.SEND_PARTS
+
+    @property
+    def held_lane(self) -> "Lane":
+        """Where jobs from this lane wait for the hours to begin."""
+        return _HELD[self]
+
+    @property
+    def open_lane(self) -> "Lane":
+        """Where jobs are that do not wait for the hours: of a held lane, the one that it belongs to."""
+        return _OPEN.get(self, self)
 
 
-_URGENT = frozenset({Lane.SEND_URGENT, Lane.SEND_URGENT_PARTS, Lane.CANCEL})
-_PARTS = frozenset({Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS})
+_HELD = {
+    Lane.SEND: Lane.SEND_HELD,
+    Lane.SEND_URGENT: Lane.SEND_URGENT_HELD,
+    Lane.SEND_PARTS: Lane.SEND_PARTS_HELD,
+    Lane.SEND_URGENT_PARTS: Lane.SEND_URGENT_PARTS_HELD,
+}
+_OPEN = {held: lane for lane, held in _HELD.items()}
+_URGENT = frozenset(
+    {
+        Lane.SEND_URGENT,
+        Lane.SEND_URGENT_PARTS,
+        Lane.SEND_URGENT_HELD,
+        Lane.SEND_URGENT_PARTS_HELD,
+        Lane.CANCEL,
+    }
+)
+_PARTS = frozenset(
+    {Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS, Lane.SEND_PARTS_HELD, Lane.SEND_URGENT_PARTS_HELD}
+)
 
 
 def never() -> bool:

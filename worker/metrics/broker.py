@@ -21,7 +21,8 @@ class BrokerMetrics:
         self.queue_messages = group.gauges(
             "queue_messages",
             "Messages ready in a queue when last looked at, the same for every worker; `delay` adds up the "
-            "delay queues of jobs, `track` those of follow-ups; NaN while not connected",
+            "delay queues of jobs, `track` those of follow-ups, `scheduled` those of scheduled jobs; NaN "
+            "while not connected",
             every(queue=labels.QUEUES),
             unset=True,
         )

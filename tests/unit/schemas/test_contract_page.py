@@ -78,7 +78,7 @@ class TestTopology:
             word for word in words(section("## 2. Topology")) if re.fullmatch(r"iton\.[a-z.]+", word)
         }
         assert spoken_of <= declared
-        own = {name for name in declared if re.search(r"\.parts$|\.delay|\.track$", name)}
+        own = {name for name in declared if re.search(r"\.parts$|\.delay|\.track$|held$", name)}
         assert declared - own == spoken_of
 
     def test_the_headers_of_a_dead_letter_are_all_there(self) -> None:

@@ -51,6 +51,24 @@ class TestSendJob:
 
         assert json.loads(job.to_json())["expires_at"] == "2026-03-01T12:05:00Z"
 
+    def test_takes_a_send_after_before_the_end(self) -> None:
+        """Whatever offsets the two are written with."""
+        job = send_job(send_after="2026-03-01T12:04:00Z", expires_at="2026-03-01T17:35:00+05:30")
+
+        assert json.loads(job.to_json())["send_after"] == "2026-03-01T12:04:00Z"
+
+    @pytest.mark.parametrize("end", ["2026-03-01T12:04:00Z", "2026-03-01T17:33:59+05:30"])
+    def test_refuses_a_send_after_that_is_not_before_the_end(self, end: str) -> None:
+        """Nothing could ever be sent."""
+        with pytest.raises(ValidationError, match="is not before `expires_at`"):
+            send_job(send_after="2026-03-01T12:04:00Z", expires_at=end)
+
+    def test_compares_the_ends_of_the_calendar(self) -> None:
+        """Where a time in UTC would be in no calendar."""
+        job = send_job(send_after="0001-01-01T00:00:00+14:00", expires_at="9999-12-31T23:59:59-14:00")
+
+        assert job.send_after is not None
+
     def test_refuses_a_datetime_without_offset(self) -> None:
         """A local time means different moments to producer and worker."""
         with pytest.raises(ValidationError, match="timezone"):

@@ -25,7 +25,13 @@ async def insist_on_publishing(connection: RawConnection, topology: Topology) ->
         TopologyError: code ``publish_refused``; the detail names the exchange and the remedy.
         BrokerUnavailableError: the connection was lost, or the broker did not answer in time.
     """
-    ours = [*(topology.result_exchange(kind) for kind in ResultKind), topology.dead, topology.delay]
+    ours = [
+        *(topology.result_exchange(kind) for kind in ResultKind),
+        topology.dead,
+        topology.delay,
+        topology.held,
+        *((topology.scheduled,) if topology.ladder else ()),
+    ]
     questions = [_may_write(connection, topology.jobs, exchange) for exchange in ours]
     await together([*questions, _may_use_default(connection, topology)])
 

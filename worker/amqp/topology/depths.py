@@ -29,6 +29,7 @@ class QueueDepths:
             **{lane.value: (topology.work_queue(lane),) for lane in Lane},
             "delay": tuple(topology.delay_queue(seconds) for seconds in topology.delays),
             "track": tuple(topology.track_queue(seconds) for seconds in topology.track_delays),
+            "scheduled": tuple(topology.step_queue(seconds) for seconds in topology.steps),
             "dead": (topology.dead,),
             "results.unrouted": (topology.unrouted,),
         }
@@ -40,7 +41,7 @@ class QueueDepths:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The queues' names without the prefix, and those of several: ``delay`` and ``track``."""
+        """The queues' names without the prefix, and of several: ``delay``, ``track``, ``scheduled``."""
         return tuple(self._queues)
 
     def of(self, name: str) -> float:

@@ -7,14 +7,18 @@ with, and there ``*.<lane>`` leads it back to its own work queue.
 The looks at tracked messages have delay queues of their own: published with the key ``track.<N>s``, they wait
 in ``<p>.delay.track.<N>s``, and ``track.*`` leads them to the queue of their lane. Where a setting has other
 delays than before, the queues of the old ones stay on the broker and lead on as they did.
+
+A job that is scheduled waits in the ladder (worker/amqp/topology/ladder.py). One that came outside the hours
+is published on ``<p>.held`` with the lane as its key, and waits in ``<p>.<lane>.held``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from schemas import channels
+from worker.amqp.topology import ladder
 from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 from worker.domain.messages import Lane
 
@@ -60,11 +64,14 @@ class Topology:
         prefix: what every name starts with, ``iton`` say.
         delays: seconds, one delay queue each; ascending.
         track_delays: the same of the looks at tracked messages, each once.
+        ladder: whether jobs can be scheduled: the ladder is there. A deployment that has no use for it saves
+            half of all queues, and four fifths of the time that it takes to make them.
     """
 
     prefix: str = channels.DEFAULT_PREFIX
     delays: tuple[int, ...] = DEFAULT_DELAYS
     track_delays: tuple[int, ...] = DEFAULT_TRACK_DELAYS
+    ladder: bool = False
 
     def __post_init__(self) -> None:
         """Refuse delays that no queue could serve."""
@@ -97,6 +104,25 @@ class Topology:
     def delay_done(self) -> str:
         """The exchange that leads from the delay queues back to the work queues."""
         return f"{self.prefix}.delay.done"
+
+    @property
+    def scheduled(self) -> str:
+        """The exchange in front of the ladder, where scheduled jobs wait."""
+        return f"{self.prefix}.scheduled"
+
+    @property
+    def held(self) -> str:
+        """The exchange in front of the held queues, where jobs wait for the hours to begin."""
+        return f"{self.prefix}.held"
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Seconds of the ladder's queues; none where jobs cannot be scheduled."""
+        return ladder.STEPS if self.ladder else ()
+
+    def step_queue(self, seconds: int) -> str:
+        """The queue of one step of the ladder, and the exchange behind it."""
+        return f"{self.scheduled}.{seconds}s"
 
     def work_queue(self, lane: Lane) -> str:
         """The queue of a lane."""
@@ -146,6 +172,9 @@ class Topology:
             *(Exchange(self.result_exchange(kind), "topic", unrouted) for kind in channels.ResultKind),
             Exchange(self.delay, "topic"),
             Exchange(self.delay_done, "topic"),
+            Exchange(self.held, "topic"),
+            *((Exchange(self.scheduled, "topic"),) if self.ladder else ()),
+            *(Exchange(self.step_queue(seconds), "topic") for seconds in self.steps),
         )
 
     @cached_property
@@ -155,6 +184,7 @@ class Topology:
             *(Queue(self.work_queue(lane), "jobs", _forwarding(self.dead)) for lane in Lane),
             *(self._delay_queue(seconds) for seconds in self.delays),
             *(self._track_queue(seconds) for seconds in self.track_delays),
+            *(self._step_queue(seconds) for seconds in self.steps),
             Queue(self.unrouted, "results that no queue was bound for", _quorum()),
             Queue(self.dead, "dead letters", _quorum()),
         )
@@ -167,6 +197,11 @@ class Topology:
         arguments = {**_forwarding(self.delay_done), "x-message-ttl": seconds * 1000}
         return Queue(self.track_queue(seconds), f"tracked messages, looked at in {seconds} s", arguments)
 
+    def _step_queue(self, seconds: int) -> Queue:
+        name = self.step_queue(seconds)
+        arguments = {**_forwarding(name), "x-message-ttl": seconds * 1000}
+        return Queue(name, f"scheduled jobs, for {seconds} s", arguments)
+
     @cached_property
     def bindings(self) -> tuple[Binding, ...]:
         """Parts queues have none for jobs: they are published to by name."""
@@ -176,9 +211,25 @@ class Topology:
             *(Binding(self.delay, self.track_queue(one), self.track_key(one)) for one in self.track_delays),
             *(Binding(self.delay_done, self.work_queue(lane), f"*.{lane.value}") for lane in Lane),
             Binding(self.delay_done, self.work_queue(Lane.TRACK), "track.*"),
+            *(
+                Binding(self.held, self.work_queue(lane), lane.open_lane.value)
+                for lane in Lane
+                if lane.is_held
+            ),
+            *self._ladder(),
             Binding(self.unrouted, self.unrouted, ""),
             Binding(self.dead, self.dead, "#"),
         )
+
+    def _ladder(self) -> Iterator[Binding]:
+        for height, seconds in enumerate(self.steps):
+            for step, key in ladder.steps_below(height):
+                yield Binding(self.step_queue(seconds), self.step_queue(step), key)
+            for lane in ladder.LANES:
+                key = ladder.ground_below(height, lane)
+                yield Binding(self.step_queue(seconds), self.work_queue(lane), key)
+        for step, key in ladder.steps_below(len(self.steps)):
+            yield Binding(self.scheduled, self.step_queue(step), key)
 
     def to_json(self) -> dict[str, Any]:
         """Stable, for those who declare the topology beforehand."""

@@ -33,7 +33,12 @@ class Acceptance:
         )
         job = read.job
         size = text.measure(job.text, unicode=job.unicode)
-        if errors := [*self._params_errors(job), *self._text_errors(job, size), *_track_errors(job)]:
+        if errors := [
+            *self._params_errors(job),
+            *self._text_errors(job, size),
+            *_later_errors(job),
+            *_track_errors(job),
+        ]:
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
         # Made of what is validated: to check it again would cost as much as the job itself did.
         return job, JobHead.model_construct(
@@ -76,6 +81,13 @@ def conflict(head: JobHead) -> JobRejectedError:
     words = "another job with this `job_id` was taken before: give each job an id of its own"
     error = _error(FailureCode.JOB_ID_CONFLICT, words, "job_id")
     return JobRejectedError([error], job_id=head.job_id, metadata=head.metadata)
+
+
+def _later_errors(job: SendJob) -> list[JobError]:
+    if job.send_after is None:
+        return []
+    words = "this version cannot send later: leave `send_after` out and publish the job in time"
+    return [_error(FailureCode.UNSUPPORTED, words, "send_after")]
 
 
 def _track_errors(job: SendJob) -> list[JobError]:
