@@ -67,11 +67,15 @@ def check(before: Entry | None, after: Entry) -> Counter[str]:
         if old == new:
             continue
         row, name = _named(old, new, revised)
+        if name == "CLAIM" and after.cancelled is not None:
+            raise NotInModelError(f"{old} became {new} although the job is cancelled")
         highest = max(highest, row.revision)
         made[name] += 1
     if revised != highest:
         raise NotInModelError(f"the revision changed by {revised}, and the outcomes by none of that kind")
     _keeps_identity(before, after)
+    if after.cancelled is not None and (before is None or before.cancelled is None):
+        made["CANCEL"] += 1
     return made
 
 
@@ -109,10 +113,12 @@ def _best(names: tuple[str, ...], *, gained: bool) -> str:
 def _keeps_identity(before: Entry | None, after: Entry) -> None:
     if before is None:
         return
-    if before.fingerprint != after.fingerprint:
+    if before.fingerprint != after.fingerprint and not before.awaits_job:
         raise NotInModelError("the entry is another job's now")
     if before.replays != after.replays[: len(before.replays)]:
         raise NotInModelError("a replay was forgotten")
+    if before.cancelled is not None and before.cancelled != after.cancelled:
+        raise NotInModelError("a cancellation was taken back")
 
 
 def _pairs(before: Entry | None, after: Entry) -> Iterator[tuple[Seen, Seen]]:

@@ -203,7 +203,7 @@ EXAMPLES: Final[dict[str, list[dict[str, Any]]]] = {
             "job_id": "stop-order-1843",
             "target": "order-1843",
             "status": "failed",
-            "error": {"code": "ledger_unreadable", "detail": "a ledger entry cannot be read (KeyError)"},
+            "error": {"code": "retries_exhausted", "detail": "a ledger entry cannot be read (KeyError)"},
             "metadata": {},
         }
     ],

@@ -23,7 +23,7 @@ from worker.domain.entry import (
 from worker.domain.entry_codec import encode
 from worker.domain.merging import merged
 from worker.domain.replay import Replay, reopened
-from worker.domain.verdict import after_reply
+from worker.domain.verdict import after_cancel, after_reply
 from worker.ledger import MemoryLedger
 from worker.ports import Stored, Swap
 
@@ -31,6 +31,7 @@ ONE, TWO = "919800000001", "919800000002"
 NEW = Entry("f", Part((ONE,), calls=(Call((ONE,)),)))
 BEGUN = begin(NEW, 0, started=1.0)
 REPEATED = begin(release(BEGUN, 0, went_out=True), 0, started=2.0)
+STOPPED = replace(NEW, cancelled="stop")
 LOST = settle(BEGUN, 0, (Settled(ONE, Outcome.UNCERTAIN, code="reply_lost"),))
 SENT = settle(BEGUN, 0, (Settled(ONE, Outcome.ACCEPTED, message_id="id-1"),))
 
@@ -80,6 +81,15 @@ class TestWhatTheCodeDoes:
         """By which a run counts it."""
         assert {name: 1} == check(before, after)
 
+    def test_a_cancellation_is_counted_and_ends_in_what_was_not_sent(self) -> None:
+        """In front of its target, behind it, and while a call is under way, which keeps its outcome."""
+        announced = Entry("", cancelled="stop")
+        assert {"OPEN": 1, "CANCEL": 1} == check(None, announced)
+        assert {} == check(announced, replace(announced, fingerprint="f"))
+        assert {"CANCEL": 1} == check(NEW, STOPPED)
+        assert {"GIVE_UP": 1} == check(STOPPED, after_cancel(STOPPED, 0))
+        assert {"RECORD": 1} == check(replace(BEGUN, cancelled="stop"), replace(SENT, cancelled="stop"))
+
     def test_recipients_are_seen_one_by_one(self) -> None:
         """The claim of a new job writes those who are not sent to as well."""
         part = Part((ONE, TWO), (Settled(TWO, Outcome.DND),), (Call((ONE,)),))
@@ -105,6 +115,9 @@ class TestWhatItMustNotDo:
             ),
             pytest.param(NEW, replace(BEGUN, fingerprint="g"), id="another job's content"),
             pytest.param(replace(NEW, replays=("r",)), BEGUN, id="a replay is forgotten"),
+            pytest.param(STOPPED, replace(BEGUN, cancelled="stop"), id="called after a cancellation"),
+            pytest.param(STOPPED, NEW, id="a cancellation is taken back"),
+            pytest.param(STOPPED, replace(STOPPED, cancelled="other"), id="a cancellation is another's"),
             pytest.param(None, release(NEW, 0, went_out=False), id="less than no call"),
         ],
     )

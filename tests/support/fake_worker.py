@@ -16,6 +16,9 @@ from worker.domain.messages import Delivery, Disposition, Lane, PartMessage, Res
 from worker.domain.progress import Progress
 from worker.domain.recipients import NumberingPlan
 from worker.handlers.account import AccountHandler
+from worker.handlers.cancel.handler import CancelHandler
+from worker.handlers.cancel.marking import Marking
+from worker.handlers.cancel.requests import Requests
 from worker.handlers.dispatch import Dispatch
 from worker.handlers.lookups import Lookups
 from worker.handlers.send.acceptance import Acceptance
@@ -171,6 +174,15 @@ class FakeWorker:
         """The world's, with a span around it where there are spans."""
         return self.tracing.publisher(self.world.publisher)
 
+    @property
+    def cancel(self) -> CancelHandler:
+        """Stops send jobs."""
+        world, entries = self.world, self.entries
+        requests = Requests(world.ledger, world.token)
+        return CancelHandler(
+            requests, Marking(entries), self.publisher, self.policy, world.clock, KeyedLock(), MAX_BODY
+        )
+
     def dispatch(self) -> Dispatch:
         """The entrance for deliveries, with locks of its own."""
         locks, completion = KeyedLock(), self.completion
@@ -196,6 +208,7 @@ class FakeWorker:
                 Lane.SEND_URGENT_PARTS: parts,
                 Lane.STATUS: status,
                 Lane.ACCOUNT: account,
+                Lane.CANCEL: self.cancel,
             },
             publisher=self.publisher,
             gate=self.gate,

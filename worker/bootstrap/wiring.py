@@ -16,6 +16,9 @@ from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
 from worker.handlers.api.off import NoWebApi
+from worker.handlers.cancel.handler import CancelHandler
+from worker.handlers.cancel.marking import Marking
+from worker.handlers.cancel.requests import Requests
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch, Handler
 from worker.handlers.lookups import Ask, Lookups
@@ -31,7 +34,6 @@ from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
-from worker.handlers.unsupported import UnsupportedHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
 from worker.resilience.batcher import Batcher
 from worker.resilience.keyed_lock import KeyedLock
@@ -86,7 +88,7 @@ class HandlerWiring:
             JobKind.STATUS: self._status(),
             JobKind.ACCOUNT: self._account(),
             JobKind.API: NoWebApi(api_acceptance_of(self.settings)),
-            JobKind.CANCEL: UnsupportedHandler(JobKind.CANCEL, self.settings.broker.max_body_bytes),
+            JobKind.CANCEL: self._cancel(),
         }
         return Dispatch(
             handlers={lane: parts if lane.holds_parts else whole[lane.kind] for lane in Lane},
@@ -187,6 +189,18 @@ class HandlerWiring:
         max_bytes = self.settings.broker.max_body_bytes
         return AccountHandler(
             self._lookups, self.publisher, self._policy(), self.clock, self.observer, max_bytes
+        )
+
+    def _cancel(self) -> CancelHandler:
+        entries = self._entries
+        return CancelHandler(
+            Requests(entries.ledger, entries.draw_token),
+            Marking(entries),
+            self.publisher,
+            self._policy(),
+            self.clock,
+            KeyedLock(),
+            self.settings.broker.max_body_bytes,
         )
 
 

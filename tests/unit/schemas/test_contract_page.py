@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from schemas import AccountJob, ApiJob, CancelJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
 from schemas.outcomes import DeliveryStatus, SendStatus
-from schemas.results import AccountResult, ApiResult, DeliveryResult, SendResult
+from schemas.results import AccountResult, ApiResult, CancelResult, DeliveryResult, SendResult
 from worker.amqp.topology.values import Topology
 from worker.cli.app import app
 from worker.settings import settings_table
@@ -99,7 +99,13 @@ class TestResults:
 
     def test_the_examples_are_results(self) -> None:
         """Each fits its model, and no field is lost on the way."""
-        forms: tuple[type[BaseModel], ...] = (SendResult, DeliveryResult, AccountResult, ApiResult)
+        forms: tuple[type[BaseModel], ...] = (
+            SendResult,
+            DeliveryResult,
+            AccountResult,
+            ApiResult,
+            CancelResult,
+        )
         examples = re.findall(r"```json\n(.*?)```", section("## 4. Results"), re.DOTALL)
         assert len(forms) == len(examples)
         for form, example in zip(forms, examples, strict=True):

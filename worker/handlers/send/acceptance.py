@@ -1,6 +1,9 @@
 """From a delivery to a send job that this worker can carry out, or to the reasons why not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pydantic import JsonValue
 
 from schemas import FailureCode, JobError, JobKind, JobRejectedError, SendJob, read_job
 from worker.domain import text
@@ -78,9 +81,14 @@ class Acceptance:
 
 def conflict(head: JobHead) -> JobRejectedError:
     """The rejection of other content under an id that is taken."""
+    return conflict_of(head.job_id, head.metadata)
+
+
+def conflict_of(job_id: str, metadata: Mapping[str, JsonValue]) -> JobRejectedError:
+    """The same, of a job of any kind."""
     words = "another job with this `job_id` was taken before: give each job an id of its own"
     error = _error(FailureCode.JOB_ID_CONFLICT, words, "job_id")
-    return JobRejectedError([error], job_id=head.job_id, metadata=head.metadata)
+    return JobRejectedError([error], job_id=job_id, metadata=metadata)
 
 
 def _later_errors(job: SendJob) -> list[JobError]:

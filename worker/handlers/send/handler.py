@@ -87,7 +87,9 @@ class SendHandler:
         head, delivery, planned = taken.head, taken.delivery, version.entry.plan
         given_up: DeadLetter | None = None
         unwritten = planned is None
-        if planned is None:
+        if planned is None and version.entry.cancelled is not None:
+            planned = await self.planning.cancelled(taken.job, head)
+        elif planned is None:
             try:
                 planned = await self.planning.planned(taken.job, head, urgent=delivery.lane.is_urgent)
             except (TransientError, OutcomeUncertainError, AccountError) as error:
@@ -117,7 +119,7 @@ class SendHandler:
                 version = await self.entries.write(version, replace(version.entry, plan=split))
                 known = False
             except LostRaceError:
-                version = _own(head, await self.entries.reload(head.job_id))
+                version = await self._own(head, await self.entries.reload(head.job_id))
         if not isinstance(version.entry.plan, Split):
             raise LostRaceError
         job = SplitJob(head, version.entry, version.entry.plan, known)
@@ -140,25 +142,29 @@ class SendHandler:
                 return None
         else:
             found = await self._opened(head)
-        found = _own(head, found)
+        found = await self._own(head, found)
         return await self.entries.replayed(found, replay) if replay else found
 
     async def _opened(self, head: JobHead) -> Version:
         try:
             return await self.entries.write(Version(head.job_id, None, Entry("")), Entry(head.fingerprint))
         except LostRaceError:
-            return _own(head, await self.entries.reload(head.job_id))
+            return await self._own(head, await self.entries.reload(head.job_id))
 
+    async def _own(self, head: JobHead, found: Version) -> Version:
+        """Return the entry if it is this job's; one that a cancellation made becomes its own.
 
-def _own(head: JobHead, found: Version) -> Version:
-    """Return the entry if it is this job's.
-
-    Raises:
-        JobRejectedError: the id belongs to another.
-    """
-    if found.entry.fingerprint != head.fingerprint:
-        raise conflict(head)
-    return found
+        Raises:
+            JobRejectedError: the id belongs to another.
+        """
+        while found.entry.awaits_job:
+            try:
+                found = await self.entries.write(found, replace(found.entry, fingerprint=head.fingerprint))
+            except LostRaceError:
+                found = await self.entries.reload(head.job_id)
+        if found.entry.fingerprint != head.fingerprint:
+            raise conflict(head)
+        return found
 
 
 def _worse(published: Disposition, given_up: DeadLetter) -> Disposition:

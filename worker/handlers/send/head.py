@@ -14,7 +14,11 @@ from worker.domain.entry_codec import UnreadableEntryError, part_from_row, part_
 from worker.domain.errors import UnavailableError
 from worker.ports import TextMessage
 
-_FORM = 1  # of parts; a release that changes what a part holds counts it up, and the one before it waits
+# A part of a job that was cancelled before it was planned is not for a release to read that cannot.
+_CANCELLED_FORM = 2
+_PLAIN_FORM = 1
+# A release that changes what a part holds counts its form up, and the one before it waits.
+_FORM = _CANCELLED_FORM
 
 
 class JobHead(BaseModel):
@@ -54,6 +58,7 @@ class PartOrder(BaseModel):
         number: of the part, 1-based.
         generation: of the job's plan.
         revision: that the part's result starts with.
+        cancelled: the request that stopped the job before it was planned.
         plan: the part as the ledger's plan has it.
     """
 
@@ -66,30 +71,32 @@ class PartOrder(BaseModel):
     parts: int
     generation: int = 0
     revision: int = 1
+    cancelled: str | None = None
     plan: list[Any]
 
     @classmethod
     def of(cls, head: JobHead, job: Entry, split: Split, number: int) -> Self:
         """Describe part *number* of the *split* in the entry of *job*."""
         return cls(
-            v=_FORM,
+            v=_PLAIN_FORM if job.cancelled is None else _CANCELLED_FORM,
             head=head,
             number=number,
             parts=len(split.parts),
             generation=job.generation,
             revision=job.revision,
+            cancelled=job.cancelled,
             plan=part_to_row(split.parts[number - 1]),
         )
 
     @property
     def entry(self) -> Entry:
         """The part's entry in the ledger, as it begins."""
-        return Entry(self.head.fingerprint, self.part, self.revision)
+        return Entry(self.head.fingerprint, self.part, self.revision, cancelled=self.cancelled)
 
     @property
     def key(self) -> str:
         """Of the part's entry in the ledger, as `part_key` makes it."""
-        return _key(self.head, self.generation, self.number, self.plan)
+        return _key(self.head.job_id, self.head.fingerprint, self.generation, self.number, self.plan)
 
     @property
     def part(self) -> Part:
@@ -107,12 +114,21 @@ def part_key(head: JobHead, generation: int, number: int, part: Part) -> str:
     It names what the part holds: entries of parts outlive their job's, and the same id may by then stand
     for other content, or for another cut of it.
     """
-    return _key(head, generation, number, part_to_row(part))
+    return _key(head.job_id, head.fingerprint, generation, number, part_to_row(part))
 
 
-def _key(head: JobHead, generation: int, number: int, row: list[Any]) -> str:
-    cut = json.dumps([head.fingerprint, generation, row], default=list)
-    return f"{head.job_id}/{number}/{sha256(cut.encode()).hexdigest()[:16]}"
+def keys_of_parts(job_id: str, entry: Entry) -> list[tuple[str, Part]]:
+    """Return the parts of a large job, each with the key of its entry, as `part_key` makes it."""
+    parts = entry.plan.parts if isinstance(entry.plan, Split) else ()
+    return [
+        (_key(job_id, entry.fingerprint, entry.generation, number, part_to_row(part)), part)
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
+def _key(job_id: str, fingerprint: str, generation: int, number: int, row: list[Any]) -> str:
+    cut = json.dumps([fingerprint, generation, row], default=list)
+    return f"{job_id}/{number}/{sha256(cut.encode()).hexdigest()[:16]}"
 
 
 def _is_newer(raw: object) -> bool:

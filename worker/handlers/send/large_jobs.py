@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas import Outcome, part_status, result_message_id
 from worker.domain.entry import Entry, Split
@@ -145,13 +145,15 @@ class LargeJobs:
         entries, key = self._ports.entries, job.head.job_id
         with suppress(LostRaceError, EntryUnreadableError):
             found = await entries.load(key)
-            if found is None or found.entry == Entry(job.head.fingerprint):
-                await entries.write(found or Version(key, None, job.entry), job.entry)
+            if found is None or _says_nothing(found.entry, job.head.fingerprint):
+                entry = replace(job.entry, cancelled=found.entry.cancelled) if found else job.entry
+                await entries.write(found or Version(key, None, entry), entry)
 
     async def _one(self, job: SplitJob, number: int, delivery: Delivery) -> Ended:
         part = job.split.parts[number - 1]
         key = part_key(job.head, job.entry.generation, number, part)
-        version = Version(key, None, Entry(job.head.fingerprint, part, job.entry.revision))
+        begins = Entry(job.head.fingerprint, part, job.entry.revision, cancelled=job.entry.cancelled)
+        version = Version(key, None, begins)
         planned = Planned(job.head, version, number, len(job.split.parts), shares_round=True)
         return await self._sender.send(planned, delivery, known=job.known)
 
@@ -164,6 +166,11 @@ class LargeJobs:
             await self._ports.publisher.publish_part(_part_message(job.order(number), delivery))
 
         await parallel.each(publish, numbers, limit=_AT_ONCE)
+
+
+def _says_nothing(found: Entry, fingerprint: str) -> bool:
+    """Tell whether an entry is as the first delivery of a job opens it, or a cancellation that came first."""
+    return replace(found, fingerprint=found.fingerprint or fingerprint, cancelled=None) == Entry(fingerprint)
 
 
 def _together(summaries: list[JobSummary]) -> JobSummary:

@@ -10,6 +10,7 @@ from worker.domain.errors import WorkerError
 from worker.domain.expiry import has_expired
 from worker.domain.limits import MOST_PER_PART
 from worker.domain.recipients import Distinct, NumberingPlan, distinct
+from worker.domain.verdict import CANCELLED
 from worker.handlers.lookups import Lookups
 from worker.handlers.send.head import JobHead
 from worker.ports import Clock, Gateway
@@ -50,6 +51,12 @@ class Planning:
         words = f"the DND endpoint gave no answer: {error.detail}"
         failed = _all(recipients.valid, Outcome.FAILED, FailureCode.RETRIES_EXHAUSTED, words)
         return self._cut(recipients, plan.invalid_ones(recipients) + failed, (), head)
+
+    async def cancelled(self, job: SendJob, head: JobHead) -> Part | Split:
+        """Settle everybody of a job that was cancelled before it was planned; nobody is looked up."""
+        recipients = await self._distinct(job)
+        stopped = _all(recipients.valid, Outcome.CANCELLED, FailureCode.CANCELLED, CANCELLED)
+        return self._cut(recipients, plan.invalid_ones(recipients) + stopped, (), head)
 
     async def _distinct(self, job: SendJob) -> Distinct:
         if len(job.recipients) <= _MANY:

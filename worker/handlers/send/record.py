@@ -198,7 +198,9 @@ class PartRecord:
 
     def _tell(self, known: Entry, *, lacks: bool) -> None:
         if lacks or not self.late:
-            log.warning("entry.restored", job=self.version.key)
+            # A plan that met an entry without one, another delivery's or a cancellation's, restores nothing.
+            if lacks or any(call.attempts for call in known.part.calls):
+                log.warning("entry.restored", job=self.version.key)
             return
         log.warning("reply.late", job=self.version.key, recipients=with_ids(known))
         self._ports.observer.revised()

@@ -1,0 +1,1 @@
+"""Cancel jobs: a send job is stopped by a mark in its entry."""
