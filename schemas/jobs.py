@@ -298,6 +298,13 @@ class CancelJob(Job):
     )
     metadata: Metadata = _metadata()
 
+    @field_validator("target")
+    @classmethod
+    def _not_itself(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("job_id"):
+            raise refusal(FailureCode.WRONG_VALUE, "is the request's own `job_id`: name the send job to stop")
+        return value
+
 
 AnyJob = SendJob | StatusJob | AccountJob | ApiJob | CancelJob
 JobT = TypeVar("JobT", SendJob, StatusJob, AccountJob, ApiJob, CancelJob)

@@ -93,6 +93,41 @@ class TestSubmit:
         assert f"job {job_id} is not published" in captured.err
 
 
+class TestCancel:
+    """A request to stop a job."""
+
+    def test_it_is_on_its_queue_with_an_id_that_was_told(
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Persistent, confirmed; each run is a request of its own."""
+        for _ in range(2):
+            assert main(["cancel", "order-1841", "--metadata", "who=me"]) == 0
+        told = capsys.readouterr()
+        found = _taken(amqp_url, f"{prefix}.cancel")
+        assert told.out.split() == [body["job_id"] for _, body in found]
+        assert 2 == len(set(told.out.split()))
+        properties, body = found[0]
+        assert (2, body["job_id"]) == (properties.delivery_mode, properties.message_id)
+        assert ("order-1841", {"who": "me"}) == (body["target"], body["metadata"])
+        assert f"no worker consumes {prefix}.cancel" in told.err
+
+    def test_it_cannot_stop_itself(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Nothing is published that the worker would reject."""
+        assert main(["cancel", "a", "--job-id", "a"]) == 2
+        assert "`target` is the request's own `job_id`" in capsys.readouterr().err
+
+    def test_where_it_is_not_certain_it_says_how_to_repeat_it(
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Under the same id, which does no harm."""
+        with pika_channel(amqp_url) as channel:
+            channel.queue_delete(f"{prefix}.cancel")
+        assert main(["cancel", "order-1841", "--job-id", "stop"]) == 1
+        told = capsys.readouterr().err
+        assert "job stop is not published" in told
+        assert "repeat the command with --job-id stop" in told
+
+
 class TestResults:
     """Following, and what nobody was bound for."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from worker.cli import check, dead, ledger, results, run, schema, simulate, submit, topology
+from worker.cli import cancel, check, dead, job, ledger, results, run, schema, simulate, submit, topology
 from worker.cli.terminal import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -41,6 +41,7 @@ app = typer.Typer(
 for _name, _command, _epilog in (
     ("run", run.run, run.EPILOG),
     ("submit", submit.submit, submit.EPILOG),
+    ("cancel", cancel.cancel, cancel.EPILOG),
     ("results", results.results, results.EPILOG),
     ("topology", topology.topology, topology.EPILOG),
     ("check", check.check, check.EPILOG),
@@ -49,6 +50,7 @@ for _name, _command, _epilog in (
 ):
     app.command(_name, cls=Command, epilog=_epilog)(_command)
 app.add_typer(dead.app, name="dead")
+app.add_typer(job.app, name="job")
 app.add_typer(ledger.app, name="ledger")
 
 

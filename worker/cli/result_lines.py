@@ -18,6 +18,9 @@ _COLOURS = {
     "pending": typer.colors.YELLOW,
     "expired": typer.colors.YELLOW,
     "invalid": typer.colors.YELLOW,
+    "cancelled": typer.colors.YELLOW,
+    "recorded": typer.colors.GREEN,
+    "too_late": typer.colors.YELLOW,
 }
 
 
@@ -41,6 +44,8 @@ def _rows(body: Mapping[str, Any]) -> Iterator[str]:
         yield _row("", body.get("status"), f"{body['remaining_credits']} credits{_threshold(body)}")
     elif "http_status" in body:
         yield _row("", body.get("status"), f"HTTP {body['http_status']}")
+    elif "target" in body:
+        yield _row(body["target"], body.get("status"), "")
     elif "messages" in body:
         yield from (row for message in _list(body, "messages") for row in _message_rows(message))
     else:

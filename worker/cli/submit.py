@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CATEGORY = ("promotional", "service", "service_explicit", "transactional")
 DND = ("filter", "skip")
 ON_UNCERTAIN = ("report", "resend")
-_SEND = "send"
+_SEND, _CANCEL = "send", "cancel"
 
 EPILOG = epilog("""
 Examples:
@@ -129,6 +129,10 @@ def _refuse_contradictions(asked: "Asked") -> None:
     of_one_job = asked.fields.keys() & {"recipients", "job_id", "message_ids"}
     if asked.urgent and asked.kind.value != _SEND:
         raise typer.BadParameter("goes with send jobs only", param_hint="--urgent")
+    if asked.kind.value == _CANCEL and asked.jsonl is None:
+        raise typer.BadParameter(
+            "cancel goes with --jsonl: `iton-worker cancel` stops one", param_hint="--kind"
+        )
     if asked.csv is not None and asked.jsonl is not None:
         raise typer.BadParameter("goes without --jsonl", param_hint="--csv")
     if asked.csv is not None and (asked.kind.value != _SEND or of_one_job):

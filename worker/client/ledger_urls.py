@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from worker.bootstrap.adapters import ledger_at
 from worker.client.ledger_moving import Store
-from worker.ledger import MemoryLedger
+from worker.domain.errors import LedgerUnavailableError
+from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger
 from worker.settings import Settings, SettingsError
 
 _OF_VARIABLE = "env:"
@@ -32,6 +33,22 @@ def store_at(given: str, option: str, settings: Settings) -> Store:
     if name not in os.environ:
         raise SettingsError(f"{option} names the variable {name}, which is not set; export it, with the URL")
     return _open(os.environ[name], option, settings)
+
+
+def insist_on_readable(ledger: AnyLedger) -> Store:
+    """Return the ledger of the setting for a command that only reads.
+
+    Raises:
+        SettingsError: nobody but its process can see it.
+        LedgerUnavailableError: the file is not there, and must not be made for a look.
+    """
+    if isinstance(ledger, MemoryLedger):
+        raise SettingsError("LEDGER_URL is memory://, which only its own process can look into")
+    if isinstance(ledger, SqliteLedger) and not ledger.is_there:
+        raise LedgerUnavailableError(
+            "ledger_absent", "there is no ledger at LEDGER_URL: no worker has used it yet, or it is another's"
+        )
+    return ledger
 
 
 def _open(url: str, option: str, settings: Settings) -> Store:

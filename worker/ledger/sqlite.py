@@ -46,6 +46,11 @@ class SqliteLedger:
     def __repr__(self) -> str:
         return f"SqliteLedger({str(self._path)!r})"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a file."""
+        return self._path.exists()
+
     def load(self, key: str) -> Awaitable[Stored | None]:
         """Return the entry, or None."""
         return self._thread.read(lambda file, now: file.load(key, now))

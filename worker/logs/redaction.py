@@ -162,6 +162,13 @@ def _without_numbers(value: str) -> str:
     return _GROUPS.sub(_mask_groups, value) if _SEPARATED.search(value) else value
 
 
+def masked(number: str) -> str:
+    """Return a phone number, or what a producer gave for one, as it may be shown: its ends alone."""
+    if len(number) <= 2 * _ENDS:
+        return "*" * len(number)
+    return number[:_ENDS] + "*" * (len(number) - 2 * _ENDS) + number[-_ENDS:]
+
+
 def _mask(match: re.Match[str]) -> str:
     number = match.group()
     return number[:_ENDS] + "*" * (len(number) - 2 * _ENDS) + number[-_ENDS:]

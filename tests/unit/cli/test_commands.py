@@ -11,7 +11,10 @@ from worker.cli.app import main
 from worker.settings import settings_table
 
 _COST = "gsm7 in 1 segment; 2 credits at the most"
-COMMANDS = ["run", "submit", "results", "topology", "check", "simulate-gateway", "schema", "dead", "ledger"]
+COMMANDS = [
+    *("run", "submit", "cancel", "results", "topology", "check", "simulate-gateway", "schema"),
+    *("dead", "job", "ledger"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,14 @@ class TestHelp:
         assert "Exit codes: 0" in shown
 
     @pytest.mark.parametrize(
-        "command", [*([one] for one in COMMANDS), ["dead", "list"], ["dead", "show"], ["ledger", "move"]]
+        "command",
+        [
+            *([one] for one in COMMANDS),
+            ["dead", "list"],
+            ["dead", "show"],
+            ["job", "show"],
+            ["ledger", "move"],
+        ],
     )
     def test_of_each_command_has_examples(
         self, command: list[str], capsys: pytest.CaptureFixture[str]
@@ -76,6 +86,13 @@ class TestUsage:
             ["submit", "--jsonl", "a", "--text", "x"],
             ["submit", "--kind", "account", "--urgent"],
             ["submit", "--to", "1", "--param", "x"],
+            ["submit", "--kind", "cancel", "--job-id", "a"],
+            ["cancel"],
+            ["cancel", "a", "b"],
+            ["cancel", "a", "--metadata", "x"],
+            ["job", "show"],
+            ["job", "list", "--state", "nope"],
+            ["job", "list", "--limit", "0"],
             ["results", "--take"],
             ["results", "--unrouted", "--take", "--job-id", "a"],
             ["schema", "nope"],

@@ -55,9 +55,6 @@ class CancelHandler:
             JobKind.CANCEL, delivery.body, message_id=delivery.message_id, max_bytes=self.max_body_bytes
         )
         job = read.job
-        if job.target == read.job_id:
-            words = "`target` is the request's own `job_id`: name the send job to stop"
-            raise _rejected(read, rejection(FailureCode.WRONG_VALUE, words, "target"))
         async with self.locks.holding(job.target):
             if delivery.is_lost():
                 raise DeliveryLostError
