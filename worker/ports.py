@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from worker.domain.entry import MessageIds
 from worker.domain.errors import AccountTrouble
 from worker.domain.messages import Delivery, FollowUpMessage, JobSummary, PartMessage, ResultMessage
+from worker.domain.web_verdict import WebReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,39 @@ class Gateway(Protocol):
 
     async def account(self) -> Decimal:
         """Return the remaining credits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebCall:
+    """One request to the Web API; its repr shows nothing of what is sent.
+
+    Attributes:
+        path: relative to the Web API's address, already checked.
+        content: the body; None where there is none.
+        content_type: of the body.
+    """
+
+    method: str
+    path: str = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str | None = None
+
+
+class WebApi(Protocol):
+    """ITON's Web API. Calls may overlap."""
+
+    async def call(self, call: WebCall) -> WebReply:
+        """Make one HTTP request, never a second one, and return the reply, whatever its status.
+
+        Raises:
+            TransientError: nothing was sent.
+            OutcomeUncertainError: the request may have been carried out; its reply is lost.
+        """
+        ...
+
+    async def is_there(self) -> bool:
+        """Tell whether it answers at all, by a harmless question. Raises nothing for what it does."""
         ...
 
 

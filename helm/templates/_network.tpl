@@ -37,11 +37,13 @@
 {{- with .Values.networkPolicy.postgresql.ports }}{{ join "," . }}{{ else }}{{ join "," (uniq $ports) }}{{ end -}}
 {{- end }}
 
-{{/* The same towards the gateway. */}}
+{{/* The same towards the gateway, and the Web API, where the settings name one. */}}
 {{- define "iton-worker.gatewayPorts" -}}
-{{- $base := .Values.iton.baseUrl -}}
-{{- $named := include "iton-worker.urlPort" $base | default (ternary "80" "443" (hasPrefix "http:" $base)) -}}
-{{- with .Values.networkPolicy.gateway.ports }}{{ join "," . }}{{ else }}{{ $named }}{{ end -}}
+{{- $ports := list -}}
+{{- range compact (list .Values.iton.baseUrl .Values.settings.ITON_WEB_API_URL) -}}
+{{- $ports = append $ports (include "iton-worker.urlPort" . | default (ternary "80" "443" (hasPrefix "http:" .))) -}}
+{{- end -}}
+{{- with .Values.networkPolicy.gateway.ports }}{{ join "," . }}{{ else }}{{ join "," (uniq $ports) }}{{ end -}}
 {{- end }}
 
 {{/* For people: ports that the chart had to guess, for the URLs are in Secrets. Empty where it guessed none. */}}

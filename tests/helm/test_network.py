@@ -37,6 +37,7 @@ class TestNetworkPolicy:
             ({"ledger": POSTGRESQL, "networkPolicy": {"postgresql": {"ports": [6432]}}}, 6432, 443),
             ({"ledger": REDIS, "iton": {"baseUrl": "http://simulator/x/"}}, 6380, 80),
             ({"ledger": REDIS, "iton": {"baseUrl": "https://[2001:db8::1]:8443/x/"}}, 6380, 8443),
+            ({"ledger": REDIS, "settings": {"ITON_WEB_API_URL": "https://api.iton.in/v1/"}}, 6380, 443),
             (
                 {"ledger": REDIS, "networkPolicy": {"redis": {"ports": [1]}, "gateway": {"ports": [2]}}},
                 1,
@@ -48,6 +49,12 @@ class TestNetworkPolicy:
         """Unless they are given."""
         egress = one(objects(values), "NetworkPolicy")["spec"]["egress"]
         assert _ports(egress)[2:] == [[redis], [gateway]]
+
+    def test_the_web_api_has_its_port_too(self) -> None:
+        """Where the settings name its address."""
+        values = {"ledger": REDIS, "settings": {"ITON_WEB_API_URL": "https://api.iton.in:8443/v1/"}}
+        egress = one(objects(values), "NetworkPolicy")["spec"]["egress"]
+        assert _ports(egress)[2:] == [[6380], [443, 8443]]
 
     @pytest.mark.parametrize(
         ("amqp", "ledger", "opened"),

@@ -16,8 +16,9 @@ from tests.support.worker_process import wait_until
 
 Letter = tuple[str, pika.BasicProperties, bytes]
 """What was taken from a queue: routing key, properties, body."""
-KINDS = ("send", "delivery", "account", "cancel")
+KINDS = ("send", "delivery", "account", "cancel", "api")
 WORK_QUEUES = (
+    "api",
     "send",
     "send.urgent",
     "send.parts",

@@ -23,6 +23,7 @@ class SimulatorProcess:
         self._folder = folder
         self._root = f"http://127.0.0.1:{free_ports(1)[0]}"
         self.url = self._root + _PATH
+        self.web_api_url = self._root + "/web/v1/"
         self.start()
 
     def start(self) -> None:

@@ -21,7 +21,7 @@ from worker.domain.errors import (
 )
 from worker.ports import NOBODY, Clock, Command, Subject
 
-_RECORDED = frozenset({Command.SEND, None})  # what jobs end in whose steps the ledger holds
+_RECORDED = frozenset({Command.SEND, Command.API, None})  # what jobs end in whose steps the ledger holds
 _LOOK = 1.0  # seconds between two looks, while somebody waits
 
 

@@ -9,6 +9,7 @@ from worker.amqp.connection.opening import Timing
 from worker.amqp.publish.observer import PublishObserver
 from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
 from worker.amqp.topology.values import Topology
+from worker.bootstrap.admitting import WEB_API_CALLS
 from worker.bootstrap.rules import numbering_of
 from worker.clock import SystemClock
 from worker.iton.client import ItonGateway, Observers, TimeLimits
@@ -17,11 +18,13 @@ from worker.iton.httpx_transport import HttpxTransport
 from worker.iton.route import route_of
 from worker.iton.rules import Rule, rules_from
 from worker.iton.transport import AiohttpTransport, Pool
+from worker.iton.web_api import ItonWebApi, OnCall
 from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
 from worker.ports import Clock
 from worker.settings import Settings, SettingsError
 
 _SYSTEM = SystemClock()
+_LONGEST_WEB_REPLY = 32 << 20  # bytes; a picture, of which 64 KB are handed on
 
 
 def topology_of(settings: Settings) -> Topology:
@@ -38,7 +41,6 @@ def gateway_of(
 ) -> ItonGateway:
     """Return the client of the account that the settings name."""
     gateway = settings.gateway
-    token = gateway.api_token.get_secret_value() if gateway.api_token else None
     dialect = Dialect(
         method=gateway.method,
         text_parameter=gateway.text_param,
@@ -49,7 +51,7 @@ def gateway_of(
         rules=_rules(settings),
         now=clock.now,
     )
-    credentials = Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token)
+    credentials = _credentials(settings)
     try:
         return ItonGateway(
             gateway.base_url,
@@ -57,16 +59,40 @@ def gateway_of(
             dialect,
             limits=TimeLimits(call=gateway.timeout),
             observers=observers,
-            transport=transport or _transport(settings),
+            transport=transport or _transport(settings, gateway.max_calls),
         )
     except ValueError:
         raise SettingsError("ITON_BASE_URL cannot be used; write https://HOST/PATH/") from None
 
 
-def _transport(settings: Settings) -> AiohttpTransport | HttpxTransport:
+def web_api_of(
+    settings: Settings, on_call: OnCall, *, transport: httpx.AsyncBaseTransport | None = None
+) -> ItonWebApi | None:
+    """Return the client of the Web API; None where the settings name none."""
+    gateway, address = settings.gateway, settings.web_api.url
+    if address is None:
+        return None
+    return ItonWebApi(
+        address,
+        _credentials(settings),
+        limits=TimeLimits(call=gateway.timeout),
+        transport=transport or _transport(settings, WEB_API_CALLS, reply_limit=_LONGEST_WEB_REPLY),
+        on_call=on_call,
+    )
+
+
+def _credentials(settings: Settings) -> Credentials:
+    gateway = settings.gateway
+    token = gateway.api_token.get_secret_value() if gateway.api_token else None
+    return Credentials(gateway.username.get_secret_value(), gateway.password.get_secret_value(), token)
+
+
+def _transport(
+    settings: Settings, most_calls: int, *, reply_limit: int = 4 << 20
+) -> AiohttpTransport | HttpxTransport:
     gateway = settings.gateway
     # Admission limits the calls. What hung in an outage must keep no connection from those after it.
-    pool = Pool(connections=2 * gateway.max_calls + 8)
+    pool = Pool(connections=2 * most_calls + 8, reply_limit=reply_limit)
     route = route_of(gateway.proxy.get_secret_value() if gateway.proxy else None, gateway.ca_file)
     return (HttpxTransport if gateway.transport == "httpx" else AiohttpTransport)(pool, route)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import structlog
 
@@ -14,18 +15,21 @@ from worker.admission.room import Bounds
 from worker.admission.standing import Listeners
 from worker.domain.errors import AccountTrouble
 from worker.metrics import Metrics
-from worker.ports import Clock, Command
+from worker.ports import Clock, Command, ProbeAnswer, WebApi
 from worker.probes import Probes
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+WEB_API_CALLS = 20
+"""Calls of the Web API in flight at the most: keys, certificates and pictures are few, and may be large."""
+
 _LEDGER_PROBE = 2.0  # seconds; a store that is back is noticed soon, and the question is cheap
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Admitting:
-    """Builds what every call to the gateway passes."""
+    """Builds what every call to the gateway passes, and every call of the Web API."""
 
     settings: Settings
     probes: Probes
@@ -42,9 +46,7 @@ class Admitting:
             CircuitPolicy(retry.breaker_failures, retry.breaker_cooldown),
             self.clock,
             ask=self.probes.ask,
-            ledger=Pause(
-                self.probes.ledger_works, self.clock, interval=_LEDGER_PROBE, on_change=self._noted("ledger")
-            ),
+            ledger=self._ledger,
             listeners=Listeners(self._circuit, self._account),
         )
         self.metrics.calls.in_flight.set_function(lambda: admission.in_flight)
@@ -52,6 +54,37 @@ class Admitting:
         falls = gateway.min_calls < gateway.max_calls
         self.metrics.calls.floor.set(gateway.min_calls if falls else 0)
         return admission
+
+    def web_api(self, web_api: WebApi) -> Admission:
+        """Return what every call of the Web API passes: its outages stop no SMS, nor the other way round.
+
+        ITON_RATE_LIMIT is the SMS account's: it does not count here.
+        """
+        retry = self.settings.retry
+
+        async def ask(_command: Command, _key: str | None) -> ProbeAnswer:
+            return ProbeAnswer(answered=await web_api.is_there())
+
+        return Admission(
+            Bounds(
+                CallLimit(WEB_API_CALLS, WEB_API_CALLS, self.clock),
+                RateLimiter(0, self.clock),
+                WEB_API_CALLS,
+                0,
+            ),
+            CircuitPolicy(retry.breaker_failures, retry.breaker_cooldown),
+            self.clock,
+            ask=ask,
+            ledger=self._ledger,
+            listeners=Listeners(self._circuit),
+        )
+
+    @cached_property
+    def _ledger(self) -> Pause:
+        """The pause of both, while the ledger cannot be written."""
+        return Pause(
+            self.probes.ledger_works, self.clock, interval=_LEDGER_PROBE, on_change=self._noted("ledger")
+        )
 
     def _circuit(self, command: Command, closed: bool) -> None:  # noqa: FBT001 - as the listener is declared
         log.warning("circuit.changed", command=command.value, state="closed" if closed else "open")

@@ -15,18 +15,27 @@ from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
 from worker.amqp.publish.publisher import BrokerPublisher
-from worker.bootstrap.adapters import gateway_of, ledger_of, limiter_of, publisher_of, topology_of
-from worker.bootstrap.admitting import Admitting
+from worker.bootstrap.adapters import (
+    gateway_of,
+    ledger_of,
+    limiter_of,
+    publisher_of,
+    topology_of,
+    web_api_of,
+)
+from worker.bootstrap.admitting import WEB_API_CALLS, Admitting
 from worker.bootstrap.collaborators import Collaborators
 from worker.bootstrap.long_jobs import LongJobs
 from worker.bootstrap.outages import Outages
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
+from worker.bootstrap.web_side import Gates, WebSide
 from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring
 from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import Lane
 from worker.handlers.dispatch import Dispatch
 from worker.http.health import HealthServer, Readiness
 from worker.iton.client import ItonGateway, Observers
+from worker.iton.web_api import ItonWebApi
 from worker.ledger import AnyLedger
 from worker.metrics import Metrics
 from worker.observing import (
@@ -74,7 +83,7 @@ class Assembly:
                 self.ledger_watch.run,
                 self.publisher.run,
                 self.handlers.credits_watch().run,
-                Outages(self.consumer, self.admission, self.clock).run,
+                Outages(self.consumer, Gates(self.admission, self.web_gate), self.clock).run,
                 LongJobs(self.consumer.held, self.handlers.renewal, self.clock).run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
                 LedgerSizeWatch(self.store, self.metrics, self.clock).run,
@@ -150,8 +159,22 @@ class Assembly:
     @cached_property
     def admission(self) -> Admission:
         """What every call to the gateway passes."""
+        return self._admitting.admission()
+
+    @cached_property
+    def _admitting(self) -> Admitting:
         probes = Probes(self.gateway, self.ledger_watch)
-        return Admitting(self.settings, probes, self.metrics, self.clock, self.limiter).admission()
+        return Admitting(self.settings, probes, self.metrics, self.clock, self.limiter)
+
+    @cached_property
+    def web_api(self) -> ItonWebApi | None:
+        """The client of the Web API; None where the settings name none."""
+        return web_api_of(self.settings, self._web_called, transport=self.given.web_transport)
+
+    @cached_property
+    def web_gate(self) -> Admission | None:
+        """What every call of the Web API passes."""
+        return self._admitting.web_api(self.web_api) if self.web_api else None
 
     @cached_property
     def publisher(self) -> BrokerPublisher:
@@ -172,6 +195,7 @@ class Assembly:
             self.given.random,
             self.ledger_watch.time,
             self.tracing,
+            WebSide(self.web_api, self.web_gate) if self.web_api and self.web_gate else None,
         )
 
     @cached_property
@@ -181,7 +205,7 @@ class Assembly:
         return Consumer(
             broker.url.get_secret_value(),
             topology_of(self.settings),
-            prefetch={lane: broker.urgent_prefetch if lane.is_urgent else broker.prefetch for lane in Lane},
+            prefetch={lane: self._prefetch(lane) for lane in Lane},
             handle=self.tracing.jobs(self._dispatch),
             settlement=Settlement(self.publisher),
             options=ConsumerOptions(
@@ -192,6 +216,13 @@ class Assembly:
                 on_disposed=self.observer.disposed,
             ),
         )
+
+    def _prefetch(self, lane: Lane) -> int:
+        """A job of the Web API may be large, and few of them are called for at a time."""
+        broker = self.settings.broker
+        if lane is Lane.API:
+            return min(broker.prefetch, WEB_API_CALLS)
+        return broker.urgent_prefetch if lane.is_urgent else broker.prefetch
 
     @cached_property
     def health(self) -> HealthServer:
@@ -221,6 +252,12 @@ class Assembly:
         self.metrics.calls.ended[command, outcome].inc()
         self.metrics.calls.took[command].observe(seconds)
         self.admission.answered(command, outcome, seconds)
+
+    def _web_called(self, command: str, outcome: str, seconds: float) -> None:
+        self.metrics.calls.ended[command, outcome].inc()
+        self.metrics.calls.took[command].observe(seconds)
+        if self.web_gate is not None:
+            self.web_gate.answered(command, outcome, seconds)
 
     @cached_property
     def _dispatch(self) -> Dispatch:
@@ -265,9 +302,15 @@ class Assembly:
         self.last_spans.stop_began()
         self.metrics.process.draining.set(1)
         self.admission.stop()
+        if self.web_gate is not None:
+            self.web_gate.stop()
 
     async def _stop_probes(self) -> None:
         self.admission.close()
+        if self.web_gate is not None:
+            self.web_gate.close()
+        if self.web_api is not None:
+            await self.web_api.aclose()
 
 
 def _in_flight(consumer: Consumer, lane: Lane) -> int:

@@ -21,9 +21,11 @@ class Collaborators:
         random: jitter, and the start of tokens that no other process may draw.
         transport: to the gateway, at most once on the wire; None: connections of its own.
         store: of the ledger; None: what the settings name.
+        web_transport: as *transport*, to the Web API.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=SystemRandom)
     transport: httpx.AsyncBaseTransport | None = None
     store: AnyLedger | None = None
+    web_transport: httpx.AsyncBaseTransport | None = None

@@ -11,6 +11,7 @@ from schemas import JobKind
 from worker.domain.messages import Delivery
 from worker.ports import Clock
 
+_CALLED_ONCE = frozenset({JobKind.SEND, JobKind.API})
 _EVERY = 60.0  # seconds; the shortest retention is an hour
 
 
@@ -32,7 +33,7 @@ class LongJobs:
         before: dict[int, Delivery] = {}
         while True:
             await self.clock.sleep(_EVERY)
-            held = {id(one): one for one in self.held() if one.lane.kind is JobKind.SEND}
+            held = {id(one): one for one in self.held() if one.lane.kind in _CALLED_ONCE}
             for number in held.keys() & before.keys():
                 await self.renew(held[number])
             before = held

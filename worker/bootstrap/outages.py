@@ -7,9 +7,9 @@ What needs the gateway goes back. A look costs what is handed out at once, the p
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from schemas import JobKind
-from worker.admission.admission import Admission
 from worker.amqp.consume.consumer import Consumer
 from worker.domain.messages import Lane
 from worker.ports import Clock, Command
@@ -30,6 +30,14 @@ _COMMAND_OF: Mapping[JobKind, Command | None] = {
 """What the gateway must do for a kind of job; None: nothing, it needs the ledger alone."""
 
 
+class Stands(Protocol):
+    """Knows which commands are away."""
+
+    def stands(self, command: Command | None) -> bool:
+        """Tell whether jobs that end in a call of *command* (None: in none) had better stay queued."""
+        ...
+
+
 @dataclass(slots=True)
 class Outages:
     """Pauses the lanes whose jobs would only come and go.
@@ -39,7 +47,7 @@ class Outages:
     """
 
     consumer: Consumer
-    admission: Admission
+    gates: Stands
     clock: Clock
     paused: dict[Lane, float] = field(default_factory=dict)
 
@@ -48,7 +56,7 @@ class Outages:
         while True:
             await self.clock.sleep(_EVERY)
             now = self.clock.elapsed()
-            standing = {lane for lane in Lane if self.admission.stands(_COMMAND_OF[lane.kind])}
+            standing = {lane for lane in Lane if self.gates.stands(_COMMAND_OF[lane.kind])}
             await self._resume(self.paused.keys() - standing)
             await self._pause(standing - self.paused.keys())
             await self._look({lane for lane, since in self.paused.items() if now - since >= _LOOK_EVERY})

@@ -11,11 +11,12 @@ from typing import TypeVar
 from schemas import JobKind
 from worker.bootstrap.rules import acceptance_of, api_acceptance_of, numbering_of
 from worker.bootstrap.tracing import Tracing
+from worker.bootstrap.web_side import ApiWiring, WebSide
 from worker.domain.disposition import RetryPolicy
 from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
-from worker.handlers.api.off import NoWebApi
+from worker.handlers.api.entries import ApiEntries
 from worker.handlers.cancel.handler import CancelHandler
 from worker.handlers.cancel.marking import Marking
 from worker.handlers.cancel.requests import Requests
@@ -34,7 +35,7 @@ from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
-from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Observer, Publisher
+from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Locks, Observer, Publisher
 from worker.resilience.batcher import Batcher
 from worker.resilience.keyed_lock import KeyedLock
 from worker.resilience.number_memory import NumberMemory
@@ -66,6 +67,7 @@ class HandlerWiring:
     random: Random
     store_time: Callable[[], float]
     tracing: Tracing = field(default_factory=Tracing)
+    web: WebSide | None = None
 
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
@@ -87,7 +89,7 @@ class HandlerWiring:
             JobKind.SEND: send,
             JobKind.STATUS: self._status(),
             JobKind.ACCOUNT: self._account(),
-            JobKind.API: NoWebApi(api_acceptance_of(self.settings)),
+            JobKind.API: self._api(locks),
             JobKind.CANCEL: self._cancel(),
         }
         return Dispatch(
@@ -103,7 +105,7 @@ class HandlerWiring:
     @cached_property
     def renewal(self) -> Renewal:
         """What has the entries of jobs live on that are not done yet."""
-        return Renewal(acceptance_of(self.settings), self._entries)
+        return Renewal(acceptance_of(self.settings), self._entries, api_acceptance_of(self.settings))
 
     def _aside(self) -> int:
         """Return for how long a job makes way: not for longer than work may stand still after an outage."""
@@ -184,6 +186,20 @@ class HandlerWiring:
     def _status(self) -> StatusHandler:
         max_bytes = self.settings.broker.max_body_bytes
         return StatusHandler(self._lookups, self.publisher, self._policy(), self.clock, max_bytes)
+
+    def _api(self, locks: Locks) -> Handler:
+        wiring = ApiWiring(
+            self.web,
+            api_acceptance_of(self.settings),
+            ApiEntries(self.ledger, self._entries.draw_token),
+            self._retry(Command.API),
+            self.publisher,
+            self._policy(),
+            self.clock,
+            self.observer,
+            self.store_time,
+        )
+        return wiring.handler(locks, lease=self.settings.gateway.timeout + LEASE_MARGIN, margin=LEASE_MARGIN)
 
     def _account(self) -> AccountHandler:
         max_bytes = self.settings.broker.max_body_bytes

@@ -17,6 +17,8 @@ from worker.ports import CallGate, Clock, Observer, Publisher
 
 log = structlog.get_logger(__name__)
 
+_CALLED_ONCE = frozenset({JobKind.SEND, JobKind.API})  # the ledger must know them for as long as they wait
+
 
 class Handler(Protocol):
     """Carries out the jobs of one lane."""
@@ -58,7 +60,7 @@ class Dispatch:
             handled = await self._rejected(kind, error, delivery)
         except UnavailableError as error:
             handled = self._returned(kind, error)
-        if kind is JobKind.SEND and isinstance(handled.disposition, Delay | Requeue):
+        if isinstance(handled.disposition, Delay | Requeue) and kind in _CALLED_ONCE:
             await self.renewal(delivery)
         seconds = self.clock.elapsed() - started
         self.observer.job_ended(delivery, handled.summary, seconds=seconds)

@@ -81,6 +81,10 @@ class Quotes:
             ),
         )
 
+    def without_credentials(self, words: str) -> str:
+        """Return *words* as they are, but for the account's credentials."""
+        return self._without_credentials(words)
+
     def clean(self, words: str, hidden: Iterable[str], *, shown: Sequence[str] = ()) -> str:
         """Return *words* in one line, cut short after everything secret was taken out."""
         for secret in sorted(hidden, key=len, reverse=True):

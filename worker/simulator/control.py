@@ -13,9 +13,11 @@ from worker.simulator.gateway import SimulatedGateway
 from worker.simulator.options import SimulatorOptions
 from worker.simulator.sends import Send
 from worker.simulator.traffic import Traffic
+from worker.simulator.web_store import WebStore
 from worker.simulator.wire import Command
 
 _HIDDEN = frozenset({"password", "token"})
+_COMMANDS = tuple(command for command in Command if command is not Command.WEB_API)
 
 
 class Control:
@@ -25,6 +27,8 @@ class Control:
         gateway: the account; a reset puts a new one in its place.
         faults: what is switched on.
         traffic: calls counted and in flight.
+        web_store: what the Web API keeps.
+        web_calls: calls of it that arrived.
         released: set when hanging calls must end.
         dice: for jitter and probabilities.
     """
@@ -39,6 +43,8 @@ class Control:
         self.gateway = SimulatedGateway(self._initial, self._now)
         self.faults = FaultBook(self.dice)
         self.traffic = Traffic()
+        self.web_store = WebStore()
+        self.web_calls = 0
         self.released = asyncio.Event()
 
     @property
@@ -99,7 +105,7 @@ class Control:
         gateway, traffic = self.gateway, self.traffic
         return {
             "simulator": "a stand-in for ITON; no SMS is sent",
-            "calls": {command.value: traffic.calls[command] for command in Command},
+            "calls": {command.value: traffic.calls[command] for command in _COMMANDS},
             "answers": dict(gateway.answers),
             "in_flight": traffic.in_flight,
             "max_in_flight": traffic.max_in_flight,
@@ -118,6 +124,11 @@ class Control:
                 "pairs": len(gateway.tally),
                 "forgotten_messages": gateway.log.forgotten,
                 "forgotten_pairs": gateway.tally.forgotten,
+            },
+            "web_api": {
+                "calls": self.web_calls,
+                "carried_out": dict(self.web_store.carried_out),
+                "kept": len(self.web_store.kept),
             },
             "faults": self.fault_list(),
             "faults_applied": dict(self.faults.applied),

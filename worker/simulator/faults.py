@@ -52,7 +52,9 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    command: Literal["all", "sendSMS", "account", "message_status", "check_DNDnumber", "unknown"] = "all"
+    command: Literal[
+        "all", "sendSMS", "account", "message_status", "check_DNDnumber", "unknown", "web_api"
+    ] = "all"
     kind: FaultKind = FaultKind.REPLY
     when: Literal["before", "after"] | None = None
     latency: Seconds = 0

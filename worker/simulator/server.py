@@ -15,6 +15,7 @@ from worker.simulator.control import Control
 from worker.simulator.control_routes import PREFIX, ControlRoutes
 from worker.simulator.options import SimulatorOptions
 from worker.simulator.service import CallService
+from worker.simulator.web_service import WEB_API_PATH, WebService
 
 API_PATH = "/ItonSMSAPI/smsService/api/"
 _MAX_BODY = 2 << 20  # what Java servers accept of a form unless told otherwise
@@ -43,15 +44,21 @@ class RunningSimulator:
         return self.root + API_PATH
 
     @property
+    def web_api_url(self) -> str:
+        """What the worker calls ``ITON_WEB_API_URL``."""
+        return self.root + WEB_API_PATH
+
+    @property
     def control_url(self) -> str:
         """The control endpoint, without a slash at its end."""
         return self.root + PREFIX
 
 
 def make_app(control: Control) -> web.Application:
-    """Return the application: the control endpoint, and the gateway at every other path."""
+    """Return the application: the control endpoint, the Web API, and the gateway at every other path."""
     app = web.Application(client_max_size=_MAX_BODY)
     ControlRoutes(control).add_to(app)
+    app.router.add_route("*", WEB_API_PATH + "{path:.*}", WebService(control).serve)
     app.router.add_route("*", "/{path:.*}", CallService(control).serve)
     return app
 
@@ -103,6 +110,7 @@ async def _serve(options: SimulatorOptions, host: str, port: int) -> None:
             "simulator.started",
             note="a stand-in for ITON: no SMS is sent",
             url=simulator.url,
+            web_api=simulator.web_api_url,
             control=simulator.control_url + "/state",
         )
         await stopped.wait()

@@ -48,7 +48,7 @@ class CallService:
         if fault is None:
             reply = gateway.answer(call)
             await self._pause(options.latency, options.jitter)
-            return _response(reply)
+            return response_of(reply)
         if not fault.comes_after:
             await self._pause(fault.latency, fault.jitter)
         carried_out = fault.comes_after or not fault.replaces_reply
@@ -57,9 +57,9 @@ class CallService:
             await self._pause(fault.latency, fault.jitter)
         await self._pause(options.latency, options.jitter)
         if fault.kind is FaultKind.HANG:
-            await _hang(request, released)
-            return _cut(request)
-        return await _spoil(request, fault, reply)
+            await hang(request, released)
+            return cut(request)
+        return await spoil(request, fault, reply)
 
     async def _pause(self, latency: float, jitter: float) -> None:
         seconds = latency + (self._control.dice.uniform(0, jitter) if jitter else 0)
@@ -67,18 +67,19 @@ class CallService:
             await asyncio.sleep(seconds)
 
 
-async def _spoil(request: web.Request, fault: Fault, reply: Reply) -> web.StreamResponse:
+async def spoil(request: web.Request, fault: Fault, reply: Reply) -> web.StreamResponse:
+    """Answer with *reply* as *fault* spoils it."""
     if fault.kind in {FaultKind.DROP, FaultKind.RESET}:
-        return _cut(request, reset=fault.kind is FaultKind.RESET)
+        return cut(request, reset=fault.kind is FaultKind.RESET)
     spoilt = fault.spoil(reply)
     if fault.kind is FaultKind.TRUNCATED:
         return await _truncate(request, spoilt)
     if fault.kind is FaultKind.DRIPPING:
         return await _drip(request, spoilt, fault.interval)
-    return _response(spoilt)
+    return response_of(spoilt)
 
 
-async def _hang(request: web.Request, released: asyncio.Event) -> None:
+async def hang(request: web.Request, released: asyncio.Event) -> None:
     """Wait until the client hangs up or the fault is switched off."""
     while _is_connected(request) and not released.is_set():
         with suppress(TimeoutError):
@@ -90,12 +91,13 @@ def _is_connected(request: web.Request) -> bool:
     return request.transport is not None and not request.transport.is_closing()
 
 
-def _response(reply: Reply) -> web.Response:
+def response_of(reply: Reply) -> web.Response:
+    """Return *reply* as aiohttp sends it."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
     return web.Response(body=reply.body, status=reply.status, headers=headers)
 
 
-def _cut(request: web.Request, *, reset: bool = False) -> web.Response:
+def cut(request: web.Request, *, reset: bool = False) -> web.Response:
     """Cut the connection without a reply; the response that is returned reaches nobody."""
     if request.transport is not None:
         if reset:

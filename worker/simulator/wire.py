@@ -10,13 +10,14 @@ MAX_REQUEST_LINE = 8192  # bytes; what Java servers accept unless told otherwise
 
 
 class Command(StrEnum):
-    """The values of ``cmd``; UNKNOWN stands for anything else."""
+    """The values of ``cmd``; UNKNOWN stands for anything else, WEB_API for a call of the Web API."""
 
     SEND = "sendSMS"
     ACCOUNT = "account"
     STATUS = "message_status"
     DND = "check_DNDnumber"
     UNKNOWN = "unknown"
+    WEB_API = "web_api"
 
     @classmethod
     def read(cls, cmd: str | None) -> "Command":
@@ -24,7 +25,8 @@ class Command(StrEnum):
         return _BY_WORD.get(cmd or "", cls.UNKNOWN)
 
 
-_BY_WORD = {command.value: command for command in Command if command is not Command.UNKNOWN}
+_WITHOUT_WORD = {Command.UNKNOWN, Command.WEB_API}
+_BY_WORD = {command.value: command for command in Command if command not in _WITHOUT_WORD}
 _BY_WORD["Check_DNDnumber"] = Command.DND
 
 
@@ -36,16 +38,20 @@ class Call:
         params: first value of each parameter, as a Java servlet would read it.
         authorization: the header of that name, if any.
         repeated: names that were given more than once.
+        about: what it is about, where no parameter says that.
     """
 
     params: Mapping[str, str]
     authorization: str | None = None
     method: str = "GET"
     repeated: tuple[str, ...] = ()
+    about: Command | None = None
 
     @property
     def command(self) -> Command:
         """Which command it asks for."""
+        if self.about is not None:
+            return self.about
         return Command.read(self.params.get("cmd"))
 
     @property

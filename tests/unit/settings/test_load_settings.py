@@ -220,6 +220,12 @@ class TestWrongSettings:
             ("ITON_BASE_URL", "http://a..b/", "cannot be one"),
             ("ITON_BASE_URL", "http://host\x01/", "control character"),
             ("ITON_BASE_URL", "http://h\udcff/", "no UTF-8"),
+            ("ITON_WEB_API_URL", "api.iton.in", "https://HOST/PATH/"),
+            ("ITON_WEB_API_URL", "https://me:you@api.iton.in/", "use ITON_API_TOKEN"),
+            ("ITON_WEB_API_URL", "https://api.iton.in/?x=1", "before the ?"),
+            ("ITON_WEB_API_URL", "https://api.iton.in/a b", "without spaces"),
+            ("ITON_WEB_API_PATHS", "credentials,/media", "first segments of paths"),
+            ("ITON_WEB_API_PATHS", "credentials/..", "first segments of paths"),
             ("ITON_USERNAME", "an\udcffa", "no UTF-8"),
             ("ITON_PASSWORD", "hush\udcff", "no UTF-8"),
             ("ITON_API_TOKEN", "two\nlines", "visible ASCII"),
@@ -319,6 +325,16 @@ class TestWrongSettings:
         line = _line()
         assert line.startswith("ITON_USERNAME is not set")
         assert line.endswith("(and 1 more: ITON_PASSWORD)")
+
+    def test_the_web_api_needs_a_token(self, environment: pytest.MonkeyPatch) -> None:
+        """It serves nobody without one; the commands that make no call need none."""
+        environment.setenv("ITON_WEB_API_URL", "https://api.iton.in/v1")
+        with pytest.raises(SettingsError, match=r"^ITON_API_TOKEN is not set, and ITON_WEB_API_URL needs it"):
+            load_settings()
+        assert load_settings(credentials=False).web_api.url == "https://api.iton.in/v1"
+        environment.setenv("ITON_API_TOKEN", "t0ken")
+        environment.setenv("ITON_WEB_API_PATHS", "credentials, v2/media")
+        assert load_settings().web_api.paths == ("credentials", "v2/media")
 
     def test_credentials_may_be_left_out_where_no_call_is_made(self) -> None:
         """Commands that only talk to the broker need no ITON account."""

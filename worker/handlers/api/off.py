@@ -1,8 +1,8 @@
-"""Api jobs where no call of the Web API can be made."""
+"""Api jobs where the worker has no address for them."""
 
 from dataclasses import dataclass
+from typing import NoReturn
 
-from schemas import FailureCode, JobError, JobRejectedError
 from worker.domain.messages import Delivery
 from worker.handlers.api.acceptance import ApiAcceptance
 from worker.handlers.handled import Handled
@@ -10,7 +10,7 @@ from worker.handlers.handled import Handled
 
 @dataclass(frozen=True, slots=True)
 class NoWebApi:
-    """Rejects every api job."""
+    """Rejects every api job, and says what an operator would have to set."""
 
     acceptance: ApiAcceptance
 
@@ -20,7 +20,9 @@ class NoWebApi:
         Raises:
             JobRejectedError: always.
         """
-        read = self.acceptance.api_job(delivery)
-        words = "this version makes no calls of the Web API"
-        error = JobError(loc=(), msg=words, type=FailureCode.UNSUPPORTED.value)
-        raise JobRejectedError([error], job_id=read.job_id, metadata=read.job.metadata)
+        self.acceptance.api_job(delivery)
+        _never()
+
+
+def _never() -> NoReturn:
+    raise AssertionError("without an address every api job is rejected")

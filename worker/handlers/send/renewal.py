@@ -5,9 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from schemas import JobRejectedError
+from worker.domain.api_entry import api_key
 from worker.domain.entry import Split
 from worker.domain.errors import UnavailableError
-from worker.domain.messages import Delivery
+from worker.domain.messages import Delivery, Lane
+from worker.handlers.api.acceptance import ApiAcceptance
 from worker.handlers.send.acceptance import Acceptance
 from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.head import JobHead, part_key, read_part
@@ -15,7 +17,7 @@ from worker.handlers.send.head import JobHead, part_key, read_part
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Has the entries of a send job live for a whole retention again.
+    """Has the entries of a send or api job live for a whole retention again.
 
     To be awaited with each delay and each return, however often a job comes and goes: an outage may last
     longer than the ledger remembers.
@@ -23,11 +25,14 @@ class Renewal:
 
     acceptance: Acceptance
     entries: EntryStore
+    api: ApiAcceptance | None = None
 
     async def __call__(self, delivery: Delivery) -> None:
         """Renew what the ledger has of the job of *delivery*. Without a ledger, nothing can be renewed."""
         with suppress(UnavailableError, JobRejectedError):
-            if delivery.lane.holds_parts:
+            if delivery.lane is Lane.API and self.api is not None:
+                await self.entries.renew([api_key(self.api.api_job(delivery).job_id)])
+            elif delivery.lane.holds_parts:
                 order, _ = read_part(delivery.body)
                 await self._renewed(order.head, (order.key,))
             else:
