@@ -35,12 +35,16 @@ SMALL = {
     "a large job": Search({**_LARGE, "FAULTS": 1}),
     "a job, and a ledger that forgets": Search({**_PLAIN, **_FORGETS}),
     "a repeat, and a ledger that forgets": Search({**_RESEND, **_FORGETS}),
+    "a job that is stopped": Search({**_PLAIN, "FAULTS": 2, "REPLAYS": 1, "CANCELS": 1}),
+    "a repeat that is stopped": Search({**_RESEND, "FAULTS": 2, "CANCELS": 1}),
+    "a large job that is stopped": Search({**_LARGE, "FAULTS": 1, "CANCELS": 1}),
     "every job ends": Search({**_RESEND, "FAULTS": 2}, liveness=True),
 }
 LARGE = {
     "a job": _large(_PLAIN, WORKERS=3, FAULTS=4),
     "a job that asks for a repeat": _large(_RESEND, WORKERS=3, FAULTS=4, MOST=3),
     "a large job": _large(_LARGE, WORKERS=2, FAULTS=3),
+    "a large job that is stopped": _large(_LARGE, WORKERS=2, FAULTS=2, CANCELS=1),
     "two jobs": _large({**_PLAIN, **_RESEND}, WORKERS=3, FAULTS=2),
     "a repeat, and a ledger that forgets": _large(_RESEND, WORKERS=3, **_FORGETS),
 }
@@ -72,4 +76,7 @@ VARIANTS = (
     _variant("PLAN_LATER", "nobody_twice", _LARGE, FAULTS=1),
     _variant("NEVER_OVER", "nobody_waits_for_ever", _PLAIN),
     _variant("NO_WAIT", "acceptance cycle", _PLAIN, liveness=True),
+    _variant("PARTS_UNMARKED", "no_call_after_recorded", _LARGE, FAULTS=0, CANCELS=1),
+    _variant("MARK_UNSEEN", "no_call_after_recorded", _PLAIN, FAULTS=0, CANCELS=1),
+    _variant("ANSWER_EARLY", "no_call_after_recorded", _PLAIN, FAULTS=0, CANCELS=1),
 )

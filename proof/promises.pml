@@ -12,11 +12,12 @@ byte published[RECIPIENTS];           /* ids that a result has told             
 byte said[RECIPIENTS * REVISIONS];    /* what the results of each revision told; 0: nothing                */
 byte named[RECIPIENTS];               /* the entry whose results name the recipient, counted from 1        */
 bit harmed[RECIPIENTS];               /* a reply was lost, or a worker died or froze with a call           */
+bit recorded[RECIPIENTS];             /* the answer to a request to stop the job is out                    */
 bit forgotten[RECIPIENTS];            /* the ledger lost the entry: all that holds then is said below      */
 
 hidden byte only_listed_changes, nobody_twice, no_claim_after_accepted, no_call_after_accepted, one_outcome_each,
   same_revision_same_result, only_upward, unsent_is_unsent, doubt_has_a_reason, every_id_published,
-  every_recipient_told, nobody_waits_for_ever;
+  every_recipient_told, nobody_waits_for_ever, no_call_after_recorded;
 
 /* Nobody gets a text twice, unless the job asked for it, and then not more often than it may be called. */
 inline text_arrives() {
@@ -24,13 +25,14 @@ inline text_arrives() {
   promise(nobody_twice, texts[who] <= most_calls + insisted[who] || forgotten[who])
 }
 
-/* Nobody is called for whom an id is there. Who stands still between its last look and its call cannot know. */
+/* Nobody is called for whom an id is there, or whose job was stopped. Who stands still between its last look and its call cannot know. */
 inline claim_is_made() {
   promise(no_claim_after_accepted, ledger[e].ids == 0)
 }
 
 inline call_leaves() {
-  promise(no_call_after_accepted, ledger[e].state != ACCEPTED || froze || forgotten[who])
+  promise(no_call_after_accepted, ledger[e].state != ACCEPTED || froze || forgotten[who]);
+  promise(no_call_after_recorded, !recorded[who] || froze || forgotten[who])
 }
 
 /* What is reported as not sent was not sent. */

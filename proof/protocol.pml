@@ -9,6 +9,7 @@ hidden byte WORKERS;
 hidden byte FAULTS;       /* in all, of any kind, at any step                                              */
 hidden byte FORGETS;      /* entries that the ledger loses                                                 */
 hidden byte REPLAYS;      /* of dead letters, by an operator                                               */
+hidden byte CANCELS;      /* a request to stop the job: 1 or 0                                             */
 hidden byte MOST;         /* calls for a job that asks for a repeat                                        */
 hidden byte PLAIN_JOB;    /* which jobs there are: 1 or 0                                                  */
 hidden byte RESEND_JOB;
@@ -45,6 +46,9 @@ typedef Entry {
   byte caller;            /* who claimed the call, counted from 1; 0 once it is dead                       */
   bit over;               /* the caller lives, and its time is over                                        */
   bit cut;                /* of a large job                                                                */
+  bit left;               /* the call that was claimed has gone out                                        */
+  bit stopped;            /* cancelled: the mark                                                           */
+  bit begins_stopped;     /* of a large job: planned with the mark in view, so that its parts begin with it */
   byte known              /* to whom: every write draws a new token, and who read it may swap              */
 };
 
@@ -63,6 +67,7 @@ byte faults, forgets, replays;
 #define unplanned         (entry == ABSENT || entry == OPENED)
 #define never_called      (unplanned || entry == READY)
 #define to_call           (entry == READY || entry == AGAIN)
+#define is_stopped        (ledger[e].stopped || e > LARGE && entry == ABSENT && ledger[LARGE].begins_stopped)
 #define ended             (entry == UNSENT || entry == UNCERTAIN || entry == ACCEPTED)
 
 #include "promises.pml"
@@ -161,17 +166,19 @@ end:
       if
       :: entry == ABSENT && e <= LARGE -> step = DO_OPEN
       :: unplanned && e == LARGE -> if :: cut = 0 :: cut = 1 fi; step = DO_PLAN   /* as the DND list says  */
-      :: unplanned && e != LARGE -> step = DO_CLAIM
+      :: unplanned && e != LARGE && !is_stopped -> step = DO_CLAIM
+      :: unplanned && e != LARGE && is_stopped -> step = END    /* nobody is looked up or called           */
       :: unplanned && e != LARGE && fault; step = END           /* the list gives no answer in any round   */
-      :: to_call -> step = DO_CLAIM
+      :: to_call && !is_stopped -> step = DO_CLAIM
+      :: to_call && is_stopped -> step = END
       :: to_call && fault; step = END                           /* it is expired                           */
       :: entry == CALLING -> if :: broken(NO_WAIT) -> step = GIVE_BACK :: else -> step = WAIT fi
       :: ended -> go_publish()
       :: entry == PLANNED -> cut = ledger[e].cut; step = HAND_OUT
       :: entry == PLANNED -> cut = ledger[e].cut; forget_it(); here = 1; e = part(cut, 0); who = 2 + cut
-      :: entry == UNSENT && replays > 0 && mine -> replays--; write(REOPEN, READY, 0, 1)
-      :: entry == UNSENT && replays > 0 && mine && e < LARGE -> replays--; write(REPLAN, OPENED, 0, 1)
-      :: entry == UNCERTAIN && replays > 0 && mine -> replays--; insisted[who]++; write(REOPEN, AGAIN, 0, 1)
+      :: entry == UNSENT && !is_stopped && replays > 0 && mine -> replays--; write(REOPEN, READY, 0, 1)
+      :: entry == UNSENT && !is_stopped && replays > 0 && mine && e < LARGE -> replays--; write(REPLAN, OPENED, 0, 1)
+      :: entry == UNCERTAIN && !is_stopped && replays > 0 && mine -> replays--; insisted[who]++; write(REOPEN, AGAIN, 0, 1)
       fi
 
     :: step == DO_OPEN ->
@@ -181,7 +188,8 @@ end:
     :: step == DO_PLAN ->
       if
       :: broken(PLAN_LATER) -> step = HAND_OUT
-      :: i_know && !broken(PLAN_LATER) -> ledger[e].cut = cut; write(PLAN, PLANNED, 0, 0); step = LOOK
+      :: i_know && !broken(PLAN_LATER) -> ledger[e].cut = cut;
+        ledger[e].begins_stopped = ledger[e].stopped; write(PLAN, PLANNED, 0, 0); step = LOOK
       :: else -> step = LOOK
       fi
 
@@ -190,7 +198,7 @@ end:
       :: broken(CALL_FIRST) -> step = CALL
       :: i_know && !broken(CALL_FIRST) ->
         claim_is_made();
-        write(CLAIM, CALLING, 1, 0); ledger[e].caller = me + 1; ledger[e].over = 0; froze = 0;
+        write(CLAIM, CALLING, 1, 0); ledger[e].caller = me + 1; ledger[e].over = 0; ledger[e].left = 0; froze = 0;
         if :: step = CHECK :: fault; step = TAKE_BACK fi        /* the swap's answer is lost               */
       :: i_know && unplanned && !broken(CALL_FIRST) -> write(PLAN, READY, 0, 0); step = LOOK   /* or another of its calls goes first */
       :: else -> if :: broken(LOST_SWAP_WON) -> step = CHECK :: else -> step = LOOK fi
@@ -205,6 +213,7 @@ end:
     :: step == CALL ->
       call_leaves();
       froze = 0;
+      if :: my_call && CANCELS -> ledger[e].left = 1 :: else fi;
       if
       :: text_arrives(); id = 1 << (texts[who] - 1); owed[who] = owed[who] | id; step = REPLIED
       :: fault; text_arrives(); harmed[who] = 1; step = REPLY_LOST
@@ -324,6 +333,53 @@ end:
   od
 }
 
+/* A swap of what the request has just read: who knew the entry knows it no more. */
+inline mark() {
+  if
+  :: entry == ABSENT && e <= LARGE -> write(OPEN, OPENED, 0, 0)           /* the job is still to come      */
+  :: entry == ABSENT && e > LARGE -> write(PLAN, READY, 0, 0)             /* the part is still to begin    */
+  :: else
+  fi;
+  ledger[e].stopped = 1;
+  if :: broken(MARK_UNSEEN) :: else -> ledger[e].known = 0 fi
+}
+
+#define is_ended(key)     (ledger[key].state == UNSENT || ledger[key].state == UNCERTAIN || ledger[key].state == ACCEPTED)
+#define nobody_is_open    (ended || entry == PLANNED && is_ended(part(ledger[e].cut, 0)) && is_ended(part(ledger[e].cut, 1)))
+/* A claim that no call has followed yet may still be followed by one, unless its time is over. */
+#define may_leave(key)    (ledger[key].state == CALLING && !ledger[key].left && !ledger[key].over && ledger[key].caller > 0)
+
+/* Killed between two steps, the request comes again and goes on: it only takes longer. */
+proctype canceller(byte me) {
+  byte e; bit cut; byte number;
+
+  atomic {
+    e = (PLAIN_JOB -> PLAIN : (RESEND_JOB -> RESEND : LARGE));
+    if
+    :: nobody_is_open -> number = 3                             /* too late                                */
+    :: else ->
+      mark();
+      if :: entry == PLANNED -> cut = ledger[e].cut; number = 1 :: else fi
+    fi;
+    if :: change > 0 -> listed() :: else fi
+  }
+  do
+  :: atomic { number == 1 || number == 2 ->
+      e = part(cut, number - 1);
+      if :: broken(PARTS_UNMARKED) :: else -> mark() fi;
+      if :: change > 0 -> listed() :: else fi;
+      if :: number == 1 -> number = 2 :: else -> number = 4 fi }
+  :: atomic { (number == 0 || number == 4) &&
+      (broken(ANSWER_EARLY) || (number == 0 -> !may_leave(e) : !may_leave(part(cut, 0)) && !may_leave(part(cut, 1)))) ->
+      if
+      :: e < LARGE -> recorded[e] = 1
+      :: else -> recorded[2] = 1; recorded[3] = 1
+      fi;
+      number = 3 }
+  :: number == 3 -> break
+  od
+}
+
 proctype world() {
   byte key;
 end:
@@ -342,6 +398,7 @@ end:
       fi;
       ledger[key].calls = 0; ledger[key].revision = 0; ledger[key].ids = 0; ledger[key].caller = 0;
       ledger[key].over = 0; ledger[key].cut = 0; ledger[key].known = 0;
+      ledger[key].stopped = 0; ledger[key].begins_stopped = 0; ledger[key].left = 0;
       if :: key < LARGE -> forgotten[key] = 1 :: else -> forgotten[2] = 1; forgotten[3] = 1 fi;
       key = 0 }
   :: atomic { timeout -> promise(nobody_waits_for_ever, busy == 0 && nothing_waits) }
@@ -355,10 +412,12 @@ init {
       WORKERS = given("WORKERS"); MOST = given("MOST"); BROKEN = given("BROKEN");
       FAULTS = given("FAULTS"); FORGETS = given("FORGETS"); REPLAYS = given("REPLAYS");
       PLAIN_JOB = given("PLAIN_JOB"); RESEND_JOB = given("RESEND_JOB"); LARGE_JOB = given("LARGE_JOB");
+      CANCELS = given("CANCELS");
     };
     faults = FAULTS; forgets = FORGETS; replays = REPLAYS;
     waiting[PLAIN] = PLAIN_JOB; waiting[RESEND] = RESEND_JOB; waiting[LARGE] = LARGE_JOB;
     do :: number < WORKERS -> run worker(number); number++ :: else -> break od;
+    if :: CANCELS -> run canceller(7) :: else fi;
     run world()
   }
 }

@@ -18,6 +18,7 @@ _BOUNDS = {
     "FORGETS": 0,
     "REPLAYS": 0,
     "MOST": 2,
+    "CANCELS": 0,
     "PLAIN_JOB": 0,
     "RESEND_JOB": 0,
     "LARGE_JOB": 0,

@@ -20,5 +20,8 @@
 #define PLAN_LATER         17  /* parts go out before the plan is written                                  */
 #define NEVER_OVER         18  /* waits for the reply of a dead worker                                     */
 #define NO_WAIT            19  /* returns the delivery of a call that is under way, again and again        */
+#define PARTS_UNMARKED     20  /* stops a large job by the mark in its own entry alone                       */
+#define MARK_UNSEEN        21  /* marks without a new token: a claim that was about to be written stands     */
+#define ANSWER_EARLY       22  /* says that a job is stopped before claims made earlier are followed or over */
 
 #define broken(name)  (BROKEN == name)

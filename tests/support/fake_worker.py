@@ -175,12 +175,17 @@ class FakeWorker:
         return self.tracing.publisher(self.world.publisher)
 
     @property
+    def marking(self) -> Marking:
+        """Marks entries of send jobs."""
+        return Marking(self.entries, self.world.clock, self.ports.store_time, MARGIN)
+
+    @property
     def cancel(self) -> CancelHandler:
         """Stops send jobs."""
-        world, entries = self.world, self.entries
+        world = self.world
         requests = Requests(world.ledger, world.token)
         return CancelHandler(
-            requests, Marking(entries), self.publisher, self.policy, world.clock, KeyedLock(), MAX_BODY
+            requests, self.marking, self.publisher, self.policy, world.clock, KeyedLock(), MAX_BODY
         )
 
     def dispatch(self) -> Dispatch:

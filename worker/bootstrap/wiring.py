@@ -211,7 +211,7 @@ class HandlerWiring:
         entries = self._entries
         return CancelHandler(
             Requests(entries.ledger, entries.draw_token),
-            Marking(entries),
+            Marking(entries, self.clock, self.store_time, LEASE_MARGIN),
             self.publisher,
             self._policy(),
             self.clock,

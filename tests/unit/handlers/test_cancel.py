@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas import CancelStatus
-from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job
+from tests.support.fake_worker import MARGIN, FakeWorker, World, delivery, numbers, part_delivery, send_job
 from tests.support.fakes import Failing
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import encode
@@ -239,6 +239,31 @@ class TestTrouble:
 
 class TestCallsUnderWay:
     """What has begun when the mark is made."""
+
+    async def test_it_is_answered_once_no_call_can_follow_a_claim_made_before(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Whoever stood still since then takes its claim back."""
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(_name: str) -> None:
+            world.ledger.after = None
+            reached.set()
+            await go_on.wait()
+
+        world.ledger.after = hold
+        sending = asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, send_job(ONE))))
+        await reached.wait()
+        job = {"job_id": "stop-1", "target": "job-1"}
+        asking = asyncio.ensure_future(FakeWorker(world).dispatch()(delivery(Lane.CANCEL, job)))
+        await world.clock.advance(MARGIN - 1)
+        assert [] == world.publisher.results
+        await world.clock.advance(2)
+        assert Done() == await asking
+        assert "recorded" == world.bodies[-1]["status"]
+        go_on.set()
+        await world.clock.run(sending)
+        assert ({ONE: "cancelled"}, []) == (outcomes(world), world.gateway.calls)
 
     async def _cancel_in_a_call(self, worker: FakeWorker) -> None:
         async def ask() -> None:

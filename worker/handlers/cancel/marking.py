@@ -5,20 +5,27 @@ the entry again and settles what it would have sent to. A job that is not planne
 in view, so its parts begin with it. The parts of one that is planned have entries of their own, which are
 marked one by one; where a part has none yet, it is made. Killed in between, the request comes again and goes
 on.
+
+A claim that was made before the mark may be followed by its call a moment later. The request is answered once
+such a call has ended, or its claim is so old that none follows it any more.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from schemas import CancelStatus
-from worker.domain.entry import Entry, Part, Split
+from worker.domain.entry import CallState, Entry, Part, Split
 from worker.domain.errors import EntryUnusableError
 from worker.handlers import parallel
 from worker.handlers.send.entries import EntryStore, LostRaceError, Version
 from worker.handlers.send.head import keys_of_parts
+from worker.ports import Clock
 
 _MOST_RACES = 50  # in a row for one entry; each was won by somebody at work on it
 _AT_ONCE = 50  # parts of a job whose entries are read or written together
+# Seconds between two looks at calls under way, growing: most end soon, and there may be hundreds.
+_FIRST_LOOK, _LONGEST_LOOK = 0.05, 0.5
 _LARGE_AT_ONCE = 2  # large jobs; the plan of one is up to 3 MB, and ten times that in memory
 
 
@@ -28,9 +35,17 @@ class TargetUnknownError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """Stops send jobs. Nothing of a target is kept in memory."""
+    """Stops send jobs. Nothing of a target is kept in memory.
+
+    Attributes:
+        store_time: seconds since the epoch by the ledger's clock, which all workers share.
+        margin: seconds after its claim in which a call may still begin.
+    """
 
     entries: EntryStore
+    clock: Clock
+    store_time: Callable[[], float]
+    margin: float
     _large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
 
     async def announced(self, target: str, by: str) -> bool:
@@ -65,20 +80,26 @@ class Marking:
                 if isinstance(found.entry.plan, Split):
                     del found  # whoever waits here holds no plan
                     async with self._large:
-                        return await self._large_one(target, by)
-                return await self._small_one(found, by)
+                        marked = await self._large_one(target, by)
+                else:
+                    marked = await self._small_one(found, by)
             except LostRaceError:
                 continue
+            if marked is None:
+                return CancelStatus.TOO_LATE
+            await self._until_left(marked)
+            return CancelStatus.RECORDED
         raise _contended()
 
-    async def _small_one(self, found: Version, by: str) -> CancelStatus:
+    async def _small_one(self, found: Version, by: str) -> list[str] | None:
+        """Mark the entry; return its key where a call may still leave, None where it is too late."""
         entry = found.entry
         if isinstance(entry.plan, Part) and entry.cancelled != by and entry.plan.next_call() is None:
-            return CancelStatus.TOO_LATE
-        await self._marked(found, by)
-        return CancelStatus.RECORDED
+            return None
+        return self._may_leave([await self._marked(found, by)])
 
-    async def _large_one(self, target: str, by: str) -> CancelStatus:
+    async def _large_one(self, target: str, by: str) -> list[str] | None:
+        """The same of a job and its parts."""
         found = await self.entries.load(target)
         if found is None or not isinstance(found.entry.plan, Split):
             raise LostRaceError
@@ -86,15 +107,14 @@ class Marking:
         # A part without a call can never have one; of the others any may be called for, if only by a replay.
         called = [(key, part) for key, part in parts if part.calls]
         if found.entry.cancelled != by and not await self._any_open(called):
-            return CancelStatus.TOO_LATE
+            return None
         entry = (await self._marked(found, by)).entry
 
-        async def mark(one: tuple[str, Part]) -> None:
+        async def mark(one: tuple[str, Part]) -> Version:
             key, part = one
-            await self._mark_part(key, Entry(entry.fingerprint, part, entry.revision), by)
+            return await self._mark_part(key, Entry(entry.fingerprint, part, entry.revision), by)
 
-        await parallel.each(mark, called, limit=_AT_ONCE)
-        return CancelStatus.RECORDED
+        return self._may_leave(await parallel.each(mark, called, limit=_AT_ONCE))
 
     async def _any_open(self, parts: list[tuple[str, Part]]) -> bool:
         """Tell whether a part has recipients without an outcome."""
@@ -106,13 +126,30 @@ class Marking:
 
         return any(await parallel.each(is_open, parts, limit=_AT_ONCE))
 
-    async def _mark_part(self, key: str, begins: Entry, by: str) -> None:
+    async def _until_left(self, keys: list[str]) -> None:
+        """Return when no call follows any more from a claim that was made before the mark."""
+        until, pause = self.clock.elapsed() + self.margin, _FIRST_LOOK
+        while keys and self.clock.elapsed() < until:
+            await self.clock.sleep(min(pause, until - self.clock.elapsed()))
+            pause = min(2 * pause, _LONGEST_LOOK)
+            found = await parallel.each(self.entries.load, keys, limit=_AT_ONCE)
+            keys = self._may_leave(found)
+
+    def _may_leave(self, entries: Sequence[Version | None]) -> list[str]:
+        """Return the keys of those in which a call is claimed that may not have left yet."""
+        return [one.key for one in entries if one is not None and self._has_fresh_claim(one.entry)]
+
+    def _has_fresh_claim(self, entry: Entry) -> bool:
+        calls = entry.plan.calls if isinstance(entry.plan, Part) else ()
+        now = self.store_time()
+        return any(call.state is CallState.CALLING and now - call.started <= self.margin for call in calls)
+
+    async def _mark_part(self, key: str, begins: Entry, by: str) -> Version:
         for _ in range(_MOST_RACES):
             try:
-                await self._marked(await self.entries.load(key) or Version(key, None, begins), by)
+                return await self._marked(await self.entries.load(key) or Version(key, None, begins), by)
             except LostRaceError:
                 continue
-            return
         raise _contended()
 
     async def _marked(self, found: Version, by: str) -> Version:
