@@ -211,7 +211,7 @@ def _kill(chance: Random, workers: int) -> Trouble:
     kind = chance.choices(("kill", "freeze", "stop"), weights=(5, 3, 2))[0]
     target, at = f"w{chance.randrange(workers)}", round(chance.uniform(0.2, 14), 3)
     if kind == "kill":
-        moment = chance.choice(("", "", "write before", "write after", "call", "result", "copy"))
+        moment = chance.choice(("", "", "write before", "write after", "call", "lookup", "result", "copy"))
         return Trouble(kind, at, chance.choice((0.5, 3.0)), moment, target)
     if kind == "freeze":
         moment = chance.choice(("", "call"))  # a call's reply comes when another has taken it over

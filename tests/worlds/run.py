@@ -147,7 +147,7 @@ class Run:
 
     def _called(self, call: Call) -> None:
         self.note(call.host, f"call {call.command} {','.join(call.numbers[:3])} {call.text[:20]}")
-        self.troubles.called(call.host)
+        self.troubles.called(call.host, call.command)
 
     def _declare(self) -> None:
         """Make the topology beforehand, and a queue for results."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from pamqp import frame, heartbeat
@@ -45,7 +46,8 @@ class Session(asyncio.Protocol):
         self._heard = server.loop.time()
         self._open = True
         self._held_back: deque[bytes] = deque()
-        self._beat = server.loop.call_later(_HEARTBEAT / 2, self._heartbeat)
+        # Not of the host that connects: the broker misses the heartbeats of one that stands still.
+        self._beat = server.loop.call_later(_HEARTBEAT / 2, self._heartbeat, context=Context())
 
     def draw(self) -> int:
         """Return a number that no other consumer has."""

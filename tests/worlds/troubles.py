@@ -47,9 +47,9 @@ class Troubles:
         ledger = process.assembly.store
         ledger.on_write = lambda when: self._moment(f"write {when}", process)  # type: ignore[union-attr]
 
-    def called(self, host: str) -> None:
-        """A call has just gone out."""
-        self._moment("call", self._of(host))
+    def called(self, host: str, command: str) -> None:
+        """A call has just gone out; a lookup that is lost costs nothing, so its moment has another name."""
+        self._moment("call" if command == "sendSMS" else "lookup", self._of(host))
 
     def published(self, published: Published) -> None:
         """The broker has just got a message."""
