@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, share
 from tests.support.checked_ledger import EVERYBODY, Changes
 
 _NO_LOGGER = SimpleNamespace()
+_WORLDS = Path(__file__).parent / "worlds"
 CHANGES = "changes of ledger entries, as the model of the protocol names them"
 
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
@@ -32,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
     for item in items:
-        if item.get_closest_marker("hypothesis"):
+        if item.get_closest_marker("hypothesis") or _WORLDS in item.path.parents:
             # A hundred examples cover what one covers, and being watched more than doubles their time.
             item.add_marker(pytest.mark.no_cover)
 

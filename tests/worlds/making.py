@@ -222,6 +222,9 @@ def _kill(chance: Random, workers: int) -> Trouble:
 def _cancels(world: World, chance: Random) -> World:
     """What workers do for a delivery is cancelled, at any await; one of them may be killed as well."""
     workers = chance.choice((1, 2))
+    settings = dict(_settings(chance))
+    if chance.random() < 0.7:  # many wait for leave to call
+        settings |= {"WORKER_MAX_CALLS": "4", "WORKER_URGENT_CALLS": "1"}
     troubles = [Trouble("cancel", 0.0, 14.0, "", f"w{number}") for number in range(workers)]
     if chance.random() < 0.3:
         troubles.append(_kill(chance, workers))
@@ -233,7 +236,7 @@ def _cancels(world: World, chance: Random) -> World:
         workers=workers,
         jobs=_mix(chance, 50, 12),
         troubles=tuple(troubles),
-        settings=_settings(chance),
+        settings=tuple(settings.items()),
     )
 
 
