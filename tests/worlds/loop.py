@@ -14,6 +14,8 @@ from contextvars import Context, ContextVar
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
+from aiormq.abc import TaskWrapper
+
 from tests.worlds.net import Network
 
 T = TypeVar("T")
@@ -98,12 +100,26 @@ class _Numbered:
         return self is other
 
 
+# The library keeps its tasks, wrapped, in sets that it empties in their order.
+TaskWrapper.__hash__ = lambda self: hash(self.task)  # type: ignore[attr-defined,method-assign]
+
+
 class _Future(_Numbered, asyncio.Future[Any]):
     """A future with a number."""
 
 
 class _Task(_Numbered, asyncio.Task[Any]):
     """A task with a number."""
+
+
+class _Timer(asyncio.TimerHandle):
+    """Of those that are due at the same time, the one that was made first comes first."""
+
+    born = 0
+
+    def __lt__(self, other: asyncio.TimerHandle) -> bool:
+        mine, its = self.when(), other.when()
+        return mine < its or (mine == its and self.born < getattr(other, "born", 0))
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -119,8 +135,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
+        _Numbered._numbers = (
+            0  # a set's order follows from the numbers themselves, not from their order alone
+        )
         self._now = 1_000.0
         self.steps = 0
+        self._timers_made = 0
         self._second = self._now
         self._steps_in_it = 0
         self.network = Network(self)
@@ -147,6 +167,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if host is not None:
             host.owns(task)
         return task
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Have *callback* called at a time."""
+        timer = _Timer(when, callback, args, self, context)
+        self._timers_made += 1
+        timer.born = self._timers_made
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def run_in_executor(
         self, _executor: object, func: Callable[..., T], *args: object

@@ -8,6 +8,7 @@ from tests.worlds.plan import Gateway, Job, Latency, Trouble, World
 from tests.worlds.replies import FORMS, SPOILT
 
 _ROUNDS = 25
+_IN_FILE = 0.15  # of the worlds have a real file for a ledger
 _HOSTILE = (
     "no JSON",
     '{"job_id": "h", "recipients": "919876000001", "text": "x"}',
@@ -25,7 +26,8 @@ def make(seed: int, theme: str = "") -> World:
     chance = Random(seed)  # noqa: S311 - chance of a world, no secret
     drawn = chance.choices(list(_THEMES), weights=[weight for weight, _ in _THEMES.values()])[0]
     theme = theme or drawn
-    return _THEMES[theme][1](replace(World(seed, theme), gateway=_gateway(chance)), chance)
+    world = _THEMES[theme][1](replace(World(seed, theme), gateway=_gateway(chance)), chance)
+    return replace(world, store="sqlite") if chance.random() < _IN_FILE else world
 
 
 def _gateway(chance: Random) -> Gateway:

@@ -113,6 +113,7 @@ class World:
         theme: what it is about; decides which oracles of progress hold.
         delay: seconds that bytes take to or from the broker, one way.
         ledger_delay: seconds of each call of the ledger.
+        store: what keeps the ledger's entries; of ``sqlite`` the statements are the product's.
         any_order: what is given back comes again anywhere in its queue.
         retention: seconds that the store keeps an entry; 0: as the settings say.
         settings: environment variables of the workers.
@@ -126,6 +127,7 @@ class World:
     troubles: tuple[Trouble, ...] = ()
     delay: float = 0.0005
     ledger_delay: float = 0.001
+    store: Literal["memory", "sqlite"] = "memory"
     any_order: bool = False
     retention: float = 0.0
     settings: tuple[tuple[str, str], ...] = ()

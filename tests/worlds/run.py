@@ -48,6 +48,7 @@ def play(world: World, *, debug: bool = False) -> History:
             run.history.stuck = f"{type(error).__name__}: {error}"
         finally:
             run.bury()
+            run.store.close()
             asyncio.set_event_loop(None)
             loop.close()
     run.history.steps = loop.steps
@@ -69,7 +70,8 @@ class Run:
         self.loop.network.delay = lambda: world.delay
         self.loop.network.listen(BROKER, self.server)
         retention = world.retention or self.settings.ledger.retention
-        self.store = Store(WorldClock(self.loop), self._die(), retention, world.ledger_delay)
+        clock, in_file = WorldClock(self.loop), world.store == "sqlite"
+        self.store = Store(clock, self._die(), retention, world.ledger_delay, in_file=in_file)
         self.gateway = Gateway(self.loop, world.gateway, self._die(), 0.0)
         self.processes: list[Process] = []
         self._all: list[Process] = []

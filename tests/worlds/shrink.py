@@ -37,6 +37,8 @@ def _smaller(world: World) -> Iterator[World]:
         yield replace(world, workers=world.workers - 1)
     for index in range(len(world.settings)):
         yield replace(world, settings=world.settings[:index] + world.settings[index + 1 :])
+    if world.store != "memory":
+        yield replace(world, store="memory")
     plain = Gateway(send=Latency(), read=Latency())
     if world.gateway != plain:
         yield replace(world, gateway=plain)

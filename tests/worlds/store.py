@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from tests.support.checked_ledger import Changes
 from tests.worlds.clock import WorldClock
+from tests.worlds.file_store import FileEntries
 from tests.worlds.loop import Host
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger.memory import MemoryLedger
@@ -26,7 +27,9 @@ class Store:
         written: when and under which key each state was written.
     """
 
-    def __init__(self, clock: WorldClock, chance: Random, retention: float, delay: float) -> None:
+    def __init__(
+        self, clock: WorldClock, chance: Random, retention: float, delay: float, *, in_file: bool = False
+    ) -> None:
         self.delay = delay
         self.away = 0
         self.seen: dict[str, bytes] = {}
@@ -34,11 +37,21 @@ class Store:
         self.written: list[tuple[float, str, bytes]] = []
         self._clock = clock
         self._chance = chance
-        self._entries = MemoryLedger(retention=retention, clock=clock)
+        self._entries: FileEntries | MemoryLedger = (FileEntries if in_file else MemoryLedger)(
+            retention=retention, clock=clock
+        )
 
     def forget(self) -> None:
         """Lose everything, as a failover to an empty replica does."""
-        self._entries._entries.clear()
+        if isinstance(self._entries, FileEntries):
+            self._entries.forget()
+        else:
+            self._entries._entries.clear()
+
+    def close(self) -> None:
+        """Give the file back, where there is one."""
+        if isinstance(self._entries, FileEntries):
+            self._entries.close()
 
     async def load(self, key: str) -> Stored | None:
         """Read."""

@@ -127,7 +127,7 @@ class Batcher(Generic[K, V]):
         self._start()
 
     async def _question(self, wanted: list[tuple[K, _Asker[K, V]]]) -> None:
-        askers = {asker for _, asker in wanted}
+        askers = dict.fromkeys(asker for _, asker in wanted)  # in the order of their coming
         self._on_question(len(askers))
         try:
             answers = await self._ask(tuple(dict.fromkeys(key for key, _ in wanted)))
