@@ -59,7 +59,7 @@ real-processes: setup packages ## Tests of the real process, killed and cut off,
 
 .PHONY: in-process
 in-process: setup packages ## Tests inside one process, their coverage gated
-	@nice -n 5 $(BIN)/pytest -n 2 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
+	@nice -n 5 $(BIN)/pytest -n 3 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them
@@ -67,7 +67,7 @@ pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text"
 
 .PHONY: worlds
 worlds: setup ## The worker in made-up worlds, in virtual time: make worlds ARGS="--hours 1", ARGS="--seed 7 --trace"
-	@$(BIN)/python -m tests.worlds --processes 2 $(ARGS)
+	@nice -n 10 $(BIN)/python -m tests.worlds --processes 2 $(ARGS)
 
 .PHONY: proof
 proof: setup packages ## Check the model of the protocol to its last state, minutes long; make proof ARGS=small for seconds
