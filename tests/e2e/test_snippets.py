@@ -21,6 +21,7 @@ import pika
 import pytest
 import yaml
 
+from schemas import JobKind, read_job
 from schemas.channels import ResultKind
 from schemas.results import read_result
 from scripts.broker_objects import remove_objects
@@ -310,8 +311,16 @@ def _shovel(block: Block, stage: Stage) -> None:
     wait_until(lambda: _result_of(url, "iton.send") != [], "the job on the new broker", 60)
 
 
-def _result(block: Block, _folder: Path) -> None:
-    read_result(ResultKind.SEND, block.text.encode())
+def _read(kind: ResultKind) -> Callable[[Block, Path], None]:
+    return lambda block, _folder: _ignored(read_result(kind, block.text.encode()))
+
+
+def _api_job(block: Block, _folder: Path) -> None:
+    assert read_job(JobKind.API, block.text.encode(), message_id=None, max_bytes=100_000).job.path
+
+
+def _ignored(_: object) -> None:
+    """It could be read: that is all."""
 
 
 def _json(block: Block, _folder: Path) -> None:
@@ -356,9 +365,19 @@ STAGED: dict[tuple[str, str], Callable[[Block, Stage], None]] = {
     ("docs/tracing.md", "WORKER_TRACING=true"): _settings,
 }
 CHECKED: dict[tuple[str, str], Callable[[Block, Path], None]] = {
-    ("README.md", '{"job_id": "order-1841", "part": 1, "parts": 1, "status": "a'): _result,
-    ("docs/contract.md", '{"job_id": "order-1841", "part": 1, "parts": 1, "status": "p'): _result,
+    ("README.md", '{"job_id": "order-1841", "part": 1, "parts": 1, "status": "a'): _read(ResultKind.SEND),
+    ("docs/contract.md", '{"job_id": "order-1841", "part": 1, "parts": 1, "status": "p'): _read(
+        ResultKind.SEND
+    ),
     ("docs/contract.md", '{"job_id": "poll-7", "part": 1, "parts": 1, "status": "pendi'): _json,
+    ("docs/contract.md", '{"job_id": "push-key-7", "status": "done", "http_status": 20'): _read(
+        ResultKind.API
+    ),
+    ("docs/contract.md", '{"job_id": "stop-1841", "target": "order-1841", "status": "r'): _read(
+        ResultKind.CANCEL
+    ),
+    ("docs/web-api.md", '{"job_id": "push-key-7", "method": "POST", "path": "credenti'): _api_job,
+    ("docs/web-api.md", '{"job_id": "push-certificate-7", "method": "POST", "path": "'): _api_job,
     ("docs/contract.md", '{"job_id": "balance-1", "status": "balance", "remaining_cred'): _json,
     ("docs/alerts.md", "# alertmanager.yml"): _yaml,
     ("docs/alerts.md", "# prometheus.yml"): _prometheus_config,
