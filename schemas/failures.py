@@ -168,6 +168,11 @@ class FailureCode(StrEnum):
         "The job was cancelled before the call; nothing was sent.",
         "Send a new job, under a job_id of its own, if the message is wanted after all.",
     )
+    TRACKING_ENDED = (
+        "tracking_ended",
+        "The message has no final status, and WORKER_TRACK_LIMIT is over.",
+        "Treat it as not known; a status job asks once more.",
+    )
     # The gateway refused.
     REJECTED_BY_GATEWAY = (
         "rejected_by_gateway",

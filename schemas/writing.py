@@ -119,6 +119,18 @@ def delivery_result(head: Row, messages: Sequence[Row], metadata: Mapping[str, A
     return WrittenDelivery(status, body)
 
 
+def tracked_result(head: Row, messages: Sequence[Row], metadata: Mapping[str, Any]) -> bytes:
+    """Write a `TrackedResult`.
+
+    Args:
+        head: ``job_id`` and ``track``.
+        messages: 1 to 100, as `message_row` makes them; a recipient may have an ``error``.
+        metadata: the job's.
+    """
+    status = DeliveryResultStatus.FINAL.value
+    return _written({**head, "status": status, "messages": messages, "metadata": metadata})
+
+
 def message_row(
     message_id: str,
     recipients: Sequence[tuple[str, str, str]],

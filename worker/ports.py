@@ -212,7 +212,9 @@ class CallGate(Protocol):
         """Tell whether one more call would start at once, and calls are not counted against a rate limit."""
         ...
 
-    def admit(self, command: Command, *, urgent: bool, about: Subject = NOBODY) -> Admittance:
+    def admit(
+        self, command: Command, *, urgent: bool, about: Subject = NOBODY, patient: bool = False
+    ) -> Admittance:
         """Wait for leave to make one call and make it inside the block.
 
         The block's errors tell how the gateway is (``worker.domain.errors``); they pass through. One that is
@@ -222,6 +224,7 @@ class CallGate(Protocol):
             command: that is called.
             urgent: goes before those who are not.
             about: what it is about.
+            patient: goes behind those who are not.
 
         Raises:
             GatewayAwayError: the gateway is away: the job goes back to its queue.
@@ -301,6 +304,14 @@ class Observer(Protocol):
 
     def call_shared(self, command: Command, jobs: int) -> None:
         """A call is about to be made for *jobs* jobs together."""
+        ...
+
+    def tracking_begun(self, messages: int) -> None:
+        """So many accepted messages are followed from now on."""
+        ...
+
+    def tracking_ended(self, statuses: Sequence[str], *, seconds: float) -> None:
+        """A message has its end, *seconds* after it was accepted, with a status for each recipient."""
         ...
 
     def dnd_cached(self, *, hits: int, misses: int) -> None:

@@ -148,7 +148,9 @@ class TestWorker:
         assert missing in write
         grant((configure, write.replace(missing, ""), read))
         publisher = BrokerPublisher(
-            limited_url, Topology(shop.prefix), PublisherOptions(timing=QUICK, declare=False)
+            limited_url,
+            Topology(shop.prefix, track_delays=(1,)),
+            PublisherOptions(timing=QUICK, declare=False),
         )
         async with running(publisher):
             await until(lambda: "may not publish on" in publisher.state.reason)

@@ -58,12 +58,7 @@ class TestStatus:
 
 
 class TestTrack:
-    """``track`` is refused until it is built."""
-
-    def test_true_is_rejected_plainly(self, line: Line) -> None:
-        """The error names the field."""
-        result = line.collector.one(line.producer.send([ONE], "x", track=True))
-        assert ("send.rejected", ["track"]) == (result.key, result.body["errors"][0]["loc"])
+    """``track``."""
 
     def test_false_is_the_default(self, line: Line) -> None:
         """Saying so changes nothing."""

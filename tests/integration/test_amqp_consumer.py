@@ -38,7 +38,7 @@ KEYS = {
 @pytest.fixture
 def topology(amqp_prefix: str) -> Topology:
     """Short delays, for tests that wait for them."""
-    return Topology(amqp_prefix, (1, 2))
+    return Topology(amqp_prefix, (1, 2), (1,))
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ class TestLosses:
     ) -> None:
         """An operator closes all connections; a job of afterwards is handled."""
         topology, peer, handler = (
-            Topology(own_broker_prefix, (1,)),
+            Topology(own_broker_prefix, (1,), (1,)),
             Peer(own_broker.url),
             RememberingHandler(),
         )
@@ -235,7 +235,7 @@ class TestLosses:
     ) -> None:
         """Jobs that were confirmed before the kill are handled after the restart."""
         topology, peer, handler = (
-            Topology(own_broker_prefix, (1,)),
+            Topology(own_broker_prefix, (1,), (1,)),
             Peer(own_broker.url),
             RememberingHandler(),
         )
@@ -258,7 +258,7 @@ class TestLosses:
     ) -> None:
         """A handler that ends after the loss disturbs nobody; the job is delivered and done again."""
         topology, peer, handler = (
-            Topology(own_broker_prefix, (1,)),
+            Topology(own_broker_prefix, (1,), (1,)),
             Peer(own_broker.url),
             RememberingHandler(),
         )
@@ -351,7 +351,7 @@ class TestStopping:
     async def test_a_pause_outlives_a_loss(self, own_broker: PrivateBroker, own_broker_prefix: str) -> None:
         """After the reconnection nothing is consumed until somebody resumes."""
         topology, peer, handler = (
-            Topology(own_broker_prefix, (1,)),
+            Topology(own_broker_prefix, (1,), (1,)),
             Peer(own_broker.url),
             RememberingHandler(),
         )

@@ -38,7 +38,7 @@ DEAD = DeadLetter("bad_job", "not JSON")
 @pytest.fixture
 def topology(amqp_prefix: str) -> Topology:
     """Short delays, for tests that wait for them."""
-    return Topology(amqp_prefix, (1, 2))
+    return Topology(amqp_prefix, (1, 2), (1,))
 
 
 @pytest.fixture

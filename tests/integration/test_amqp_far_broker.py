@@ -60,7 +60,7 @@ class TestFarBroker:
         self, *, declare: bool, gate: TcpGate, amqp_url: str, amqp_prefix: str, peer: Peer
     ) -> None:
         """Jobs are taken, results are confirmed, queues are counted; no look ends the connection."""
-        topology = Topology(amqp_prefix, (1, 2))
+        topology = Topology(amqp_prefix, (1, 2), (1,))
         if not declare:
             near = Pair(amqp_url, topology, declare=True)
             async with running(near.consumer, near.publisher):

@@ -38,7 +38,7 @@ def fill(url: str, exchange: str) -> str:
 @pytest.fixture
 def topology(amqp_prefix: str) -> Topology:
     """Provide a topology of the test's own."""
-    return Topology(amqp_prefix, (1, 2))
+    return Topology(amqp_prefix, (1, 2), (1,))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class Scene:
     def __init__(self, gate: TcpGate, amqp_url: str, prefix: str) -> None:
         url = str(URL(amqp_url).with_port(gate.port))
         self.gate, self.peer = gate, Peer(amqp_url)
-        self.topology = Topology(prefix, (1, 600))
+        self.topology = Topology(prefix, (1, 600), (1,))
         self.handler = RememberingHandler()
         self.publisher = BrokerPublisher(url, self.topology, PublisherOptions(timing=QUICK))
         self.consumer = Consumer(

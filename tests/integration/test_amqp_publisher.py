@@ -49,7 +49,7 @@ def taken(url: str, queue: str) -> set[str]:
 @pytest.fixture
 def topology(amqp_prefix: str) -> Topology:
     """Short delays, for tests that wait for them."""
-    return Topology(amqp_prefix, (1, 2))
+    return Topology(amqp_prefix, (1, 2), (1,))
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ class TestTrouble:
             listed = own_broker.rabbitmqctl("list_channels", "--silent", "pid", "confirm")
             return {line for line in listed.splitlines() if line.endswith("\ttrue")}
 
-        topology = Topology(own_broker_prefix, (1, 2))
+        topology = Topology(own_broker_prefix, (1, 2), (1,))
         exchange = topology.result_exchange("send")
         publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=60))
         async with running(publisher):
@@ -252,7 +252,7 @@ class TestTrouble:
         self, own_broker: PrivateBroker, own_broker_prefix: str
     ) -> None:
         """Results published while the broker restarts are there afterwards."""
-        topology = Topology(own_broker_prefix, (1, 2))
+        topology = Topology(own_broker_prefix, (1, 2), (1,))
         publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=60))
         async with running(publisher):
             await publisher.wait_up()
@@ -279,7 +279,7 @@ class TestTrouble:
         self, own_broker: PrivateBroker, own_broker_prefix: str
     ) -> None:
         """During a memory alarm it says why it does not publish, and goes on when the alarm is over."""
-        topology = Topology(own_broker_prefix, (1, 2))
+        topology = Topology(own_broker_prefix, (1, 2), (1,))
         publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=30))
         async with running(publisher):
             await publisher.wait_up()

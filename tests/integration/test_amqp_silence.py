@@ -25,7 +25,7 @@ class Pair:
 
     def __init__(self, broker: PrivateBroker, prefix: str, timing: Timing) -> None:
         self.url = broker.url
-        self.topology = Topology(prefix, (1,))
+        self.topology = Topology(prefix, (1,), (1,))
         self.handler = RememberingHandler()
         self.peer = Peer(broker.url)
         self.publisher = BrokerPublisher(self.url, self.topology, PublisherOptions(timing=timing))

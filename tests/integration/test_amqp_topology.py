@@ -13,7 +13,7 @@ from worker.domain.messages import Lane
 @pytest.fixture
 def topology(amqp_prefix: str) -> Topology:
     """Short delays, for tests that wait for them."""
-    return Topology(amqp_prefix, (1, 2))
+    return Topology(amqp_prefix, (1, 2), (1,))
 
 
 @pytest.fixture

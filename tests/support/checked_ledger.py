@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proof.transitions import NotInModelError, check_states
+from worker.domain.tracking import decode_unit, is_tracking_key
 from worker.ports import LedgerStore, Stored, Swap
 
 
@@ -17,6 +18,11 @@ class Changes:
 
     def note(self, key: str, before: bytes | None, after: bytes) -> None:
         """Take one change of the entry under *key* into account."""
+        if is_tracking_key(key):
+            if went_back := backwards(before, after):
+                self.wrong.append(f"{key}: {went_back}")
+            self.made["tracking"] += 1
+            return
         try:
             self.made += check_states(before, after)
         except NotInModelError as error:
@@ -31,6 +37,21 @@ class Changes:
     def words(self) -> str:
         """Return the counts in words."""
         return ", ".join(f"{name} {count:,}" for name, count in self.made.most_common()) or "none"
+
+
+def backwards(before: bytes | None, after: bytes) -> str:
+    """Say what goes back in the entry of tracked messages; nothing may."""
+    old, new = decode_unit(before) if before else None, decode_unit(after)
+    ids = {one.message_id for one in new.open}.union(new.ended)
+    if len(ids) != len(new.open) + len(new.ended):
+        return "a message is open and ended, or twice in it"
+    if old is None:
+        return ""
+    if not {one.message_id for one in old.open}.union(old.ended) <= ids or not set(old.ended) <= set(
+        new.ended
+    ):
+        return "a message is lost, or is open again"
+    return "its counts go back" if new.look < old.look or new.results < old.results else ""
 
 
 EVERYBODY = Changes()  # of this process, for whoever has no reason to keep its own

@@ -362,8 +362,8 @@ class _Gate(FakeGate):
 
     @asynccontextmanager
     async def admit(
-        self, command: Command, *, urgent: bool, about: Subject | None = None
+        self, command: Command, *, urgent: bool, about: Subject | None = None, patient: bool = False
     ) -> AsyncIterator[FakePermit]:
-        del command, urgent, about
+        del command, urgent, about, patient
         await self._process.step()
         yield FakePermit()

@@ -33,6 +33,10 @@ from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
+from worker.handlers.track.following import Following
+from worker.handlers.track.handler import TrackHandler
+from worker.handlers.track.units import UnitStore
+from worker.handlers.track.verdict import Judge
 from worker.ports import Command, Publisher
 from worker.resilience.keyed_lock import KeyedLock
 from worker.resilience.number_memory import NumberMemory
@@ -95,6 +99,8 @@ class FakeWorker:
     attempts: int = 3
     resends: int = 3
     delays: tuple[int, ...] = (5, 30)
+    track_delays: tuple[int, ...] = (30, 60, 120)
+    track_limit: float = 600.0
     allowed_params: frozenset[str] = frozenset({"templateid"})
     gate: FakeGate = field(default_factory=FakeGate)
     observer: FakeObserver = field(default_factory=FakeObserver)
@@ -148,7 +154,21 @@ class FakeWorker:
     def completion(self) -> Completion:
         """Completes parts."""
         make = self.shared.make if self.shared else Calls(self.world.gateway, self.gate, self.entries).alone
-        return Completion(self.ports, make, self.policy, self.resends)
+        return Completion(self.ports, make, self.policy, self.resends, self.following)
+
+    @property
+    def following(self) -> Following:
+        """Follows messages."""
+        world = self.world
+        return Following(
+            units=UnitStore(world.ledger, world.token),
+            publisher=self.publisher,
+            clock=world.clock,
+            observer=self.observer,
+            judge=Judge(self.track_limit),
+            delays=self.track_delays,
+            draw_nonce=world.token,
+        )
 
     @property
     def lookups(self) -> Lookups:
@@ -212,6 +232,7 @@ class FakeWorker:
                 Lane.SEND_PARTS: parts,
                 Lane.SEND_URGENT_PARTS: parts,
                 Lane.STATUS: status,
+                Lane.TRACK: TrackHandler(self.lookups, self.following, locks),
                 Lane.ACCOUNT: account,
                 Lane.CANCEL: self.cancel,
             },

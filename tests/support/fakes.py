@@ -359,6 +359,8 @@ class FakeObserver:
     shared: list[tuple[Command, int]] = field(default_factory=list)
     dnd_hits: int = 0
     dnd_misses: int = 0
+    tracked: int = 0
+    tracking_ends: list[tuple[str, ...]] = field(default_factory=list)
 
     def job_taken(self, delivery: Delivery) -> None:
         """Remember it."""
@@ -383,6 +385,15 @@ class FakeObserver:
     def call_shared(self, command: Command, jobs: int) -> None:
         """Remember it."""
         self.shared.append((command, jobs))
+
+    def tracking_begun(self, messages: int) -> None:
+        """Count them."""
+        self.tracked += messages
+
+    def tracking_ended(self, statuses: Sequence[str], *, seconds: float) -> None:
+        """Remember it."""
+        del seconds
+        self.tracking_ends.append(tuple(statuses))
 
     def dnd_cached(self, *, hits: int, misses: int) -> None:
         """Count them."""
@@ -435,6 +446,7 @@ class FakeGate:
         *,
         urgent: bool,
         about: Subject | None = None,  # noqa: ARG002 - nobody is refused here
+        patient: bool = False,  # noqa: ARG002 - nobody waits here
     ) -> AsyncIterator[FakePermit]:
         """Let pass."""
         if self.on_admit:

@@ -107,9 +107,11 @@ class Admission:
         """Tell whether one more call would start at once and keep no other from starting."""
         return not self._limiter.limits and not self._line.length and self._room.fits(urgent=urgent)
 
-    def admit(self, command: Command, *, urgent: bool, about: Subject = NOBODY) -> Leave:
+    def admit(
+        self, command: Command, *, urgent: bool, about: Subject = NOBODY, patient: bool = False
+    ) -> Leave:
         """Return leave to make one call inside the block; see the port."""
-        return Leave(self, command, about, urgent=urgent)
+        return Leave(self, command, about, urgent=urgent, patient=patient)
 
     def take(self, leave: Leave) -> bool:
         """Grant *leave* if nothing stands in the way, as nearly always; tell whether it is granted."""

@@ -61,15 +61,19 @@ class Leave:
         "granted",
         "made",
         "on_trial",
+        "patient",
         "turn",
         "urgent",
         "written_off",
     )
 
-    def __init__(self, grants: Grants, command: Command, about: Subject, *, urgent: bool) -> None:
+    def __init__(
+        self, grants: Grants, command: Command, about: Subject, *, urgent: bool, patient: bool = False
+    ) -> None:
         self._grants = grants
         self.command = command
         self.urgent = urgent
+        self.patient = patient
         self.about = about
         self.began, self.written_off = 0.0, 0
         self.granted = self.on_trial = False

@@ -1,4 +1,4 @@
-"""Who waits for leave to call, in the order of their coming, urgent ones first."""
+"""Who waits for leave to call, in the order of their coming: urgent ones first, patient ones last."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -20,10 +20,16 @@ class Waits(Protocol):
         """Whether it goes before those who are not."""
         ...
 
+    @property
+    def patient(self) -> bool:
+        """Whether it goes behind those who are not."""
+        ...
+
 
 W = TypeVar("W", bound=Waits)
 
 _COMMANDS = tuple(Command)  # an enumeration is slow to go through
+_URGENT, _USUAL, _PATIENT = _RANKS = range(3)
 
 
 class Line(Generic[W]):
@@ -36,8 +42,8 @@ class Line(Generic[W]):
     def __init__(self) -> None:
         self._numbers = count()
         self.length = 0
-        self._waiting: dict[tuple[bool, Command], dict[W, int]] = {
-            (urgent, command): {} for urgent in (True, False) for command in Command
+        self._waiting: dict[tuple[int, Command], dict[W, int]] = {
+            (rank, command): {} for rank in _RANKS for command in Command
         }
 
     def __iter__(self) -> Iterator[W]:
@@ -45,23 +51,29 @@ class Line(Generic[W]):
 
     def enter(self, who: W) -> None:
         """Take the last place."""
-        self._waiting[who.urgent, who.command][who] = next(self._numbers)
+        self._waiting[_rank(who), who.command][who] = next(self._numbers)
         self.length += 1
 
     def leave(self, who: W) -> None:
         """Give the place up; without effect on one who has none."""
-        if self._waiting[who.urgent, who.command].pop(who, None) is not None:
+        if self._waiting[_rank(who), who.command].pop(who, None) is not None:
             self.length -= 1
 
     def first(self, passes: Callable[[Command], bool]) -> W | None:
         """Return who goes next of those whose command *passes*."""
-        for urgent in (True, False):
+        for rank in _RANKS:
             heads = [
                 (number, who)
                 for command in _COMMANDS
-                if (some := self._waiting[urgent, command]) and passes(command)
+                if (some := self._waiting[rank, command]) and passes(command)
                 for who, number in [next(iter(some.items()))]
             ]
             if heads:
                 return min(heads, key=lambda head: head[0])[1]
         return None
+
+
+def _rank(who: Waits) -> int:
+    if who.urgent:
+        return _URGENT
+    return _PATIENT if who.patient else _USUAL

@@ -54,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 _RATE_SHARE_EVERY = 1.0  # seconds; for so long a fleet without a common bucket may pass its rate limit
 _FIRST_LOOK = 2.0  # seconds that the start waits for the ledger
+# Of jobs with one recipient each: ten calls' worth, so that calls are full.
+_LOOKS_IN_HAND = 1_000
 _PAUSE_WORDS = {
     "credentials": "the gateway refuses the account: check ITON_USERNAME and ITON_PASSWORD",
     "credits": "the account has no credits left: top it up",
@@ -133,6 +135,7 @@ class Assembly:
             on_call=self._called,
             on_unasked=self.metrics.calls.count_unasked,
             on_dnd=self.metrics.dnd.count_answers,
+            on_unknown_status=self.metrics.tracking.count_unknown,
         )
         return gateway_of(self.settings, observers, transport=self.given.transport, clock=self.clock)
 
@@ -218,10 +221,12 @@ class Assembly:
         )
 
     def _prefetch(self, lane: Lane) -> int:
-        """A job of the Web API may be large, and few of them are called for at a time."""
+        """A job of the Web API may be large, and few of them are called for at a time; looks share calls."""
         broker = self.settings.broker
         if lane is Lane.API:
             return min(broker.prefetch, WEB_API_CALLS)
+        if lane is Lane.TRACK:
+            return max(broker.prefetch, _LOOKS_IN_HAND)
         return broker.urgent_prefetch if lane.is_urgent else broker.prefetch
 
     @cached_property
@@ -304,6 +309,7 @@ class Assembly:
         self.admission.stop()
         if self.web_gate is not None:
             self.web_gate.stop()
+        self.handlers.stop_looks()
 
     async def _stop_probes(self) -> None:
         self.admission.close()

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
-from itertools import count
 from random import Random
 from typing import TypeVar
 
 from schemas import JobKind
 from worker.bootstrap.rules import acceptance_of, api_acceptance_of, numbering_of
+from worker.bootstrap.tokens import drawn, tokens
 from worker.bootstrap.tracing import Tracing
+from worker.bootstrap.track_wiring import TrackWiring
 from worker.bootstrap.web_side import ApiWiring, WebSide
 from worker.domain.disposition import RetryPolicy
 from worker.domain.limits import MOST_PER_CALL
@@ -35,6 +36,7 @@ from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
 from worker.handlers.status import StatusHandler
+from worker.handlers.track.handler import TrackHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Locks, Observer, Publisher
 from worker.resilience.batcher import Batcher
 from worker.resilience.keyed_lock import KeyedLock
@@ -72,7 +74,8 @@ class HandlerWiring:
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
         locks, ports = KeyedLock(), self._ports()
-        completion = Completion(ports, self._make(ports), self._policy(), self.settings.retry.resend_attempts)
+        resends = self.settings.retry.resend_attempts
+        completion = Completion(ports, self._make(ports), self._policy(), resends, self._tracking.following)
         sender = PartSender(completion, ports.entries, self.clock, locks)
         send = SendHandler(
             acceptance_of(self.settings),
@@ -93,7 +96,10 @@ class HandlerWiring:
             JobKind.CANCEL: self._cancel(),
         }
         return Dispatch(
-            handlers={lane: parts if lane.holds_parts else whole[lane.kind] for lane in Lane},
+            handlers={
+                **{lane: parts if lane.holds_parts else whole[lane.kind] for lane in Lane},
+                Lane.TRACK: TrackHandler(self._lookups, self._tracking.following, KeyedLock()),
+            },
             publisher=self.publisher,
             gate=self.gate,
             observer=self.observer,
@@ -121,7 +127,7 @@ class HandlerWiring:
             self.clock,
             threshold=Decimal(str(self.settings.credits.low)),
             interval=self.settings.credits.interval,
-            draw_id=partial(_drawn, self.random),
+            draw_id=partial(drawn, self.random),
         )
 
     def _ports(self) -> SendPorts:
@@ -147,14 +153,27 @@ class HandlerWiring:
 
     @cached_property
     def _entries(self) -> EntryStore:
-        return EntryStore(self.ledger, _tokens(self.random))
+        return EntryStore(self.ledger, tokens(self.random))
+
+    @cached_property
+    def _tracking(self) -> TrackWiring:
+        return TrackWiring(self.settings, self.ledger, self.publisher, self.clock, self.observer, self.random)
+
+    def stop_looks(self) -> None:
+        """Have looks that wait for company go back to their queue."""
+        self._tracking.stop()
 
     @cached_property
     def _lookups(self) -> Lookups:
         """The one place through which all jobs ask, so that they can ask together."""
         retry = {command: self._retry(command) for command in Command}
         return self.tracing.lookups(
-            self.gateway, self.gate, retry, memory=self._memory(), pooling=self._pooled
+            self.gateway,
+            self.gate,
+            retry,
+            memory=self._memory(),
+            pooling=self._pooled,
+            patiently=self._tracking.pooled,
         )
 
     def _memory(self) -> NumberMemory:
@@ -218,14 +237,3 @@ class HandlerWiring:
             KeyedLock(),
             self.settings.broker.max_body_bytes,
         )
-
-
-def _drawn(random: Random) -> str:
-    """Return 16 characters that nobody else draws."""
-    return f"{random.getrandbits(64):016x}"
-
-
-def _tokens(random: Random) -> Callable[[], str]:
-    """Return a source of tokens that no other process draws: one random start, then counted."""
-    start, numbers = _drawn(random), count()
-    return lambda: f"{start}{next(numbers):x}"

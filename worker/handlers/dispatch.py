@@ -18,6 +18,7 @@ from worker.ports import CallGate, Clock, Observer, Publisher
 log = structlog.get_logger(__name__)
 
 _CALLED_ONCE = frozenset({JobKind.SEND, JobKind.API})  # the ledger must know them for as long as they wait
+_NOTHING_NEW = frozenset({"pending", "dropped"})
 
 
 class Handler(Protocol):
@@ -102,6 +103,10 @@ def _tell(handled: Handled, seconds: float) -> None:
     if isinstance(disposition, Delay | Requeue) and disposition.reason == "gateway_away":
         return  # in an outage it comes and goes, and that it does is said at debug
     reason = {} if isinstance(disposition, Done) else {"reason": disposition.reason}
+    if summary.kind == "track" and summary.result in _NOTHING_NEW:
+        # They come by the thousand.
+        log.debug("look.completed", result=summary.result, job_id=summary.job_id, **summary.counts)
+        return
     log.info(
         "job.completed",
         kind=summary.kind,

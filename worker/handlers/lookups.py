@@ -34,11 +34,25 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, V | WorkerError]]]
+PatientAsk = Callable[[Sequence[str], float], Awaitable[Mapping[str, V | WorkerError]]]
 
 
 def unpooled(command: Command, ask: Ask[V]) -> Ask[V]:  # noqa: ARG001 - as the protocol says
     """Ask for each caller by itself."""
     return ask
+
+
+def alone(ask: Ask[V]) -> PatientAsk[V]:
+    """Ask for each caller by itself, at once."""
+    return lambda keys, _patience: ask(keys)
+
+
+class PatientPooling(Protocol):
+    """The same as `Pooling` for callers who say for how long they would wait for company."""
+
+    def __call__(self, ask: Ask[V]) -> PatientAsk[V]:
+        """Return a question with the seconds to wait as its second argument."""
+        ...
 
 
 class Pooling(Protocol):
@@ -58,6 +72,7 @@ class Lookups:
         retry: of each command.
         memory: of DND answers.
         pooling: gathers the keys of several jobs.
+        patiently: gathers the ids of tracked messages.
     """
 
     def __init__(
@@ -68,6 +83,7 @@ class Lookups:
         *,
         memory: AnswerMemory,
         pooling: Pooling = unpooled,
+        patiently: PatientPooling = alone,
     ) -> None:
         self._gateway = gateway
         self._gate = gate
@@ -77,6 +93,7 @@ class Lookups:
             urgent: pooling(Command.DND, partial(self._ask_dnd, urgent=urgent)) for urgent in (False, True)
         }
         self._status = pooling(Command.STATUS, self._ask_status)
+        self._tracked = patiently(partial(self._ask_status, patient=True))
 
     async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool | PermanentError]:
         """Tell of each number whether it is on the DND list, or why the gateway refused to look it up.
@@ -115,6 +132,23 @@ class Lookups:
         answers = await parallel.each(self._status, batches(message_ids, MOST_PER_CALL), limit=_AT_ONCE)
         return _answers({name: report for answer in answers for name, report in answer.items()})
 
+    async def tracked(
+        self, message_ids: Sequence[str], *, patience: float
+    ) -> Mapping[str, MessageReport | WorkerError]:
+        """Report on messages that are followed, behind everything else that asks.
+
+        Args:
+            message_ids: any number.
+            patience: seconds to wait for the ids of others, so that calls are full.
+
+        Returns:
+            By id what is known, or why nothing is: unknown ids are missing.
+
+        Raises:
+            WorkerError: there was no answer about any of a call's ids; or the gateway is away.
+        """
+        return await self._tracked(message_ids, patience)
+
     async def account(self) -> Decimal:
         """Return the remaining credits."""
         return await self._asked(Command.ACCOUNT, self._gateway.account, (), urgent=False)
@@ -127,10 +161,13 @@ class Lookups:
         self._memory.keep({name: said for name, said in answers.items() if not isinstance(said, WorkerError)})
         return answers
 
-    async def _ask_status(self, ids: Sequence[str]) -> Mapping[str, MessageReport | WorkerError]:
+    async def _ask_status(
+        self, ids: Sequence[str], *, patient: bool = False
+    ) -> Mapping[str, MessageReport | WorkerError]:
         found: dict[str, MessageReport | WorkerError] = {}
+        ask = self._gateway.message_status
         for call in self._gateway.pack_ids(ids):
-            answers = await self._divided(Command.STATUS, self._gateway.message_status, call, urgent=False)
+            answers = await self._divided(Command.STATUS, ask, call, urgent=False, patient=patient)
             _tell_of_refusals(Command.STATUS, len(call), answers)
             found |= answers
         return found
@@ -142,6 +179,7 @@ class Lookups:
         keys: Sequence[str],
         *,
         urgent: bool,
+        patient: bool = False,
     ) -> dict[str, V | WorkerError]:
         """Ask about *keys*; where that fails, find out which of them it is: the rest must not fail with it.
 
@@ -149,7 +187,8 @@ class Lookups:
             WorkerError: an outage, of which no key is the cause.
         """
         try:
-            return dict(await self._asked(command, lambda: call(keys), keys, urgent=urgent))
+            asked = self._asked(command, lambda: call(keys), keys, urgent=urgent, patient=patient)
+            return dict(await asked)
         except PermanentError as error:
             if len(keys) == 1 or error.code != _ABOUT_A_KEY[command]:
                 return dict.fromkeys(keys, error)
@@ -161,18 +200,24 @@ class Lookups:
                 return {keys[0]: error}
             log.debug("lookup.divided", command=command.value, code=error.code, keys=len(keys))
         half = len(keys) // 2
-        first = await self._divided(command, call, keys[:half], urgent=urgent)
-        return first | await self._divided(command, call, keys[half:], urgent=urgent)
+        first = await self._divided(command, call, keys[:half], urgent=urgent, patient=patient)
+        return first | await self._divided(command, call, keys[half:], urgent=urgent, patient=patient)
 
     async def _asked(
-        self, command: Command, call: Callable[[], Awaitable[T]], keys: Sequence[str], *, urgent: bool
+        self,
+        command: Command,
+        call: Callable[[], Awaitable[T]],
+        keys: Sequence[str],
+        *,
+        urgent: bool,
+        patient: bool = False,
     ) -> T:
         about = Subject(keys=keys)
         times = 1  # as patient as at first: a lost answer is there at once when one asks anew
 
         async def attempt() -> T:
             nonlocal times
-            async with self._gate.admit(command, urgent=urgent, about=about) as permit:
+            async with self._gate.admit(command, urgent=urgent, about=about, patient=patient) as permit:
                 try:
                     async with asyncio.timeout(permit.patience * times):
                         return await call()

@@ -9,6 +9,7 @@ from schemas import (
     ApiRejected,
     CancelRejected,
     DeliveryRejected,
+    DeliveryResultStatus,
     JobKind,
     JobRejectedError,
     Outcome,
@@ -17,10 +18,12 @@ from schemas import (
     rejection_message_id,
     result_key,
     result_message_id,
+    tracking_message_id,
     writing,
 )
 from worker.domain.entry import Entry, Settled
 from worker.domain.messages import Delivery, ResultMessage
+from worker.domain.tracking import Result
 from worker.handlers.send.head import JobHead
 from worker.ports import MessageReport
 
@@ -100,6 +103,13 @@ def delivery_message(
     result = writing.delivery_result({"job_id": job_id, "part": number, "parts": parts}, rows, metadata)
     written, message_id = (result.status.value, result.body), result_message_id(job_id, number)
     return result.status.value, _addressed(ResultKind.DELIVERY, written, message_id, job_id, delivery)
+
+
+def tracked_message(job_id: str, result: Result, delivery: Delivery) -> ResultMessage:
+    """A recorded result of tracked messages; *delivery* is the look's, with the job's own properties."""
+    written = (DeliveryResultStatus.FINAL.value, result.body.encode())
+    message_id = tracking_message_id(job_id, result.number)
+    return _addressed(ResultKind.DELIVERY, written, message_id, job_id, delivery)
 
 
 def message_of(message_id: str, report: MessageReport | None) -> writing.Row:

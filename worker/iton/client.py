@@ -28,7 +28,9 @@ from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
 from worker.iton.replies import CONTRADICTORY, error_of, rule_for, seconds_of
 from worker.iton.rules import Rule, Verdict
+from worker.iton.statuses import StatusWords
 from worker.iton.transport import AiohttpTransport, Incoming, Patience, Pool
+from worker.iton.unknown_words import UnknownWords
 from worker.iton.words import Quotes
 from worker.ports import Command, MessageReport, TextMessage
 
@@ -84,12 +86,14 @@ class Observers:
             ``uncertain``, ``account``, ``cancelled``) and the seconds it took.
         on_unasked: with the command, and how many ids or numbers of its reply nobody had asked about.
         on_dnd: with how many numbers were asked about, and the answers.
+        on_unknown_status: of each word for a status that is in no table, with its form.
     """
 
     on_keys: Callable[[str, int], None] = _ignore
     on_call: Callable[[str, str, float], None] = _ignore
     on_unasked: Callable[[str, int], None] = _ignore
     on_dnd: Callable[[int, Mapping[str, bool]], None] = _ignore
+    on_unknown_status: Callable[[str], None] = _ignore
 
 
 class ItonGateway:
@@ -132,8 +136,9 @@ class ItonGateway:
         self._exchange = exchange_of(self._transport)
         self._patience = self._limits.patience()
         zone, numbering = self._dialect.zone, self._dialect.numbering
-        self._plain_status = partial(plain_status, zone=zone, numbering=numbering)
-        self._read_status = partial(read_status, zone=zone, numbering=numbering)
+        words = StatusWords(self._dialect.status_words, UnknownWords(self._observers.on_unknown_status))
+        self._plain_status = partial(plain_status, zone=zone, numbering=numbering, status=words.status_of)
+        self._read_status = partial(read_status, zone=zone, numbering=numbering, status=words.status_of)
         self._suffixed: set[str] = set()
 
     def __repr__(self) -> str:

@@ -1,6 +1,6 @@
 """What an operator tells about the account, and about the gateway where its document is silent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
@@ -49,6 +49,7 @@ class Dialect:
         numbering: of the numbers in status replies, which may be national ones.
         rules: about replies, tried before the built-in ones.
         now: the time, for a Retry-After that is a date.
+        status_words: of the contract's statuses, by the gateway's words; they go before the table.
     """
 
     method: Literal["GET", "POST"] = "GET"
@@ -59,3 +60,4 @@ class Dialect:
     numbering: NumberingPlan = field(default_factory=lambda: NumberingPlan("IN", frozenset({"IN"})))
     rules: Sequence[Rule] = ()
     now: Callable[[], datetime] = _utc_now
+    status_words: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ find the same in these. A key that repeats shows in the number of colons: there 
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
@@ -59,7 +59,11 @@ def plain_dnd(content: bytes, recipients: Sequence[str]) -> dict[str, bool] | No
 
 
 def plain_status(
-    content: bytes, message_ids: Sequence[str], zone: tzinfo, numbering: NumberingPlan
+    content: bytes,
+    message_ids: Sequence[str],
+    zone: tzinfo,
+    numbering: NumberingPlan,
+    status: Callable[[str], str] = status_of,
 ) -> dict[str, MessageReport] | None:
     """Return the reports of a message_status: a map of nothing but messages that were asked about."""
     if not content.startswith(b'{"') or _SPACED.search(content):
@@ -67,7 +71,7 @@ def plain_status(
     try:
         said = json.loads(content)
         known = [name for name in message_ids if name in said]
-        reports = {name: _report(said[name], zone, numbering) for name in known}
+        reports = {name: _report(said[name], zone, numbering, status) for name in known}
         pairs = len(said) + sum(len(details) + len(details[_STATUSES]) for details in said.values())
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
@@ -75,7 +79,9 @@ def plain_status(
     return reports if len(reports) == len(said) and content.count(b'":') == pairs else None
 
 
-def _report(details: Mapping[str, Any], zone: tzinfo, numbering: NumberingPlan) -> MessageReport:
+def _report(
+    details: Mapping[str, Any], zone: tzinfo, numbering: NumberingPlan, status: Callable[[str], str]
+) -> MessageReport:
     """Return the report on a message.
 
     Raises:
@@ -92,7 +98,7 @@ def _report(details: Mapping[str, Any], zone: tzinfo, numbering: NumberingPlan) 
         details.get(_SENDER),
         _sent_at(date, zone),
         details.get(_TEXT),
-        tuple(RecipientStatus(number, status_of(word), word) for number, word in words.items()),
+        tuple(RecipientStatus(number, status(word), word) for number, word in words.items()),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
@@ -120,7 +120,11 @@ def read_dnd(body: Body, recipients: Sequence[str]) -> Reading[dict[str, bool]] 
 
 
 def read_status(
-    body: Body, message_ids: Sequence[str], zone: tzinfo, numbering: NumberingPlan
+    body: Body,
+    message_ids: Sequence[str],
+    zone: tzinfo,
+    numbering: NumberingPlan,
+    status: Callable[[str], str] = status_of,
 ) -> Reading[dict[str, MessageReport]] | None:
     """Return reports by message id; None when *body* is no such reply.
 
@@ -129,6 +133,7 @@ def read_status(
         message_ids: those asked about; one without details in the reply is missing from the reports.
         zone: of the times in the reply.
         numbering: whose numbers those without country code are.
+        status: what a word means.
     """
     if not isinstance(body.json, dict):
         return None
@@ -142,7 +147,7 @@ def read_status(
         about_ids &= isinstance(details, dict) or name in asked
         if name is not None and name in asked and isinstance(details, dict):
             found.setdefault(name, []).append(details)
-    reports = {name: _report(found[name], zone, numbering) for name in message_ids if name in found}
+    reports = {name: _report(found[name], zone, numbering, status) for name in message_ids if name in found}
     return Reading(reports, unasked) if reports or about_ids else None
 
 
@@ -217,7 +222,12 @@ def _amount(value: object) -> Decimal | None:
     return exact if isinstance(exponent := exact.as_tuple().exponent, int) and exponent >= _FINEST else None
 
 
-def _report(every: Sequence[Mapping[str, Any]], zone: tzinfo, numbering: NumberingPlan) -> MessageReport:
+def _report(
+    every: Sequence[Mapping[str, Any]],
+    zone: tzinfo,
+    numbering: NumberingPlan,
+    status: Callable[[str], str],
+) -> MessageReport:
     """Read the details of one message, which nearly always stand in the reply once."""
 
     def values(name: str) -> list[Any]:
@@ -228,16 +238,18 @@ def _report(every: Sequence[Mapping[str, Any]], zone: tzinfo, numbering: Numberi
         sender=_text(values("senderid")),
         sent_at=next(filter(None, dates), None),
         text=_text(values("message")),
-        recipients=_recipients(values("phonenumberwithrespectivestatus"), numbering),
+        recipients=_recipients(values("phonenumberwithrespectivestatus"), numbering, status),
     )
 
 
-def _recipients(maps: Iterable[object], numbering: NumberingPlan) -> tuple[RecipientStatus, ...]:
+def _recipients(
+    maps: Iterable[object], numbering: NumberingPlan, status: Callable[[str], str]
+) -> tuple[RecipientStatus, ...]:
     words: dict[str, dict[str, str]] = {}
     for statuses in maps:
         for phone, word in pairs_of(statuses) if isinstance(statuses, dict) else ():
             raw = word if isinstance(word, str) else _as_written(word)
-            words.setdefault(number_in_reply(phone, numbering), {})[raw] = status_of(raw)
+            words.setdefault(number_in_reply(phone, numbering), {})[raw] = status(raw)
     return tuple(
         RecipientStatus(name, agreed(said.values()), " / ".join(said)) for name, said in words.items()
     )

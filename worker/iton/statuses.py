@@ -1,36 +1,99 @@
 """ITON's words for what became of a message, and its way to write a time."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 
+from worker.domain.status_words import status_name
 from worker.iton.operators import is_refusal
 
 UNKNOWN_STATUS = "unknown"
 
-# Words seen at Indian gateways, and the message states of SMPP 3.4, 5.2.28. DELIVIRED: ITON API.
+# Words of several families of gateways, and the message states of SMPP 3.4 (5.2.28) and 5.0. DELIVIRED: ITON.
 _WORDS: dict[str, Iterable[str]] = {
-    "delivered": ("DELIVIRED", "DELIVERED", "DELIVRD", "DELIVERED-TO-HANDSET"),
-    "pending": (
-        *("SUBMITTED", "SENT", "ACCEPTD", "ACCEPTED", "ENROUTE", "BUFFERED", "QUEUED", "PENDING"),
-        *("SENDING", "DELIVERED-TO-OPERATOR", "SUBMITTED-TO-OPERATOR", "SUBMITTED-TO-CARRIER"),
-        *("AWAITED-DLR", "UNKNOWN"),  # the operator does not know yet; a later answer may be better
+    "delivered": (
+        *("DELIVIRED", "DELIVERED", "DELIVRD", "DELIVERED-TO-HANDSET", "DELIVERED-TO-TERMINAL", "READ"),
+        *("RECEIVED-BY-RECIPIENT", "DELIVERY-SUCCESS", "SUCCESSFULLY-DELIVERED"),
     ),
-    "expired": ("EXPIRED",),
+    "pending": (
+        *(
+            "SUBMITTED",
+            "SENT",
+            "ACCEPTD",
+            "ACCEPTED",
+            "ENROUTE",
+            "EN-ROUTE",
+            "BUFFERED",
+            "BUFFERRED",
+            "QUEUED",
+        ),
+        *("PENDING", "SENDING", "SCHEDULED", "DELIVERED-TO-OPERATOR", "DELIVERED-TO-CARRIER", "PROCESSING"),
+        *("DELIVERED-TO-GATEWAY", "DELIVERED-TO-SMSC", "DELIVERED-TO-NETWORK", "SENT-TO-OPERATOR"),
+        *(
+            "SUBMITTED-TO-OPERATOR",
+            "SUBMITTED-TO-CARRIER",
+            "SUBMITTED-TO-SMSC",
+            "SUBMITD",
+            "SUBMIT",
+            "RETRYING",
+        ),
+        *("AWAITED-DLR", "AWAITING-DLR", "DLR-PENDING", "IN-PROCESS", "IN-PROGRESS", "IN-QUEUE", "WAITING"),
+        *("UNKNOWN", "UNKNOWN-DELIVERY"),  # the operator does not know yet; a later answer may be better
+    ),
+    "expired": ("EXPIRED", "MSG-EXPIRED", "MESSAGE-EXPIRED", "VALIDITY-EXPIRED"),
     "failed": (
-        *("UNDELIV", "UNDELIVERED", "UNDELIVERABLE", "FAILED", "DELETED", "ABSENT-SUB", "INVALID-SUB"),
-        *("INV-NUMBER", "HANDSET-ERR", "NO-CREDITS", "FAILED-INVALID-NUMBER"),
+        *("UNDELIV", "UNDELIVERED", "UNDELIVERABLE", "NOT-DELIVERED", "DELIVERY-FAILED", "FAILED", "FAILURE"),
+        *(
+            "DELETED",
+            "CANCELED",
+            "CANCELLED",
+            "SKIPPED",
+            "ERROR-DELIVERING",
+            "ROUTING-ERROR",
+            "NETWORK-ERROR",
+        ),
+        *("ABSENT-SUB", "ABSENT-SUBSCRIBER", "INVALID-SUB", "UNKNOWN-SUBSCRIBER", "SUBSCRIBER-ABSENT"),
+        *(
+            "INV-NUMBER",
+            "INVALID-NUMBER",
+            "INVALID-DESTINATION",
+            "HANDSET-ERR",
+            "HANDSET-ERROR",
+            "MEMORY-FULL",
+        ),
+        *(
+            "MEM-EXCEEDED",
+            "SWITCHED-OFF",
+            "OUT-OF-COVERAGE",
+            "NO-CREDITS",
+            "FAILED-INVALID-NUMBER",
+            "CALL-BARRED",
+        ),
     ),
     "rejected": (
-        *("REJECTD", "REJECTED", "BLACKLIST", "SPAM", "INV-TEMPLATE-MATCH", "TEMPLATE-NOT-FOUND"),
-        "SNDRID-NOT-ALLOTED",
+        *("REJECTD", "REJECTED", "BLACKLIST", "BLACKLISTED", "BLOCKED", "SPAM", "INV-TEMPLATE-MATCH"),
+        *("TEMPLATE-NOT-FOUND", "TEMPLATE-MISMATCH", "SNDRID-NOT-ALLOTED", "SENDERID-NOT-ALLOTTED", "BARRED"),
     ),
-    "dnd": ("NCPR", "NDNC", "DND", "DND-FAIL", "FAILED-DND", "FAILED-NDNC"),
+    "dnd": (
+        *("NCPR", "NDNC", "DND", "DND-FAIL", "DND-REJECTED", "DND-BLOCKED", "NCPR-FAIL", "NDNC-REJECTED"),
+        *("FAILED-DND", "FAILED-NDNC", "REJECTED-DND", "REJECTED-NDNC", "BLOCKED-DND", "NDNC-FAILED"),
+    ),
 }
 STATUSES = MappingProxyType({word: status for status, words in _WORDS.items() for word in words})
 """Status of the contract by word: upper case, with a hyphen for each space or underscore."""
+
+# Some gateways begin with a group and go on with a detail: REJECTED_NETWORK, PENDING_WAITING_DELIVERY.
+_GROUPS = {
+    "PENDING": "pending",
+    "UNDELIVERABLE": "failed",
+    "UNDELIVERED": "failed",
+    "FAILED": "failed",
+    "EXPIRED": "expired",
+    "REJECTED": "rejected",
+}
+_ANOTHER_TRY = re.compile(r"\bRETR(?:Y|IED|IES|YING)\b")
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE = re.compile(
@@ -43,10 +106,42 @@ _NOON = 12
 @lru_cache(maxsize=1024)
 def status_of(word: str) -> str:
     """Return the contract's status for ITON's *word*; ``unknown`` for a word that is in no table."""
-    name = re.sub(r"[\s_-]+", "-", word.strip()).upper()
-    if name not in STATUSES and is_refusal(name):
+    name = status_name(word)
+    if known := STATUSES.get(name):
+        return known
+    if is_refusal(name):
         return "rejected"
-    return STATUSES.get(name, UNKNOWN_STATUS)
+    group, _, detail = name.partition("-")
+    if not detail:
+        return UNKNOWN_STATUS
+    return (
+        "pending" if _ANOTHER_TRY.search(detail) and group in _GROUPS else _GROUPS.get(group, UNKNOWN_STATUS)
+    )
+
+
+class StatusWords:
+    """The table and an operator's own words, which go before it.
+
+    Args:
+        own: status by word, however it is written.
+        on_unknown: told of each word that is in neither, each time.
+    """
+
+    def __init__(
+        self,
+        own: Mapping[str, str] = MappingProxyType({}),
+        on_unknown: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._own = {status_name(word): status for word, status in own.items()}
+        self._on_unknown = on_unknown
+
+    def status_of(self, word: str) -> str:
+        """Return the contract's status for *word*."""
+        own = self._own.get(status_name(word)) if self._own else None
+        status = own or status_of(word)
+        if status == UNKNOWN_STATUS:
+            self._on_unknown(word)
+        return status
 
 
 def agreed(statuses: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from itertools import product
 
 from schemas.channels import RESULT_KIND_OF_JOB, JobKind
 from schemas.failures import FailureCode
-from schemas.outcomes import Outcome
+from schemas.outcomes import FINAL_STATUSES, DeliveryStatus, Outcome
 from worker.domain.messages import Lane
 from worker.ports import Command
 
@@ -18,6 +18,10 @@ _UNSETTLED = ("delayed", "returned")
 _UNASKED_RESULTS = {"low"}  # a result that no job has
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
+TRACKED = tuple(
+    status.value for status in DeliveryStatus if status in FINAL_STATUSES or status == DeliveryStatus.UNKNOWN
+)
+WORD_FORMS = ("word", "number", "text", "empty")
 COMMANDS = tuple(command.value for command in Command)
 KEYED_COMMANDS = tuple(word for word in COMMANDS if word not in {Command.ACCOUNT, Command.API})
 CALL_CLASSES = ("ok", "permanent", "transient", "uncertain", "account", "cancelled")
@@ -39,7 +43,11 @@ def _results(kind: JobKind) -> Values:
     return (*statuses, *_WITHOUT_RESULT.get(kind, ()), *_UNSETTLED)
 
 
-JOBS = tuple((kind.value, result) for kind in JobKind for result in _results(kind))
+_LOOKS = ("final", "news", "pending", "dropped", "delayed")
+JOBS = (
+    *((kind.value, result) for kind in JobKind for result in _results(kind)),
+    *(("track", result) for result in _LOOKS),
+)
 
 
 def every(**labels: Values) -> "Labels":

@@ -14,6 +14,7 @@ from worker.metrics.process import ProcessMetrics
 from worker.metrics.series import Group
 from worker.metrics.spec import Spec
 from worker.metrics.standing import StandingMetrics
+from worker.metrics.tracking import TrackingMetrics
 
 
 class Metrics:
@@ -32,10 +33,11 @@ class Metrics:
     def __init__(self, version: str = "unknown") -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        names = ("Jobs", "Gateway", "Ledger", "Broker", "Process")
+        names = ("Jobs", "Tracking", "Gateway", "Ledger", "Broker", "Process")
         groups = [Group(name, self._registry) for name in names]
-        jobs, gateway, ledger, broker, process = groups
+        jobs, tracking, gateway, ledger, broker, process = groups
         self.jobs = JobMetrics(jobs)
+        self.tracking = TrackingMetrics(tracking)
         self.calls = CallMetrics(gateway)
         self.dnd = DndMetrics(gateway)
         self.standing = StandingMetrics(gateway)

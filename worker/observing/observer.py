@@ -1,5 +1,6 @@
 """From what handlers report to metrics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -65,6 +66,18 @@ class MetricsObserver:
     def call_shared(self, command: Command, jobs: int) -> None:
         """Measure the company in a call."""
         self.metrics.calls.jobs[command].observe(jobs)
+
+    def tracking_begun(self, messages: int) -> None:
+        """Count them."""
+        self.metrics.tracking.begun.inc(messages)
+
+    def tracking_ended(self, statuses: Sequence[str], *, seconds: float) -> None:
+        """Count the message, and its recipients by what became of them."""
+        tracking = self.metrics.tracking
+        tracking.ended.inc()
+        tracking.took.observe(seconds)
+        for status in statuses:
+            tracking.recipients[status].inc()
 
     def dnd_cached(self, *, hits: int, misses: int) -> None:
         """Count both."""

@@ -17,7 +17,7 @@ _STUCK = 2.0  # seconds; a question that takes longer says nothing about how bus
 
 
 @dataclass(eq=False, slots=True)
-class _Asker(Generic[K, V]):
+class Asker(Generic[K, V]):
     """One caller and what it has been told so far."""
 
     keys: tuple[K, ...]
@@ -75,7 +75,7 @@ class Batcher(Generic[K, V]):
         self._while_room = while_room
         self._has_room = has_room
         self._on_question = on_question
-        self._waiting: deque[tuple[K, _Asker[K, V]]] = deque()
+        self._waiting: deque[tuple[K, Asker[K, V]]] = deque()
         self._questions: dict[asyncio.Task[None], float] = {}  # when each began
         self._look: asyncio.TimerHandle | None = None
 
@@ -87,7 +87,7 @@ class Batcher(Generic[K, V]):
         """
         if not keys:
             return {}
-        asker = _Asker(tuple(keys), asyncio.get_running_loop().create_future())
+        asker = Asker(tuple(keys), asyncio.get_running_loop().create_future())
         self._waiting.extend((key, asker) for key in asker.keys)
         self._start()
         return await asker.answer
@@ -126,7 +126,7 @@ class Batcher(Generic[K, V]):
         self._questions.pop(question, None)
         self._start()
 
-    async def _question(self, wanted: list[tuple[K, _Asker[K, V]]]) -> None:
+    async def _question(self, wanted: list[tuple[K, Asker[K, V]]]) -> None:
         askers = dict.fromkeys(asker for _, asker in wanted)  # in the order of their coming
         self._on_question(len(askers))
         try:

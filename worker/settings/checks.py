@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from schemas.entries import RESERVED_PARAMS
 from schemas.fields import is_unicode
+from schemas.outcomes import DeliveryStatus
 from worker.domain.characters import invisible_in
+from worker.domain.status_words import status_name
 from worker.domain.web_path import allowed_segments
 
 _PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
@@ -38,6 +40,7 @@ _ANY_IPV6 = IPv6Address("::")
 _MOST_DELAYS = 10
 _LONGEST_DELAY = 86_400
 _MOST_LOOKS = 20
+_STATUSES = tuple(one.value for one in DeliveryStatus if one is not DeliveryStatus.UNKNOWN)
 
 LEDGER_KINDS = {
     "sqlite": "a SQLite file, for workers of one machine",
@@ -276,6 +279,20 @@ def track_delays(value: tuple[int, ...]) -> tuple[int, ...]:
     if not 1 <= len(value) <= _MOST_LOOKS or not all(1 <= delay <= _LONGEST_DELAY for delay in value):
         raise ValueError("must be 1 to 20 whole seconds, each from 1 to 86400; 30,60,120,300,900,3600, say")
     return value
+
+
+def status_words(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept WORD=STATUS, each word once, with one of the contract's statuses."""
+    seen: dict[str, str] = {}
+    for pair in value:
+        word, equals, status = (part.strip() for part in pair.rpartition("="))
+        if not (equals and status_name(word)):
+            raise ValueError("must be a comma list of WORD=STATUS; PARKED=pending,NO ROUTE=failed, say")
+        if status.lower() not in _STATUSES:
+            raise ValueError(f"gives a word another status than {', '.join(_STATUSES)}; PARKED=pending, say")
+        if seen.setdefault(status_name(word), status.lower()) != status.lower():
+            raise ValueError("gives the same word two statuses; take one of them out")
+    return tuple(f"{word}={status}" for word, status in seen.items())
 
 
 def json_rules(value: object) -> object:

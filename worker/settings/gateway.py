@@ -90,6 +90,14 @@ class GatewaySettings(Section):
         validation_alias="WORKER_GATEWAY_RULES",
         description="JSON list; rules that classify replies, tried before the ones that are built in",
     )
+    status_words: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(checks.split_list), AfterValidator(checks.status_words)
+    ] = Field(
+        (),
+        validation_alias="WORKER_STATUS_WORDS",
+        description="comma list of WORD=STATUS; what further words of ITON for a delivery mean: delivered, "
+        "failed, expired, rejected, dnd or pending",
+    )
     dnd_memory: float = Field(
         3_600,
         ge=0,

@@ -7,6 +7,7 @@ similar gateways: an error is a line of text with HTTP 200.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from zlib import crc32
 
 from worker.simulator import renderings, wire
 from worker.simulator.numbers import PENDING, Listed, ends_in, fate, spell
@@ -161,12 +162,19 @@ class SimulatedGateway:
         self.tally.add(digits, send.message)
 
     def _statuses(self, send: Send, message_id: str) -> dict[str, str]:
-        ripe = self.now() >= send.at + self.options.ripen_after
+        age = self.now() - send.at
         return {
-            spell(number, self.options.spelling): fate(number) if ripe else PENDING
+            spell(number, self.options.spelling): fate(number)
+            if age >= self._ripe_after(message_id, number)
+            else PENDING
             for number, its_id in zip(send.to, send.ids, strict=True)
             if its_id == message_id
         }
+
+    def _ripe_after(self, message_id: str, number: str) -> float:
+        """Return the age at which a status is final: by chance, and the same each time it is asked for."""
+        after, spread = self.options.ripen_after, self.options.ripen_spread
+        return after + spread * (crc32(f"{message_id}/{number}".encode()) / 2**32) if spread else after
 
     def _further(self, params: Mapping[str, str]) -> dict[str, str]:
         known = _NAMED | {self.options.text_parameter}

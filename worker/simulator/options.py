@@ -80,6 +80,10 @@ class SimulatorOptions(BaseModel):
     ripen_after: Seconds = Field(
         default=2, description="Seconds from the send until a message has its final status."
     )
+    ripen_spread: Seconds = Field(
+        default=0,
+        description="Up to so many seconds more, by chance for each message and number.",
+    )
     dnd_endings: tuple[Ending, ...] = Field(
         default=("00",), description="Numbers with these endings are on the DND list."
     )

@@ -1,6 +1,6 @@
 """The ports of a job's way, each with a span around it. Wired only when tracing is on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
@@ -158,6 +158,14 @@ class TracedObserver:
     def call_shared(self, command: Command, jobs: int) -> None:
         """As the port says."""
         self.observer.call_shared(command, jobs)
+
+    def tracking_begun(self, messages: int) -> None:
+        """As the port says."""
+        self.observer.tracking_begun(messages)
+
+    def tracking_ended(self, statuses: Sequence[str], *, seconds: float) -> None:
+        """As the port says."""
+        self.observer.tracking_ended(statuses, seconds=seconds)
 
     def dnd_cached(self, *, hits: int, misses: int) -> None:
         """As the port says."""

@@ -24,9 +24,9 @@ class _HastyGate(FakeGate):
 
     @asynccontextmanager
     async def admit(
-        self, command: Command, *, urgent: bool, about: Subject | None = None
+        self, command: Command, *, urgent: bool, about: Subject | None = None, patient: bool = False
     ) -> AsyncIterator[FakePermit]:
-        async with FakeGate.admit(self, command, urgent=urgent, about=about) as permit:
+        async with FakeGate.admit(self, command, urgent=urgent, about=about, patient=patient) as permit:
             permit.patience = 0.01
             yield permit
 

@@ -29,7 +29,7 @@ class TestForms:
 
     async def test_a_newer_one_goes_back_to_its_queue(self, worker: FakeWorker) -> None:
         """Whatever it holds: it is no fault of the job's, and nobody is told so."""
-        assert Requeue("part_unreadable") == await taken(worker, {"v": 3, "urgency": "high"})
+        assert Requeue("part_unreadable") == await taken(worker, {"v": 99, "urgency": "high"})
         assert ([], []) == (worker.world.bodies, worker.world.gateway.calls)
 
     @pytest.mark.parametrize("change", [{"v": 1, "urgency": "high"}, {"brief": None}])

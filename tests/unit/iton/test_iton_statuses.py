@@ -1,15 +1,25 @@
 """ITON's status words and its times."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from worker.iton.statuses import STATUSES, sending_date, status_of
+from worker.iton.statuses import STATUSES, StatusWords, sending_date, status_of
+from worker.iton.unknown_words import UnknownWords, form_of, shown
 
 INDIA = ZoneInfo("Asia/Kolkata")
+SAMPLES = Path(__file__).parents[2] / "samples" / "statuses"
+
+
+def words_of(file: Path) -> list[tuple[str, str]]:
+    """A sample's words, each with its status."""
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    return [(word, status) for word, status in (line.rsplit(" = ", 1) for line in lines)]
 
 
 class TestStatusOf:
@@ -59,6 +69,72 @@ class TestStatusOf:
     def test_only_the_statuses_of_the_contract_are_used(self) -> None:
         """``unknown`` is for words outside the table."""
         assert set(STATUSES.values()) == {"delivered", "failed", "expired", "rejected", "dnd", "pending"}
+
+
+class TestFamilies:
+    """The words of several families of gateways, a file each."""
+
+    @pytest.mark.parametrize("file", sorted(SAMPLES.glob("*.txt")), ids=lambda file: file.stem)
+    def test_each_word_is_known(self, file: Path) -> None:
+        """In any case and spelling."""
+        words = words_of(file)
+        assert len(words) > 10
+        for spelt in (str, str.lower, lambda word: word.replace("_", " ").title()):
+            assert dict(words) == {word: status_of(spelt(word)) for word, _ in words}
+
+
+class TestOwnWords:
+    """``WORKER_STATUS_WORDS``."""
+
+    def test_they_go_before_the_table(self) -> None:
+        """However they are written; the others are as they were."""
+        words = StatusWords({"parked": "pending", "Sent": "delivered"})
+        said = [words.status_of(word) for word in ("PARKED", " Parked ", "SENT", "DELIVRD", "odd")]
+        assert ["pending", "pending", "delivered", "delivered", "unknown"] == said
+
+
+class TestUnknownWords:
+    """What is in no table."""
+
+    def test_each_is_counted_each_time_and_said_once(self) -> None:
+        """With the remedy."""
+        forms: list[str] = []
+        words = StatusWords({"known": "failed"}, UnknownWords(forms.append))
+        with capture_logs() as lines:
+            for word in ("PARKED", "PARKED", "known", "NO ROUTE", "DELIVRD"):
+                words.status_of(word)
+        assert ["word"] * 3 == forms
+        assert [("status.unknown", "PARKED"), ("status.unknown", "NO ROUTE")] == [
+            (line["event"], line["word"]) for line in lines
+        ]
+
+    @pytest.mark.parametrize(
+        ("word", "form", "said"),
+        [
+            ("HELD_BACK", "word", "HELD_BACK"),
+            ("Parked", "word", "Parked"),
+            ("912 NO ROUTE", "word", "912 NO ROUTE"),
+            ("SENT TO 919876543210", "word", "SENT TO ***"),
+            ("919876543210", "number", "(number, 12 characters)"),
+            ("7", "number", "(number, 1 characters)"),
+            ("Your code is 1234", "text", "(text, 17 characters)"),
+            ("X" * 61, "text", "(text, 61 characters)"),
+            ("a\nb", "text", "(text, 3 characters)"),
+            ("", "empty", "(empty)"),
+        ],
+    )
+    def test_no_number_and_no_text_is_shown(self, word: str, form: str, said: str) -> None:
+        """A gateway may put anything where a word should be."""
+        assert (form, said) == (form_of(word), shown(word))
+
+    def test_what_is_remembered_is_bounded(self) -> None:
+        """A gateway that makes words up is counted, and not listened to."""
+        forms: list[str] = []
+        unknown = UnknownWords(forms.append)
+        with capture_logs() as lines:
+            for number in range(1000):
+                unknown(f"WORD_{number}X")
+        assert (1000, 200) == (len(forms), len(lines))
 
 
 class TestSendingDate:

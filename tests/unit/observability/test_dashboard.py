@@ -138,7 +138,7 @@ class TestZoom:
 # What one of a metric is; those that say 1 or 0 of a worker count workers when added up.
 _ONE_IS = {
     "jobs": r"jobs_total|jobs_in_flight|prefetch",
-    "recipients": r"recipients_total",
+    "recipients": r"(tracked_)?recipients_total",
     "seconds": r"\w+_seconds(_bucket)?",
     "calls": r"send_calls\w*|gateway_calls_\w+",
     "numbers": r"dnd_\w+|gateway_call_keys\w*|unasked_total",
@@ -148,7 +148,8 @@ _ONE_IS = {
     "credits": r"credits_\w+",
     "entries": r"ledger_entries",
     "workers": r"(consumer|publisher)_up|build_info",
-    "messages": r"queue_messages",
+    "messages": r"queue_messages|tracked_messages_total|tracking_ended_total",
+    "words": r"unknown_statuses_total",
     "cores": r"process_cpu_seconds_total",
     "bytes": r"process_resident_memory_bytes|ledger_bytes",
     "files": r"process_(open|max)_fds",

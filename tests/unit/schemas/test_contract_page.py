@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from schemas import AccountJob, ApiJob, CancelJob, DeadHeader, JobKey, Outcome, ResultKind, SendJob, StatusJob
 from schemas.outcomes import DeliveryStatus, SendStatus
-from schemas.results import AccountResult, ApiResult, CancelResult, DeliveryResult, SendResult
+from schemas.results import AccountResult, ApiResult, CancelResult, DeliveryResult, SendResult, TrackedResult
 from worker.amqp.topology.values import Topology
 from worker.cli.app import app
 from worker.settings import settings_table
@@ -102,6 +102,7 @@ class TestResults:
         forms: tuple[type[BaseModel], ...] = (
             SendResult,
             DeliveryResult,
+            TrackedResult,
             AccountResult,
             ApiResult,
             CancelResult,

@@ -49,15 +49,18 @@ def encode_part(topology: Topology, part: PartMessage, *, now: datetime) -> Outg
     return Outgoing.of("", topology.work_queue(part.lane), part.body, _own_properties(part, now))
 
 
-def encode_follow_up(topology: Topology, follow_up: FollowUpMessage, *, now: datetime) -> Outgoing:
-    """The follow-up for the delay queue in which it waits."""
-    properties = _own_properties(follow_up, now)
+def encode_follow_up(topology: Topology, follow_up: FollowUpMessage) -> Outgoing:
+    """The follow-up for the delay queue in which it waits.
+
+    Without a timestamp: nobody waits for it from the moment on in which it is published.
+    """
+    properties = _own_properties(follow_up, None)
     key = topology.track_key(topology.track_delay_for(follow_up.seconds))
     # Two that are under way at once may have the same message id.
     return Outgoing.of(topology.delay, key, follow_up.body, properties.with_headers({COPY_ID: uuid4().hex}))
 
 
-def _own_properties(message: PartMessage | FollowUpMessage, now: datetime) -> Properties:
+def _own_properties(message: PartMessage | FollowUpMessage, now: datetime | None) -> Properties:
     return Properties.of(
         content_type=CONTENT_TYPE,
         correlation_id=message.correlation_id,

@@ -144,8 +144,7 @@ class BrokerPublisher:
 
     def publish_follow_up(self, follow_up: FollowUpMessage) -> Coroutine[Any, Any, None]:
         """Put a follow-up on its delay queue; BrokerUnavailableError unless confirmed."""
-        message = encode_follow_up(self._topology, follow_up, now=self._options.now())
-        return self._paced.deliver(self._copies, message)
+        return self._paced.deliver(self._copies, encode_follow_up(self._topology, follow_up))
 
     async def publish_dead(self, received: Copyable, why: DeadLetter) -> None:
         """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""

@@ -40,7 +40,6 @@ class Acceptance:
             *self._params_errors(job),
             *self._text_errors(job, size),
             *_later_errors(job),
-            *_track_errors(job),
         ]:
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
         # Made of what is validated: to check it again would cost as much as the job itself did.
@@ -55,6 +54,7 @@ class Acceptance:
             params=dict(job.params),
             expires_at=job.expires_at,
             resend=job.on_uncertain == "resend",
+            track=job.track,
             metadata=job.metadata,
         )
 
@@ -96,13 +96,6 @@ def _later_errors(job: SendJob) -> list[JobError]:
         return []
     words = "this version cannot send later: leave `send_after` out and publish the job in time"
     return [_error(FailureCode.UNSUPPORTED, words, "send_after")]
-
-
-def _track_errors(job: SendJob) -> list[JobError]:
-    if not job.track:
-        return []
-    words = "this version cannot follow deliveries: leave `track` out and publish status jobs"
-    return [_error(FailureCode.UNSUPPORTED, words, "track")]
 
 
 def _error(code: FailureCode, msg: str, *loc: str) -> JobError:

@@ -9,16 +9,17 @@ import structlog
 from schemas import FailureCode, Outcome
 from worker.domain import verdict
 from worker.domain.disposition import RetryPolicy
-from worker.domain.entry import Entry, Settled
+from worker.domain.entry import Entry, Part, Settled
 from worker.domain.errors import (
     AccountError,
     BrokerUnavailableError,
+    LedgerUnavailableError,
     OutcomeUncertainError,
     TransientError,
     UnavailableError,
     WorkerError,
 )
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, ResultMessage
+from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
 from worker.domain.verdict import Wishes
 from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
@@ -28,6 +29,7 @@ from worker.handlers.send.head import JobHead
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder, SendPorts
 from worker.handlers.send.record import PartRecord, UnrecordedError
+from worker.handlers.track.following import Following, Source
 
 log = structlog.get_logger(__name__)
 
@@ -82,12 +84,14 @@ class Completion:
     Attributes:
         make: makes the call that a part is at, alone or with those of other jobs.
         most_resends: calls at the most for a job that prefers a double to a doubt.
+        following: sees to the messages of jobs that are tracked.
     """
 
     ports: SendPorts
     make: Callable[[PartWork], Awaitable[None]]
     policy: RetryPolicy
     most_resends: int
+    following: Following
 
     async def ended(self, part: Planned, delivery: Delivery) -> Ended:
         """Send, record, publish; a reply that is not recorded in the end is published from memory."""
@@ -154,10 +158,13 @@ class Completion:
         plan = entry.part
         disposition = disposition or self.given_up(plan.given_up(), delivery) or Done()
         result, message = send_message(part.head, entry, part.number, part.parts, delivery)
-        if record.late or record.unrecorded is not None:
-            await self._publish_alone(message)
+        alone = record.late or record.unrecorded is not None
+        if alone:
+            await self._alone(lambda: self.ports.publisher.publish_result(message))
         else:
             await self.ports.publisher.publish_result(message)
+        if part.head.track:
+            await self._followed(part, plan, delivery, alone=alone)
         if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):
             # A replay of this one may reach somebody twice: it must look different from one that is safe.
             disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
@@ -165,13 +172,23 @@ class Completion:
         calls = sum([call.attempts for call in plan.calls])
         return Handled(disposition, JobSummary("send", result.status.value, part.head.job_id, counts, calls))
 
-    async def _publish_alone(self, message: ResultMessage) -> None:
-        """Publish, until it works: no delivery is left that would bring another worker to do it."""
+    async def _followed(self, part: Planned, plan: Part, delivery: Delivery, *, alone: bool) -> None:
+        """See to it that the accepted messages are followed, before the delivery may be acknowledged."""
+        head = part.head
+        source = Source(head.job_id, head.fingerprint, part.number, part.parts, head.metadata)
+
+        async def follow() -> None:
+            await self.following.follow(source, plan, delivery)
+
+        await (self._alone(follow) if alone else follow())
+
+    async def _alone(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do it, until it works: no delivery is left that would bring another worker to do it."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self.ports.publisher.publish_result(message)
-            except BrokerUnavailableError:
+                return await step()
+            except (BrokerUnavailableError, LedgerUnavailableError):
                 await self.ports.clock.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -14,11 +14,11 @@ from worker.domain.entry_codec import UnreadableEntryError, part_from_row, part_
 from worker.domain.errors import UnavailableError
 from worker.ports import TextMessage
 
-# A part of a job that was cancelled before it was planned is not for a release to read that cannot.
-_CANCELLED_FORM = 2
-_PLAIN_FORM = 1
+# The first form, and the one of what a release before this one cannot carry out: a part of a job that was
+# cancelled before it was planned, or whose messages are followed.
+_PLAIN_FORM, _LATER_FORM = 1, 2
 # A release that changes what a part holds counts its form up, and the one before it waits.
-_FORM = _CANCELLED_FORM
+_FORM = _LATER_FORM
 
 
 class JobHead(BaseModel):
@@ -29,6 +29,7 @@ class JobHead(BaseModel):
         unicode: the text goes out as UCS-2.
         encoding: ``gsm7`` or ``ucs2``, as results name it.
         resend: a call with a lost reply may be made again.
+        track: its messages are followed to their end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -43,6 +44,7 @@ class JobHead(BaseModel):
     params: dict[str, str] = {}
     expires_at: datetime | None = None
     resend: bool = False
+    track: bool = False
     metadata: dict[str, JsonValue] = {}
 
     @property
@@ -78,7 +80,7 @@ class PartOrder(BaseModel):
     def of(cls, head: JobHead, job: Entry, split: Split, number: int) -> Self:
         """Describe part *number* of the *split* in the entry of *job*."""
         return cls(
-            v=_PLAIN_FORM if job.cancelled is None else _CANCELLED_FORM,
+            v=_form(head, job),
             head=head,
             number=number,
             parts=len(split.parts),
@@ -129,6 +131,11 @@ def keys_of_parts(job_id: str, entry: Entry) -> list[tuple[str, Part]]:
 def _key(job_id: str, fingerprint: str, generation: int, number: int, row: list[Any]) -> str:
     cut = json.dumps([fingerprint, generation, row], default=list)
     return f"{job_id}/{number}/{sha256(cut.encode()).hexdigest()[:16]}"
+
+
+def _form(head: JobHead, job: Entry) -> int:
+    """The earliest form that says all of it: the release before this one carries out what it can."""
+    return _LATER_FORM if head.track or job.cancelled is not None else _PLAIN_FORM
 
 
 def _is_newer(raw: object) -> bool:

@@ -1,0 +1,1 @@
+"""Tracked messages: looked at again and again, until each has its end."""
