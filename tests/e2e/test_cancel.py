@@ -59,6 +59,12 @@ class TestOneJob:
 class TestCampaign:
     """A large job, its parts at several workers."""
 
+    @pytest.mark.row(
+        "stopped/campaign",
+        "a large job is stopped in the middle, one of three workers is killed before the request and another "
+        "right after its answer",
+        "the parts that were called end as they would, the others are `cancelled`; each recipient once",
+    )
     def test_sent_and_cancelled_are_everybody(self, own_line: Callable[..., Line]) -> None:
         """One worker is killed with calls under way, and another right after the answer."""
         line = own_line(**NARROW)

@@ -155,6 +155,12 @@ WALKS: Mapping[str, Walk] = {
         dead=True,
     ),
     "account": Walk(("account", "result", "ack"), {}, key="account", result="account.balance"),
+    "cancel": Walk(
+        ("swap", "swap", "swap", "result", "ack"),
+        {"target": "a-job-that-comes-later"},
+        key="cancel",
+        result="cancel.recorded",
+    ),
 }
 
 _BOTH = {"accepted": 1, "dnd": 1}
@@ -272,6 +278,12 @@ ROWS: tuple[Row, ...] = (
     Row("account", _at("account", 2)),
     Row("account", _at("result")),
     Row("account", _at("ack"), repeated=True),
+    Row("cancel", None),
+    Row("cancel", _at("swap")),
+    Row("cancel", _at("swap", 2)),
+    Row("cancel", _at("swap", 3)),
+    Row("cancel", _at("result")),
+    Row("cancel", _at("ack"), repeated=True),
 )
 
 # The ledger is in play at each of these; the other steps are the same code.

@@ -53,6 +53,8 @@ def body(job: Job, at: float) -> bytes:
     made: dict[str, Any] = {"job_id": job.name}
     if job.kind == "status":
         made["message_ids"] = [f"{'ef'[i % 2]}{job.first:05d}{i:018d}" for i in range(job.recipients)]
+    if job.kind == "cancel":
+        made["target"] = job.target
     if job.kind == "send":
         made |= _send(job, at)
     return json.dumps(made).encode()

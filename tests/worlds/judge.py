@@ -9,10 +9,11 @@ from tests.worlds.oracles.ledger import LEDGER
 from tests.worlds.oracles.manners import MANNERS
 from tests.worlds.oracles.progress import PROGRESS, slows_nobody
 from tests.worlds.oracles.safety import SAFETY
+from tests.worlds.oracles.stopping import STOPPING
 from tests.worlds.plan import World
 from tests.worlds.run import play
 
-ORACLES = (*SAFETY, *LEDGER, *PROGRESS, *MANNERS)
+ORACLES = (*SAFETY, *LEDGER, *STOPPING, *PROGRESS, *MANNERS)
 _MOST = 3  # of the findings of one oracle are enough
 
 
@@ -36,9 +37,7 @@ def judge(world: World, *, debug: bool = False) -> tuple[History, list[Finding]]
 
 def _judged(world: World, *, debug: bool) -> tuple[History, list[Finding]]:
     history = play(world, debug=debug)
-    findings = [
-        finding for oracle in (*SAFETY, *LEDGER, *PROGRESS, *MANNERS) for finding in _asked(oracle, history)
-    ]
+    findings = [finding for oracle in ORACLES for finding in _asked(oracle, history)]
     if history.finished and is_own(world):
         calm = play(replace(world, troubles=()))
         words = [Finding("slows_nobody", each) for each in slows_nobody(history, calm)]

@@ -79,11 +79,21 @@ def _some_job(chance: Random, index: int, at: float) -> list[Job]:
     if dice < 0.13:
         return [Job(at, f"a{index}", "account")]
     job = _send(chance, index, at)
+    return [job, *_about(job, chance, dice)]
+
+
+def _about(job: Job, chance: Random, dice: float) -> list[Job]:
+    """Repeats, conflicts and requests to stop it."""
     if dice < 0.20:
-        return [job, replace(job, at=round(at + chance.uniform(0, 5), 3))]
+        return [replace(job, at=round(job.at + chance.uniform(0, 5), 3))]
     if dice < 0.22:
-        return [job, replace(job, at=round(at + chance.uniform(0, 5), 3), text=job.text + 10_000)]
-    return [job]
+        return [replace(job, at=round(job.at + chance.uniform(0, 5), 3), text=job.text + 10_000)]
+    if dice < 0.28:
+        # In front of its target, behind it, or in the middle of its work; now and then asked for twice.
+        at = round(max(0.0, job.at + chance.uniform(-2, 4)), 3)
+        asked = Job(at, f"c{job.name}", "cancel", target=job.name)
+        return [asked, *([replace(asked, at=asked.at + 1.0)] if dice < 0.24 else [])]
+    return []
 
 
 def _send(chance: Random, index: int, at: float) -> Job:

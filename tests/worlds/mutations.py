@@ -29,6 +29,14 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "a request to stop a large job marks the job alone",
+        "worker.handlers.cancel.marking",
+        "            return await self._mark_part(key, Entry(entry.fingerprint, part, entry.revision), by)\n",
+        "            return Version(key, None, Entry(entry.fingerprint, part, entry.revision))\n",
+        ("stays_stopped",),
+        "calm",
+    ),
+    Mutation(
         "the claim is written after the call",
         "worker.handlers.send.calls",
         "await self.entries.write_many([(member.record.version, claim) for member, claim in claims])",

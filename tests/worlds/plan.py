@@ -52,7 +52,7 @@ class Job:
 
     Attributes:
         at: seconds after the beginning.
-        kind: ``send``, ``status``, ``account`` or ``hostile``.
+        kind: ``send``, ``status``, ``account``, ``cancel`` or ``hostile``.
         name: its job id; several with one name are repeats, or a conflict where they differ.
         first: its numbers are so many, counted from here.
         odd: recipients of these are no numbers.
@@ -60,11 +60,12 @@ class Job:
         listed: every so many-th number is on the DND list; 0: none.
         expires: seconds after it was published; 0: never.
         raw: the body of a hostile one.
+        target: the job that a request stops.
     """
 
     at: float
     name: str
-    kind: Literal["send", "status", "account", "hostile"] = "send"
+    kind: Literal["send", "status", "account", "cancel", "hostile"] = "send"
     urgent: bool = False
     first: int = 0
     recipients: int = 1
@@ -77,6 +78,7 @@ class Job:
     expires: float = 0.0
     reply_to: str = ""
     raw: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

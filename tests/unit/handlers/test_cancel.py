@@ -9,6 +9,7 @@ import pytest
 from schemas import CancelStatus
 from tests.support.fake_worker import MARGIN, FakeWorker, World, delivery, numbers, part_delivery, send_job
 from tests.support.fakes import Failing
+from worker.domain.api_entry import api_key
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import encode
 from worker.domain.errors import GatewayAwayError, OutcomeUncertainError, TransientError
@@ -176,6 +177,11 @@ class TestAnswers:
         assert isinstance(await decided(worker, Lane.CANCEL, job), DeadLetter)
         assert ("cancel.rejected", loc) == (world.last.routing_key, world.bodies[-1]["errors"][0]["loc"])
 
+    async def test_an_api_job_is_no_send_job(self, world: World, worker: FakeWorker) -> None:
+        """As far as the ledger knows it."""
+        await world.ledger.swap(api_key("call-1"), expected=None, new=Stored("t", b"{}"))
+        assert "rejected" == await cancelled(worker, "call-1")
+
 
 class TestTrouble:
     """Of the ledger, the broker, the worker."""
@@ -197,6 +203,11 @@ class TestTrouble:
         await sent(worker, ONE)
         assert "recorded" == await cancelled(worker)
 
+    @pytest.mark.row(
+        "stopped/half-marked",
+        "the worker with the request dies, or its ledger goes, between the marks of a job and of its parts",
+        "the request comes again and goes on; the answer is `recorded`, also if all have ended by then",
+    )
     @pytest.mark.parametrize("names", [(ONE,), MANY], ids=["small", "large"])
     @pytest.mark.parametrize("at", range(8))
     async def test_one_that_is_cut_off_goes_on(
@@ -240,6 +251,12 @@ class TestTrouble:
 class TestCallsUnderWay:
     """What has begun when the mark is made."""
 
+    @pytest.mark.row(
+        "stopped/frozen-claim",
+        "a worker stands still between its claim and its call while the mark comes",
+        "the request is answered once the claim is too old to be followed by a call, 5 s later; it is "
+        "taken back then, and the recipients are `cancelled`",
+    )
     async def test_it_is_answered_once_no_call_can_follow_a_claim_made_before(
         self, world: World, worker: FakeWorker
     ) -> None:
@@ -281,6 +298,11 @@ class TestCallsUnderWay:
         assert ["recorded", "accepted"] == [body["status"] for body in world.bodies]
         assert "too_late" == await cancelled(worker, job_id="stop-2")
 
+    @pytest.mark.row(
+        "stopped/lost-reply",
+        "the mark comes during a call whose reply is lost",
+        "`uncertain`, also where the job asked for `resend`",
+    )
     async def test_a_lost_reply_is_uncertain_also_where_a_repeat_was_asked_for(
         self, world: World, worker: FakeWorker
     ) -> None:
@@ -318,6 +340,11 @@ class TestCallsUnderWay:
 class TestWaitingJobs:
     """Delays, outages, replays."""
 
+    @pytest.mark.row(
+        "stopped/outage",
+        "the job waits for the end of an outage",
+        "`cancelled` when a look at the queue finds it, without the gateway",
+    )
     async def test_in_an_outage_a_cancelled_job_needs_no_gateway(
         self, world: World, worker: FakeWorker
     ) -> None:
@@ -386,6 +413,12 @@ JOBS = {
 class TestEveryMoment:
     """The mark comes before each step of the ledger in turn."""
 
+    @pytest.mark.row(
+        "stopped/any-moment",
+        "the mark comes before any step of the ledger of a small job, or of a large one that is sent here "
+        "or handed out",
+        "sent and `cancelled` are everybody, nobody is both, and no call begins after the answer",
+    )
     @pytest.mark.parametrize("nth", [*range(1, 15), 20, 25])
     @pytest.mark.parametrize("job", JOBS)
     @pytest.mark.parametrize("seen", [False, True], ids=["new", "seen before"])

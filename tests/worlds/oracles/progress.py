@@ -52,7 +52,12 @@ def goes_on_after_an_outage(history: History) -> Iterator[str]:
         if any(other is not outage and other.end > outage.end for other in outages):
             continue
         waited = [job for at, job in history.submitted if at < end - 1 and done.get(job.name, end + 1) > end]
-        needing = [job for job in waited if _needs(outage, job.kind, promotional=job.promotional)]
+        stopped = {job.target for _, job in history.submitted if job.kind == "cancel"}
+        needing = [
+            job
+            for job in waited
+            if job.name not in stopped and _needs(outage, job.kind, promotional=job.promotional)
+        ]
         if not needing:
             continue
         command = outage.target if outage.kind == "command" else ""
@@ -218,7 +223,7 @@ def slows_nobody(history: History, calm: History) -> Iterator[str]:
 def _asks(kind: str, *, promotional: bool) -> set[str]:
     if kind == "send":
         return {"sendSMS", *(["check_DNDnumber"] if promotional else [])}
-    return {"message_status" if kind == "status" else "account"}
+    return {"status": {"message_status"}, "account": {"account"}}.get(kind, set())
 
 
 PROGRESS = (

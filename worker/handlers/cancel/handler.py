@@ -17,6 +17,7 @@ from schemas import (
     result_message_id,
 )
 from schemas.rejection import rejection
+from worker.domain.api_entry import api_key
 from worker.domain.cancel_request import CancelRequest, cancel_key
 from worker.domain.disposition import RetryPolicy
 from worker.domain.errors import DeliveryLostError, EntryUnusableError
@@ -29,7 +30,7 @@ from worker.handlers.send.acceptance import conflict_of
 from worker.handlers.send.entries import EntryUnreadableError
 from worker.ports import Clock, Locks, Publisher
 
-_OTHER_KINDS = (cancel_key,)  # by which key the ledger knows the jobs of other kinds, as far as it does
+_OTHER_KINDS = (cancel_key, api_key)  # by which key the ledger knows jobs of other kinds, as far as it does
 
 
 @dataclass(frozen=True, slots=True)
