@@ -74,6 +74,19 @@ class TestTopologyObjects:
         values = {"broker": {"prefix": prefix}, "settings": settings, "topology": CLUSTER}
         assert _sorted(_declared(objects(values))) == _sorted(wanted)
 
+    def test_the_looks_have_their_queues(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A delay that occurs twice is one queue; the order is the schedule's."""
+        monkeypatch.setenv("WORKER_TRACK_DELAYS", "60, 5,60")
+        assert main(["topology", "--json"]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        wanted = {kind: printed[kind] for kind in ("exchanges", "queues", "bindings")}
+        for queue in wanted["queues"]:
+            del queue["holds"]
+        values = {"settings": {"WORKER_TRACK_DELAYS": [60, 5, 60]}, "topology": CLUSTER}
+        assert _sorted(_declared(objects(values))) == _sorted(wanted)
+
     def test_they_outlive_the_release(self) -> None:
         """The operator deletes a queue with its object, and the jobs in it."""
         kept = [

@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -35,6 +35,7 @@ class SteppingPublisher(FakePublisher):
     """Tells of the moments before and after each publication."""
 
     step: Callable[[], None] = staticmethod(lambda: None)
+    pause: Callable[[], Awaitable[object]]
 
     async def publish_result(self, result: ResultMessage) -> None:
         """As the broker does it."""
@@ -53,6 +54,7 @@ class SteppingPublisher(FakePublisher):
         self.step()
         await super().publish_follow_up(follow_up)
         self.step()
+        await self.pause()
 
 
 class LookedAt(FakeGateway):
@@ -98,6 +100,7 @@ class Scene:
     limit: float = 600.0
     steps: int = 0
     dead: bool = False
+    after_follow_up: Callable[[], Awaitable[object]] | None = None
     world: World = field(init=False)
     gateway: LookedAt = field(init=False)
     worker: FakeWorker = field(init=False)
@@ -108,6 +111,7 @@ class Scene:
     def __post_init__(self) -> None:
         publisher = SteppingPublisher()
         publisher.step = self.step
+        publisher.pause = self._pause
         self.world = World(publisher=publisher)
         self.world.gateway = self.gateway = LookedAt(self.world.clock)
         self.worker = FakeWorker(self.world, track_limit=self.limit)
@@ -117,6 +121,10 @@ class Scene:
             self.step()
 
         self.world.ledger.before = self.world.ledger.after = ledger_step
+
+    async def _pause(self) -> None:
+        if self.after_follow_up:
+            await self.after_follow_up()
 
     def step(self) -> None:
         """One more; it may be the worker's last."""
@@ -139,6 +147,24 @@ class Scene:
         job = send_job(*self.recipients, track=True, metadata={"a": 1}, **fields)
         self.put(delivery(Lane.SEND, job, reply_to="my-queue", correlation_id="mine"))
         await self.served()
+
+    async def begun(self) -> None:
+        """Publish the job, and have it sent."""
+        await self.handled(delivery(Lane.SEND, send_job(*self.recipients, track=True, metadata={"a": 1})))
+
+    async def at_once(self, *some: Delivery) -> None:
+        """Have each handled by a worker of its own, in step with the others."""
+
+        async def turn(_: str = "") -> None:
+            await asyncio.sleep(0)
+
+        self.ripen()
+        self.world.ledger.before, self.world.publisher.before = turn, turn
+        workers = [FakeWorker(self.world, track_limit=self.limit).dispatch() for _ in some]
+        assert [Done()] * len(some) == await asyncio.gather(
+            *(worker(one) for worker, one in zip(workers, some, strict=True))
+        )
+        self._collect()
 
     async def served(self) -> None:
         """Serve all that comes until nothing does."""

@@ -50,7 +50,7 @@ def gateway_of(
         numbering=numbering_of(settings),
         rules=_rules(settings),
         now=clock.now,
-        status_words=dict(pair.split("=", 1) for pair in gateway.status_words),
+        status_words=dict(pair.rsplit("=", 1) for pair in gateway.status_words),
     )
     credentials = _credentials(settings)
     try:

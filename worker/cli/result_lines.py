@@ -30,6 +30,7 @@ def lines_of(result: SeenResult) -> list[str]:
     if "unreadable" in body:
         return [f"{printable(result.routing_key)}  not a result: {printable(body['unreadable'])}"]
     part = f"{body['part']}/{body['parts']}" if "part" in body and "parts" in body else ""
+    part = part or (f"t{body['track']}" if "track" in body else "")
     revised = f" (revision {body['revision']})" if "revision" in body else ""
     start = f"{printable(body.get('job_id') or '-'):<24} {printable(part):<6}"
     return [f"{start} {line}{revised}" for line in _rows(body)]
@@ -60,7 +61,8 @@ def _message_rows(message: Mapping[str, Any]) -> Iterator[str]:
     if not message.get("found"):
         yield _row("", "not found", message_id)
     for one in _list(message, "recipients"):
-        yield _row(one.get("recipient"), one.get("status"), f"{message_id}  {one.get('raw_status')}")
+        said = "  ".join(filter(None, (str(one.get("raw_status") or ""), _said(one))))
+        yield _row(one.get("recipient"), one.get("status"), f"{message_id}  {said}")
 
 
 def _row(who: object, what: object, more: object) -> str:

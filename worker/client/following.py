@@ -50,6 +50,8 @@ class Awaited:
     def note(self, result: SeenResult) -> None:
         """Take a result that is wanted."""
         job_id = str(result.body.get("job_id"))
+        if "track" in result.body:
+            return  # what became of its messages; its own results are counted
         parts = self._parts.setdefault(job_id, set())
         parts.add(result.body.get("part", 1))
         if len(parts) >= result.body.get("parts", 1):

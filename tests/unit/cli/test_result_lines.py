@@ -49,6 +49,14 @@ class TestLinesOf:
             "a 1/1 not found m2",
         ]
 
+    def test_a_tracked_result_says_which_one_it_is(self) -> None:
+        """And why a message has no end."""
+        error = {"code": "tracking_ended", "detail": "no final status within WORKER_TRACK_LIMIT"}
+        recipient = {"recipient": "9198", "status": "unknown", "raw_status": "SENT", "error": error}
+        messages = [{"message_id": "m1", "found": True, "recipients": [recipient]}]
+        (line,) = _lines(job_id="a", track=2, status="final", messages=messages)
+        assert line.startswith("a t2 9198 unknown m1 SENT tracking_ended: ")
+
     def test_the_balance_is_a_line(self) -> None:
         """And so is a low one, which belongs to no job."""
         assert _lines(job_id="a", status="balance", remaining_credits=417) == ["a balance 417 credits"]

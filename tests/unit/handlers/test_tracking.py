@@ -1,5 +1,6 @@
 """Messages that are followed: each ends in one tracked result, whichever step is a worker's last."""
 
+import asyncio
 import json
 from itertools import count
 
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import TrackedResult
-from tests.support.fake_worker import delivery, numbers
+from tests.support.fake_worker import FakeWorker, delivery, numbers
+from tests.support.fakes import settled
 from tests.support.followed import Scene, report
 from worker.domain.errors import OutcomeUncertainError, PermanentError, TransientError
 from worker.domain.messages import DeadLetter, Lane
@@ -156,6 +158,53 @@ class TestKilled:
 
         done.handled = forgetting  # type: ignore[method-assign]
         await done.to_the_end()
+        assert_followed(done)
+
+
+class TestTwoWorkers:
+    """Two have a message of the same look at once."""
+
+    @pytest.mark.row("track/twice")
+    async def test_no_look_is_made_twice_for_good(self) -> None:
+        """Both ask, and both have the next one brought; only one of these is named, and made."""
+        done = scene()
+        await done.begun()
+        ((_, _, first),) = done.waiting
+        done.waiting.clear()
+        done.world.clock.leap(30)
+        await done.at_once(first, first)
+        assert 2 == len(done.looks) == len(done.waiting)
+        for _ in range(4):
+            due = [one for _, _, one in done.waiting]
+            done.world.clock.leap(120)
+            done.waiting.clear()
+            await done.at_once(*due)
+        assert 2 + 4 == len(done.looks)
+        assert_followed(done)
+
+    @pytest.mark.row(
+        "track/early", "the next look comes before the entry names it", "it is made; the one before has lost"
+    )
+    async def test_a_look_that_comes_early_is_made(self) -> None:
+        """Its worker was stopped between the confirm and the write, and goes on after the look."""
+        done = scene()
+        await done.begun()
+        ((_, _, first),) = done.waiting
+        done.waiting.clear()
+        done.world.clock.leap(30)
+        frozen = asyncio.Event()
+        done.world.publisher.before = None
+        done.after_follow_up = frozen.wait
+        stopped = asyncio.ensure_future(FakeWorker(done.world).dispatch()(first))
+        await settled()
+        done.after_follow_up = None
+        done._collect()
+        ((_, _, early),) = done.waiting
+        done.waiting.clear()
+        await done.handled(early)
+        frozen.set()
+        await stopped
+        await done.served()
         assert_followed(done)
 
 

@@ -14,6 +14,7 @@ from schemas import (
     Outcome,
     RecipientDeliveryStatus,
     RecipientResult,
+    TrackedResult,
     writing,
 )
 from tests.support import made_results
@@ -142,6 +143,16 @@ class TestDeliveryResult:
         head = {"job_id": job_id, "part": 1, "parts": 4}
         written = writing.delivery_result(head, [message_row(one) for one in held], metadata)
         assert (model.status, model.to_json()) == written
+
+    @given(IDS, st.lists(messages(), min_size=1, max_size=4), METADATA)
+    def test_a_tracked_one_is_the_model_byte_for_byte(
+        self, job_id: str, held: list[MessageStatus], metadata: dict[str, object]
+    ) -> None:
+        """Number and status included."""
+        given_ = {"job_id": job_id, "track": 3, "messages": tuple(held), "metadata": metadata}
+        rows = [message_row(one) for one in held]
+        written = writing.tracked_result({"job_id": job_id, "track": 3}, rows, metadata)
+        assert TrackedResult.model_validate(given_).to_json() == written
 
     def test_half_a_character_of_the_gateway_s_does_no_harm(self) -> None:
         """JSON may hold one, UTF-8 cannot."""

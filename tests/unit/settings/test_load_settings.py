@@ -32,6 +32,15 @@ def _line() -> str:
     return str(caught.value)
 
 
+class TestWords:
+    """``WORKER_STATUS_WORDS``."""
+
+    def test_they_are_read_however_they_are_written(self, environment: pytest.MonkeyPatch) -> None:
+        """Spaces around them, cases, the same one twice; a word may have an equals sign."""
+        environment.setenv("WORKER_STATUS_WORDS", " no route = Failed, NO-ROUTE=failed,a=b=PENDING ")
+        assert ("NO-ROUTE=failed", "A=B=pending") == load_settings().gateway.status_words
+
+
 @pytest.mark.usefixtures("environment")
 class TestDefaults:
     """What holds when only the account is set."""
@@ -271,6 +280,20 @@ class TestWrongSettings:
             ("WORKER_GATEWAY_CA_FILE", __file__, "holds no certificate"),
             ("WORKER_RETRY_DELAYS", "30,5", "rising"),
             ("WORKER_RETRY_DELAYS", "5,x", "must be a whole number"),
+            ("WORKER_TRACK_DELAYS", "0", "1 to 20 whole seconds"),
+            ("WORKER_TRACK_DELAYS", "30,-1", "1 to 20 whole seconds"),
+            ("WORKER_TRACK_DELAYS", "86401", "1 to 20 whole seconds"),
+            ("WORKER_TRACK_DELAYS", ",", "1 to 20 whole seconds"),
+            ("WORKER_TRACK_DELAYS", ",".join(["1"] * 21), "1 to 20 whole seconds"),
+            ("WORKER_TRACK_DELAYS", "1.5", "must be a whole number"),
+            ("WORKER_TRACK_LIMIT", "0", "must be at least 1"),
+            ("WORKER_TRACK_LIMIT", "two days", "must be a whole number"),
+            ("WORKER_STATUS_WORDS", "PARKED", "WORD=STATUS"),
+            ("WORKER_STATUS_WORDS", "=failed", "WORD=STATUS"),
+            ("WORKER_STATUS_WORDS", "PARKED=", "another status"),
+            ("WORKER_STATUS_WORDS", "PARKED=parked", "another status"),
+            ("WORKER_STATUS_WORDS", "PARKED=unknown", "another status"),
+            ("WORKER_STATUS_WORDS", "no route=failed,NO_ROUTE=expired", "two statuses"),
             ("WORKER_URGENT_CALLS", "800", "less than WORKER_MAX_CALLS"),
             ("WORKER_MIN_CALLS", "801", "not be more than WORKER_MAX_CALLS"),
         ],

@@ -360,6 +360,22 @@ class TestStatus:
         assert {phone: "SUBMITTED"} == before[message_id]["phoneNumberWithRespectiveStatus"]
         assert {phone: final} == after[message_id]["phoneNumberWithRespectiveStatus"]
 
+    def test_some_ripen_early_and_some_late(self) -> None:
+        """By chance, and each stays as it is once it is final."""
+        watch = Watch()
+        gateway = _a_gateway(watch, ripen_after=5, ripen_spread=10)
+        _send(gateway, *(f"9198765432{number}" for number in range(20, 60)))
+        ids = _ids_of(gateway)
+        ripe = []
+        for _ in range(16):
+            watch.at += 1
+            said = json.loads(_ask(gateway, "message_status", ids=",".join(ids)).body)
+            words = [next(iter(one["phoneNumberWithRespectiveStatus"].values())) for one in said.values()]
+            ripe.append(words.count("DELIVIRED"))
+        assert [0, 40] == [ripe[3], ripe[-1]]
+        assert sorted(ripe) == ripe
+        assert 5 < ripe[9] < 35
+
     def test_an_id_of_many_numbers_reports_each_of_them(self) -> None:
         """And of those only, where ids are shared in pairs."""
         gateway = _a_gateway(reply_form="lists")
