@@ -114,7 +114,9 @@ class SendJob(Job):
     )
     text: Annotated[str, Field(min_length=1), AfterValidator(whole_characters)] = Field(
         description="Sent as given, never altered. At least 1 character, at most 10 segments (a setting of "
-        "the worker).",
+        "the worker). Each segment costs a credit for each recipient: 160 characters of the GSM alphabet, "
+        "153 of a longer text (^ { } \\ [ ] ~ | € count twice); of any other 70 UTF-16 units, 67 of a longer "
+        "one.",
         examples=["Your order is on its way."],
     )
     sender: Annotated[str, Field(min_length=1, max_length=20), AfterValidator(whole_characters)] | None = (

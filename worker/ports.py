@@ -24,12 +24,14 @@ class TextMessage:
         unicode: whether the gateway must be told ``uniCode=2``.
         sender: custom sender ID; None for the configured default.
         params: further query parameters, names already checked against the allowed ones.
+        segments: that each recipient's text has, and costs.
     """
 
     text: str
     unicode: bool
     sender: str | None
     params: Mapping[str, str]
+    segments: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,10 @@ class Observer(Protocol):
 
     def credits_seen(self, remaining: Decimal) -> None:
         """The account's balance was read."""
+        ...
+
+    def credits_moved(self, *, spent: Decimal, added: Decimal) -> None:
+        """The balance fell or rose from one reading of the fleet to the next."""
         ...
 
     def call_shared(self, command: Command, jobs: int) -> None:

@@ -215,7 +215,7 @@ class TestConsole:
 
     def test_jobs_of_the_shell_are_sent(self, stage: Stage) -> None:
         """Both of them: the results come."""
-        (block,) = [one for one in _of("console") if any(c.startswith("amqp-publish") for c in one.commands)]
+        (block,) = [one for one in _of("console") if any("-r send" in c for c in one.commands)]
         assert stage.shell(stage.here("\n".join(block.commands))).returncode == 0
         _expect_accepted(stage, ["order-1842", "order-1843"])
 

@@ -356,6 +356,8 @@ class FakeObserver:
     retries: list[Command] = field(default_factory=list)
     revisions: int = 0
     balances: list[Decimal] = field(default_factory=list)
+    spent: Decimal = Decimal(0)
+    added: Decimal = Decimal(0)
     shared: list[tuple[Command, int]] = field(default_factory=list)
     dnd_hits: int = 0
     dnd_misses: int = 0
@@ -377,6 +379,11 @@ class FakeObserver:
     def revised(self) -> None:
         """Count it."""
         self.revisions += 1
+
+    def credits_moved(self, *, spent: Decimal, added: Decimal) -> None:
+        """Add up."""
+        self.spent += spent
+        self.added += added
 
     def credits_seen(self, remaining: Decimal) -> None:
         """Remember it."""

@@ -136,6 +136,8 @@ class Assembly:
             on_unasked=self.metrics.calls.count_unasked,
             on_dnd=self.metrics.dnd.count_answers,
             on_unknown_status=self.metrics.tracking.count_unknown,
+            on_charge=self.metrics.credits.predicted.inc,
+            on_doubt=self.metrics.credits.uncertain.inc,
         )
         return gateway_of(self.settings, observers, transport=self.given.transport, clock=self.clock)
 

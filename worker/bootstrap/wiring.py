@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
+from hashlib import sha256
 from random import Random
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
 from worker.handlers.api.entries import ApiEntries
+from worker.handlers.balance_book import BalanceBook
 from worker.handlers.cancel.handler import CancelHandler
 from worker.handlers.cancel.marking import Marking
 from worker.handlers.cancel.requests import Requests
@@ -127,8 +129,15 @@ class HandlerWiring:
             self.clock,
             threshold=Decimal(str(self.settings.credits.low)),
             interval=self.settings.credits.interval,
+            book=BalanceBook(self.ledger, self._balance_key(), self._entries.draw_token, self.store_time),
             draw_id=partial(drawn, self.random),
         )
+
+    def _balance_key(self) -> str:
+        """Name the balance's entry. No job id has a slash, and another account has another balance."""
+        gateway = self.settings.gateway
+        account = f"{gateway.base_url}\0{gateway.username.get_secret_value()}"
+        return f"balance/{sha256(account.encode()).hexdigest()[:16]}"
 
     def _ports(self) -> SendPorts:
         return SendPorts(

@@ -87,6 +87,8 @@ class Observers:
         on_unasked: with the command, and how many ids or numbers of its reply nobody had asked about.
         on_dnd: with how many numbers were asked about, and the answers.
         on_unknown_status: of each word for a status that is in no table, with its form.
+        on_charge: after a sendSMS, with the credits that its accepted recipients should cost.
+        on_doubt: the same of those who may have been sent to.
     """
 
     on_keys: Callable[[str, int], None] = _ignore
@@ -94,6 +96,8 @@ class Observers:
     on_unasked: Callable[[str, int], None] = _ignore
     on_dnd: Callable[[int, Mapping[str, bool]], None] = _ignore
     on_unknown_status: Callable[[str], None] = _ignore
+    on_charge: Callable[[int], None] = _ignore
+    on_doubt: Callable[[int], None] = _ignore
 
 
 class ItonGateway:
@@ -157,7 +161,16 @@ class ItonGateway:
         request = self._requests.send(message, recipients)
         if sender := message.sender or self._dialect.default_sender:
             self._warn_of_suffix(sender)
-        return await self._call(request, recipients, plain_ids, read_send, message.text)
+        observers, segments = self._observers, message.segments
+        try:
+            ids = await self._call(request, recipients, plain_ids, read_send, message.text)
+        except (OutcomeUncertainError, asyncio.CancelledError):
+            observers.on_doubt(segments * len(recipients))
+            raise
+        observers.on_charge(segments * len(ids))
+        if len(ids) < len(recipients):
+            observers.on_doubt(segments * (len(recipients) - len(ids)))
+        return ids
 
     async def check_dnd(self, recipients: Sequence[str]) -> dict[str, bool]:
         """Tell of 1 to 100 numbers whether they are on the DND list."""

@@ -63,6 +63,11 @@ class MetricsObserver:
         """Show the balance."""
         self.metrics.credits.remaining.set(float(remaining))
 
+    def credits_moved(self, *, spent: Decimal, added: Decimal) -> None:
+        """Count both."""
+        self.metrics.credits.spent.inc(float(spent))
+        self.metrics.credits.added.inc(float(added))
+
     def call_shared(self, command: Command, jobs: int) -> None:
         """Measure the company in a call."""
         self.metrics.calls.jobs[command].observe(jobs)

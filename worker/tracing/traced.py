@@ -155,6 +155,10 @@ class TracedObserver:
         """As the port says."""
         self.observer.credits_seen(remaining)
 
+    def credits_moved(self, *, spent: Decimal, added: Decimal) -> None:
+        """As the port says."""
+        self.observer.credits_moved(spent=spent, added=added)
+
     def call_shared(self, command: Command, jobs: int) -> None:
         """As the port says."""
         self.observer.call_shared(command, jobs)

@@ -5,6 +5,7 @@ from tests.unit.observability.alert_series import (
     WHERE,
     Case,
     beside,
+    bill,
     calls,
     flat,
     histogram,
@@ -217,6 +218,40 @@ CASES = (
             one("credits_remaining", "1000+20x200"),
         ),
         steps=120,
+    ),
+    Case(
+        "ItonWorkerCreditsPart",
+        # Of a hundred texts ten go out twice.
+        bill(predicted=rising(100), spent=rising(110)),
+        (
+            bill(predicted=rising(100), spent=rising(100)),
+            # A burst right before the six hours, read within them.
+            bill(predicted="0+0x26 9000+0x130", spent="0+0x28 9000+0x130"),
+            # A burst that nobody has had the time to read.
+            bill(predicted="0+0x99 9000+0x60", spent=flat(0)),
+            # What nobody knows may have been spent.
+            bill(predicted=rising(100), spent=rising(110), uncertain=rising(10)),
+            # A top-up hides what was spent meanwhile.
+            {
+                **bill(predicted=rising(100), spent=rising(90)),
+                **one("credits_added_total", "0+0x60 5000+0x90"),
+            },
+            # Nobody reads the balance.
+            bill(predicted=rising(100), spent=flat(0), asked=flat(0)),
+            # Two workers: each counts what it sends, one what is paid.
+            {
+                **bill(predicted=rising(60), spent=rising(100)),
+                **second(bill(predicted=rising(40), spent=flat(0))),
+            },
+        ),
+        steps=100,
+        step=5,
+        also=(
+            # The gateway charges less than it takes.
+            bill(predicted=rising(100), spent=rising(50)),
+            # One double in quiet hours.
+            bill(predicted=flat(0), spent="0+0x60 20+0x90"),
+        ),
     ),
     Case(
         "ItonWorkerGone",

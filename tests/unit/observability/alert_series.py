@@ -45,6 +45,17 @@ def rising(step: float) -> str:
     return f"0+{step:g}x150"
 
 
+def bill(*, predicted: str, spent: str, uncertain: str = "0+0x150", asked: str = "0+1x150") -> Series:
+    """What texts should have cost, what was paid, and how often the balance was asked for."""
+    return {
+        **one("credits_spent_predicted_total", predicted),
+        **one("credits_spent_uncertain_total", uncertain),
+        **one("credits_spent_total", spent),
+        **one("credits_added_total", "0+0x150"),
+        **one("gateway_calls_total", asked, command="account", class_="ok"),
+    }
+
+
 def histogram(name: str, slow: float, fast: float, *, bound: str, **labels: str) -> Series:
     """Observations a minute: *fast* ones below *bound* and *slow* ones in the next bucket."""
     return {

@@ -50,7 +50,7 @@ class JobHead(BaseModel):
     @property
     def message(self) -> TextMessage:
         """What is sent."""
-        return TextMessage(self.text, self.unicode, self.sender, self.params)
+        return TextMessage(self.text, self.unicode, self.sender, self.params, self.segments)
 
 
 class PartOrder(BaseModel):
