@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fleet import trials
+from tests.fleet import stopping, trials
 from tests.fleet.sizes import Size, postgresql_sizes, redis_sizes, sqlite_sizes
 from tests.support.broker import breakable_broker, own_prefix
 from tests.support.campaign import Reckoning
@@ -158,6 +158,13 @@ def scaling(stage: Stage) -> Row:
     return Row("1 worker, 4, 1 (8 bulk calls each)", f"{speeds} calls/s", found.reckoning)
 
 
+def stop(stage: Stage) -> Row:
+    """One job for 20,000, stopped in the middle while workers are killed."""
+    with open_fleet(stage, WORKERS, **stopping.NARROW) as fleet:
+        found = stopping.stopped(fleet, "stop", recipients=20_000)
+    return Row(f"a job for 20,000 is stopped, {WORKERS} workers", str(found), found.reckoning)
+
+
 Trial = Callable[[Stage], Row]
 TRIALS: dict[str, Trial] = {
     "spread": spread,
@@ -166,6 +173,7 @@ TRIALS: dict[str, Trial] = {
     "shares": shares,
     "rolling": rolling,
     "scaling": scaling,
+    "stop": stop,
 }
 
 

@@ -38,6 +38,8 @@ class Fleet:
 
     Attributes:
         living: those that run, oldest first.
+        producer: of jobs for them.
+        collector: of their results.
         queues: of their prefix.
     """
 
@@ -48,13 +50,13 @@ class Fleet:
         self.living: list[WorkerProcess] = []
         self.queues = Queues(producer)
         self._workshop = workshop
-        self._producer = producer
-        self._collector = collector
+        self.producer = producer
+        self.collector = collector
         self._settings: dict[str, object] = {"LEDGER_URL": stage.ledger_url, **settings}
 
     def campaign(self, text: str) -> Campaign:
         """Begin a campaign for this fleet."""
-        return Campaign(self._producer, self._collector, self.stage.gateway, self.stage.amqp_url, text)
+        return Campaign(self.producer, self.collector, self.stage.gateway, self.stage.amqp_url, text)
 
     def grow(self, workers: int, **settings: object) -> list[WorkerProcess]:
         """Start *workers* more, with *settings* beside the fleet's; return them when all are ready."""
@@ -70,6 +72,11 @@ class Fleet:
         for worker in workers:
             worker.signal(SIGTERM)
         return [worker.wait_ended(40) for worker in workers]
+
+    def kill(self, worker: WorkerProcess) -> None:
+        """End a worker by SIGKILL."""
+        self.living.remove(worker)
+        worker.kill()
 
     def roll(self, **settings: object) -> list[int]:
         """Replace every worker, one after the other, the new one ready before the old one is asked to go.
