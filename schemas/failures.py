@@ -173,6 +173,11 @@ class FailureCode(StrEnum):
         "The message has no final status, and WORKER_TRACK_LIMIT is over.",
         "Treat it as not known; a status job asks once more.",
     )
+    OUTSIDE_HOURS = (
+        "outside_hours",
+        "The hours for such texts begin again only when expires_at has passed; nothing was sent.",
+        "Send a new job with a later expires_at if the message still matters.",
+    )
     # The gateway refused.
     REJECTED_BY_GATEWAY = (
         "rejected_by_gateway",

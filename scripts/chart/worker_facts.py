@@ -43,7 +43,7 @@ _BLANKS = {
 
 def worker_facts() -> str:
     """Return the file as JSON: defaults, exchanges, queues, bindings; by each setting its value."""
-    topology = Topology(PREFIX, (_SOME_DELAY,), (_SOME_LOOK,)).to_json()
+    topology = Topology(PREFIX, (_SOME_DELAY,), (_SOME_LOOK,), ladder=True).to_json()
     facts = {
         "delays": ",".join(str(delay) for delay in DEFAULT_DELAYS),
         "trackDelays": ",".join(str(delay) for delay in DEFAULT_TRACK_DELAYS),

@@ -131,7 +131,7 @@ class TestWorker:
         ("missing", "named"),
         [
             (r"|amq\.default", "the default exchange (amq.default)"),
-            (r"results\.(send|delivery|account|cancel)|", "results.send"),
+            (r"results\.(send|delivery|account|api|cancel)|", "results.send"),
             ("delivery|", "results.delivery"),
             ("|account", "results.account"),
             ("|cancel", "results.cancel"),

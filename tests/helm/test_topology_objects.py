@@ -87,6 +87,17 @@ class TestTopologyObjects:
         values = {"settings": {"WORKER_TRACK_DELAYS": [60, 5, 60]}, "topology": CLUSTER}
         assert _sorted(_declared(objects(values))) == _sorted(wanted)
 
+    @pytest.mark.parametrize("limit", [0, 1])
+    def test_there_is_no_ladder_where_nothing_can_be_scheduled(
+        self, limit: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As the worker has it."""
+        monkeypatch.setenv("WORKER_SEND_AFTER_LIMIT", str(limit))
+        assert main(["topology", "--json"]) == 0
+        printed = {queue["name"] for queue in json.loads(capsys.readouterr().out)["queues"]}
+        made = objects({"settings": {"WORKER_SEND_AFTER_LIMIT": limit}, "topology": CLUSTER})
+        assert printed == {each["spec"]["name"] for each in made if each["kind"] == "Queue"}
+
     def test_they_outlive_the_release(self) -> None:
         """The operator deletes a queue with its object, and the jobs in it."""
         kept = [

@@ -22,7 +22,7 @@ class Walk:
 
     Attributes:
         steps: names as in `tests.support.chaos_steps`, in order.
-        job: without its id; bytes are published as they are.
+        job: without its id; bytes are published as they are. Its ``send_after`` is in seconds.
         others: jobs that come with it, to go out in the same call.
         key: routing key of the jobs.
         faults: of the simulator, before the job comes.
@@ -124,6 +124,11 @@ WALKS: Mapping[str, Walk] = {
         ("dnd", "swap", "delay", "ack", "swap", "dnd", "swap", "call", "swap", "result", "ack"),
         _send(PLAIN),
         faults=({"command": "check_DNDnumber", **_ONCE},),
+    ),
+    "scheduled": Walk(
+        ("swap", "wait", "ack", "swap", "call", "swap", "result", "ack"),
+        _send(PLAIN, category="service", send_after=2),
+        settings={"WORKER_SEND_AFTER_LIMIT": 60},
     ),
     "given-up": Walk(
         (*_FIRST, "swap", "swap", "call", "swap", "swap", "result", "dead", "ack"),
@@ -248,6 +253,13 @@ ROWS: tuple[Row, ...] = (
     Row("dnd-delayed", _at("swap"), _ONE, 1),
     Row("dnd-delayed", _at("delay"), _ONE, 1),
     Row("dnd-delayed", _at("ack"), _ONE, 1, repeated=True),
+    Row("scheduled", None, _ONE, 1),
+    Row("scheduled", _at("swap"), _ONE, 1),
+    Row("scheduled", _at("wait"), _ONE, 1),
+    Row("scheduled", _at("ack"), _ONE, 1),  # its second result comes up to a second later
+    Row("scheduled", _at("swap", 2), _ONE, 1),
+    Row("scheduled", _at("call"), _DOUBT, 0),
+    Row("scheduled", _at("result"), _ONE, 1),
     Row("given-up", None, {"failed": 1}),
     Row("given-up", _at("swap", 6), {"failed": 1}),
     Row("given-up", _at("result"), {"failed": 1}),

@@ -40,6 +40,7 @@ STEPS: tuple[tuple[type, str, str], ...] = (
     (BrokerPublisher, "publish_part", "part"),
     (BrokerPublisher, "publish_dead", "dead"),
     (BrokerPublisher, "publish_delay", "delay"),
+    (BrokerPublisher, "publish_waiting", "wait"),
 )
 """Class, method, and what the guarantees call it; and `Received.ack`, which is no coroutine, as "ack".
 Loads only read: nothing changes between them."""

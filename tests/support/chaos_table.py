@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,15 @@ class _Run:
 
     def _publish(self, producer: Producer) -> None:
         for job_id, job in self._walk.jobs.items():
-            producer.publish(job if isinstance(job, bytes) else {"job_id": job_id, **job}, self._walk.key)
+            body = job if isinstance(job, bytes) else {"job_id": job_id, **job, **_in_time(job)}
+            producer.publish(body, self._walk.key)
+
+
+def _in_time(job: Mapping[str, Any]) -> dict[str, str]:
+    """The time at which a job is to go out, by the clock."""
+    if "send_after" not in job:
+        return {}
+    return {"send_after": (datetime.now(UTC) + timedelta(seconds=job["send_after"])).isoformat()}
 
 
 class _Board:

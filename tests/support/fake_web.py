@@ -9,6 +9,7 @@ from tests.support.fakes import FakeGate, FakeObserver
 from worker.domain.disposition import RetryPolicy
 from worker.domain.errors import WorkerError
 from worker.domain.messages import Lane
+from worker.domain.waiting import WaitingRoom
 from worker.domain.web_verdict import WebReply
 from worker.handlers.api.acceptance import ApiAcceptance
 from worker.handlers.api.entries import ApiEntries
@@ -88,7 +89,13 @@ class ApiWorker:
             lease=LEASE,
             margin=MARGIN,
         )
-        sends = Acceptance(max_body_bytes=MAX_BODY, max_segments=10, allowed_params=frozenset())
+        sends = Acceptance(
+            max_body_bytes=MAX_BODY,
+            max_segments=10,
+            allowed_params=frozenset(),
+            send_after_limit=0,
+            now=world.clock.now,
+        )
         return Dispatch(
             handlers={Lane.API: ApiHandler(acceptance, ports, KeyedLock())},
             publisher=world.publisher,
@@ -96,6 +103,7 @@ class ApiWorker:
             observer=self.observer,
             clock=world.clock,
             renewal=Renewal(sends, EntryStore(world.ledger, world.token), acceptance),
+            waiting=WaitingRoom(0, self.delays),
         )
 
 

@@ -12,9 +12,11 @@ from typing import Any
 from tests.support.fakes import FakeClock, FakeGate, FakeGateway, FakeLedger, FakeObserver, FakePublisher
 from worker.bootstrap.tracing import Tracing
 from worker.domain.disposition import RetryPolicy
+from worker.domain.hours import Hours
 from worker.domain.messages import Delivery, Disposition, Lane, PartMessage, ResultMessage
 from worker.domain.progress import Progress
 from worker.domain.recipients import NumberingPlan
+from worker.domain.waiting import WaitingRoom
 from worker.handlers.account import AccountHandler
 from worker.handlers.cancel.handler import CancelHandler
 from worker.handlers.cancel.marking import Marking
@@ -32,6 +34,7 @@ from worker.handlers.send.planning import Planning
 from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
+from worker.handlers.send.timing import Timing
 from worker.handlers.status import StatusHandler
 from worker.handlers.track.following import Following
 from worker.handlers.track.handler import TrackHandler
@@ -110,6 +113,9 @@ class FakeWorker:
     share_above: int = 100
     room: int = 100_000
     patience: float = 30.0
+    hours: Hours | None = None
+    longest_wait: int = 65_535
+    send_after_limit: int = 604_800
     tracing: Tracing = field(default_factory=Tracing)
     store_time: Callable[[], float] | None = None
     shared: SharedCalls | None = field(init=False, default=None)
@@ -154,7 +160,7 @@ class FakeWorker:
     def completion(self) -> Completion:
         """Completes parts."""
         make = self.shared.make if self.shared else Calls(self.world.gateway, self.gate, self.entries).alone
-        return Completion(self.ports, make, self.policy, self.resends, self.following)
+        return Completion(self.ports, make, self.policy, self.resends, self.following, self.timing)
 
     @property
     def following(self) -> Following:
@@ -187,7 +193,18 @@ class FakeWorker:
     @property
     def acceptance(self) -> Acceptance:
         """What the operator allows."""
-        return Acceptance(max_body_bytes=MAX_BODY, max_segments=10, allowed_params=self.allowed_params)
+        return Acceptance(
+            max_body_bytes=MAX_BODY,
+            max_segments=10,
+            allowed_params=self.allowed_params,
+            send_after_limit=self.send_after_limit,
+            now=self.world.clock.now,
+        )
+
+    @property
+    def timing(self) -> Timing:
+        """When jobs may be sent."""
+        return Timing(self.world.clock, self.hours)
 
     @property
     def publisher(self) -> Publisher:
@@ -216,9 +233,9 @@ class FakeWorker:
         large = LargeJobs(
             completion, sender, self.ports, self.share_above, room=self.room, patience=self.patience
         )
-        planning = Planning(self.numbering, self.lookups, world.gateway, world.clock)
+        planning = Planning(self.numbering, self.lookups, world.gateway, world.clock, self.timing)
         send = SendHandler(
-            self.acceptance, planning, completion, large, entries, self.gate, world.clock, locks
+            self.acceptance, planning, completion, large, entries, self.gate, world.clock, locks, self.timing
         )
         parts = PartHandler(sender)
         status = StatusHandler(self.lookups, self.publisher, self.policy, world.clock, MAX_BODY)
@@ -227,6 +244,7 @@ class FakeWorker:
         )
         return Dispatch(
             handlers={
+                **{lane: parts if lane.holds_parts else send for lane in Lane if lane.is_held},
                 Lane.SEND: send,
                 Lane.SEND_URGENT: send,
                 Lane.SEND_PARTS: parts,
@@ -241,6 +259,7 @@ class FakeWorker:
             observer=self.tracing.observer(self.observer),
             clock=world.clock,
             renewal=Renewal(self.acceptance, self.entries),
+            waiting=WaitingRoom(self.longest_wait, self.delays),
         )
 
 

@@ -72,6 +72,7 @@ def worker_environment(
         "LEDGER_URL": f"sqlite:///{folder}/ledger.db",
         "HEALTH_PORT": str(free_ports(1)[0]),
         "LOG_FORMAT": "json",
+        "WORKER_SEND_AFTER_LIMIT": "0",  # half of all queues less to make, and to delete again
         "WORKER_TRACK_DELAYS": "1",  # a queue that every worker declares: few tests want more of them
         "WORKER_SECRETS_DIR": str(folder / "no-secrets"),
         **{name: str(value) for name, value in settings.items()},

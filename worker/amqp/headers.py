@@ -10,6 +10,8 @@ REPLAY_FORCE: Final = "x-iton-replay-force"
 REPLAY_KNOWN_UNTIL: Final = "x-iton-replay-known-until"
 # What an earlier round of ours was traced as; the producer's own header stays as it came.
 TRACE: Final = "x-iton-traceparent"
+# It was scheduled or held: it has been taken before, and that was no attempt.
+WAITED: Final = "x-iton-waited"
 USER_ID: Final = "x-iton-user-id"
 # On every copy of a message; it tells returned copies apart that have no message id.
 COPY_ID: Final = "x-iton-id"

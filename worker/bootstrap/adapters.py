@@ -29,7 +29,12 @@ _LONGEST_WEB_REPLY = 32 << 20  # bytes; a picture, of which 64 KB are handed on
 
 def topology_of(settings: Settings) -> Topology:
     """Return the names that the settings give to everything on the broker."""
-    return Topology(settings.broker.prefix, settings.retry.delays, settings.track.delays)
+    return Topology(
+        settings.broker.prefix,
+        settings.retry.delays,
+        settings.track.delays,
+        ladder=settings.sending.send_after_limit > 0,
+    )
 
 
 def gateway_of(

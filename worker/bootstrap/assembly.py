@@ -27,6 +27,7 @@ from worker.bootstrap.admitting import WEB_API_CALLS, Admitting
 from worker.bootstrap.collaborators import Collaborators
 from worker.bootstrap.long_jobs import LongJobs
 from worker.bootstrap.outages import Outages
+from worker.bootstrap.rules import hours_of
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.bootstrap.web_side import Gates, WebSide
 from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring
@@ -53,6 +54,7 @@ from worker.settings import Settings, SettingsError
 log = structlog.get_logger(__name__)
 
 _RATE_SHARE_EVERY = 1.0  # seconds; for so long a fleet without a common bucket may pass its rate limit
+_AFTER_HOURS = 60.0  # seconds; beyond the longest call; a broker misses a worker that is cut off in 30
 _FIRST_LOOK = 2.0  # seconds that the start waits for the ledger
 # Of jobs with one recipient each: ten calls' worth, so that calls are full.
 _LOOKS_IN_HAND = 1_000
@@ -80,12 +82,12 @@ class Assembly:
         self._show()
         return Parts(
             consumer=self.consumer,
-            start=(self._refuse_a_cluster, self._started),
+            start=(self._refuse_a_cluster, self.outages.begin, self._started),
             services=(
                 self.ledger_watch.run,
                 self.publisher.run,
                 self.handlers.credits_watch().run,
-                Outages(self.consumer, Gates(self.admission, self.web_gate), self.clock).run,
+                self.outages.run,
                 LongJobs(self.consumer.held, self.handlers.renewal, self.clock).run,
                 *((self._share_the_rate,) if self.limiter.shares else ()),
                 LedgerSizeWatch(self.store, self.metrics, self.clock).run,
@@ -230,6 +232,18 @@ class Assembly:
         if lane is Lane.TRACK:
             return max(broker.prefetch, _LOOKS_IN_HAND)
         return broker.urgent_prefetch if lane.is_urgent else broker.prefetch
+
+    @cached_property
+    def outages(self) -> Outages:
+        """Which lanes rest, and when."""
+        hours = hours_of(self.settings)
+        return Outages(
+            self.consumer,
+            Gates(self.admission, self.web_gate),
+            self.clock,
+            are_open=lambda: hours is None or hours.are_open(self.clock.now()),
+            afterwards=self.settings.gateway.timeout + _AFTER_HOURS,
+        )
 
     @cached_property
     def health(self) -> HealthServer:

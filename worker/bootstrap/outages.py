@@ -1,11 +1,13 @@
 """In an outage jobs stay in their queues; a short look now and then finds those that need no gateway.
 
+Outside the hours held jobs stay in theirs as well.
+
 A job whose worker was killed comes back to the head of its queue, before those that nobody has seen. So a
 look finds it, however many wait: it is settled by what the ledger knows, once its call's time is over.
 What needs the gateway goes back. A look costs what is handed out at once, the prefetch at the most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +20,7 @@ _EVERY = 0.2  # seconds; the gateway is back for as long at the most before jobs
 _LOOK_EVERY = 3.0  # seconds from one look to the next
 _LOOK_FOR = 0.3  # seconds; shorter than what is given back waits for, or it would be handed out again at once
 
-_WORDS = "an outage: its jobs wait in their queue"
+_WORDS = "its jobs wait in their queue, for the end of an outage or for the hours"
 
 _COMMAND_OF: Mapping[JobKind, Command | None] = {
     JobKind.SEND: Command.SEND,
@@ -28,6 +30,10 @@ _COMMAND_OF: Mapping[JobKind, Command | None] = {
     JobKind.CANCEL: None,
 }
 """What the gateway must do for a kind of job; None: nothing, it needs the ledger alone."""
+
+
+_HELD = frozenset(lane for lane in Lane if lane.is_held)
+_NONE: frozenset[Lane] = frozenset()
 
 
 class Stands(Protocol):
@@ -40,26 +46,50 @@ class Stands(Protocol):
 
 @dataclass(slots=True)
 class Outages:
-    """Pauses the lanes whose jobs would only come and go.
+    """Pauses the lanes whose jobs would only come and go: in an outage, and of held jobs outside the hours.
 
     Attributes:
+        are_open: tells whether the hours are.
+        afterwards: seconds after their end, or after the start, in which held lanes are looked at as in an
+            outage: a worker that was killed at the end of the hours may have been at a call.
         paused: since when the lane has not been looked at.
     """
 
     consumer: Consumer
     gates: Stands
     clock: Clock
+    are_open: Callable[[], bool] = lambda: True
+    afterwards: float = 0.0
     paused: dict[Lane, float] = field(default_factory=dict)
+    _closed_at: float | None = None
+
+    async def begin(self) -> None:
+        """Pause the held lanes, where the hours are over, before anything is taken from them."""
+        await self._pause(set(self._closed()))
 
     async def run(self) -> None:
         """Look, and follow, until cancelled."""
         while True:
             await self.clock.sleep(_EVERY)
-            now = self.clock.elapsed()
-            standing = {lane for lane in Lane if self.gates.stands(_COMMAND_OF[lane.kind])}
+            now, closed = self.clock.elapsed(), self._closed()
+            away = {lane for lane in Lane if self.gates.stands(_COMMAND_OF[lane.kind])}
+            standing = away | closed
             await self._resume(self.paused.keys() - standing)
             await self._pause(standing - self.paused.keys())
-            await self._look({lane for lane, since in self.paused.items() if now - since >= _LOOK_EVERY})
+            due = {lane for lane, since in self.paused.items() if now - since >= _LOOK_EVERY}
+            await self._look(due if self._still_closing(now) else due - closed)
+
+    def _closed(self) -> frozenset[Lane]:
+        """The lanes whose jobs wait for the hours to begin."""
+        if self.are_open():
+            self._closed_at = None
+            return _NONE
+        if self._closed_at is None:
+            self._closed_at = self.clock.elapsed()
+        return _HELD
+
+    def _still_closing(self, now: float) -> bool:
+        return self._closed_at is not None and now - self._closed_at < self.afterwards
 
     async def _pause(self, lanes: set[Lane]) -> None:
         if lanes:

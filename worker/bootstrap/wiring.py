@@ -9,7 +9,7 @@ from random import Random
 from typing import TypeVar
 
 from schemas import JobKind
-from worker.bootstrap.rules import acceptance_of, api_acceptance_of, numbering_of
+from worker.bootstrap.rules import acceptance_of, api_acceptance_of, hours_of, numbering_of, waiting_of
 from worker.bootstrap.tokens import drawn, tokens
 from worker.bootstrap.tracing import Tracing
 from worker.bootstrap.track_wiring import TrackWiring
@@ -37,6 +37,7 @@ from worker.handlers.send.planning import Planning
 from worker.handlers.send.ports import SendPorts
 from worker.handlers.send.renewal import Renewal
 from worker.handlers.send.shared_calls import SharedCalls
+from worker.handlers.send.timing import Timing
 from worker.handlers.status import StatusHandler
 from worker.handlers.track.handler import TrackHandler
 from worker.ports import CallGate, Clock, Command, Gateway, Ledger, Locks, Observer, Publisher
@@ -75,19 +76,20 @@ class HandlerWiring:
 
     def dispatch(self) -> Dispatch:
         """Return the one entrance for deliveries."""
-        locks, ports = KeyedLock(), self._ports()
-        resends = self.settings.retry.resend_attempts
-        completion = Completion(ports, self._make(ports), self._policy(), resends, self._tracking.following)
+        locks, ports, timing = KeyedLock(), self._ports(), Timing(self.clock, hours_of(self.settings))
+        resends, following = self.settings.retry.resend_attempts, self._tracking.following
+        completion = Completion(ports, self._make(ports), self._policy(), resends, following, timing)
         sender = PartSender(completion, ports.entries, self.clock, locks)
         send = SendHandler(
-            acceptance_of(self.settings),
-            Planning(numbering_of(self.settings), self._lookups, self.gateway, self.clock),
+            acceptance_of(self.settings, self.clock.now),
+            Planning(numbering_of(self.settings), self._lookups, self.gateway, self.clock, timing),
             completion,
             LargeJobs(completion, sender, ports, self.settings.sending.share_above),
             ports.entries,
             self.gate,
             self.clock,
             locks,
+            timing,
         )
         parts = PartHandler(sender)
         whole: dict[JobKind, Handler] = {
@@ -107,13 +109,15 @@ class HandlerWiring:
             observer=self.observer,
             clock=self.clock,
             renewal=self.renewal,
+            waiting=waiting_of(self.settings),
             aside=self._aside(),
         )
 
     @cached_property
     def renewal(self) -> Renewal:
         """What has the entries of jobs live on that are not done yet."""
-        return Renewal(acceptance_of(self.settings), self._entries, api_acceptance_of(self.settings))
+        sends = acceptance_of(self.settings, self.clock.now)
+        return Renewal(sends, self._entries, api_acceptance_of(self.settings))
 
     def _aside(self) -> int:
         """Return for how long a job makes way: not for longer than work may stand still after an outage."""

@@ -30,8 +30,8 @@ Examples:
     iton-worker submit --kind account
 
 A CSV has a header line with a column recipient, and if you like text, sender, category, dnd, on_uncertain,
-expires_at, urgent, params.NAME and metadata.NAME; options stand in for cells that are empty. Rows that differ
-in the recipient only become one job.
+expires_at, send_after, urgent, params.NAME and metadata.NAME; options stand in for cells that are empty. Rows
+that differ in the recipient only become one job.
 
 More than 1,000 recipients are sent to after a question only; without a terminal to ask on, --yes is needed.
 
@@ -86,6 +86,9 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     expires_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset; not sent after it.")
     ] = None,
+    send_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset; not sent before it.")
+    ] = None,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the gateway; again for more.")
     ] = None,
@@ -115,6 +118,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         "dnd": dnd,
         "on_uncertain": on_uncertain,
         "expires_at": expires_at,
+        "send_after": send_after,
         "params": pairs_of(param, "--param") or None,
         "metadata": pairs_of(metadata, "--metadata") or None,
     }

@@ -9,6 +9,7 @@ from worker.amqp.connection.library import AMQPError, ChannelNotFoundEntity
 from worker.amqp.connection.opening import RawConnection, open_connection
 from worker.amqp.topology.declare import declare
 from worker.amqp.topology.values import Topology
+from worker.bootstrap.adapters import topology_of
 from worker.domain.errors import BrokerUnavailableError
 from worker.settings import Settings
 
@@ -36,7 +37,7 @@ class BrokerAccess:
         broker = settings.broker
         return cls(
             url=broker.url.get_secret_value(),
-            topology=Topology(broker.prefix, settings.retry.delays, settings.track.delays),
+            topology=topology_of(settings),
             declare=broker.declare,
             confirm_within=broker.publish_timeout,
         )

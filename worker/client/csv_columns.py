@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 _RECIPIENT_NAMES = frozenset({"recipient", "to", "phone", "mobile", "number", "msisdn"})
-_FIELDS = ("text", "sender", "category", "dnd", "on_uncertain", "expires_at")
+_FIELDS = ("text", "sender", "category", "dnd", "on_uncertain", "expires_at", "send_after")
 _NESTED = ("params", "metadata")
 _RECIPIENT = "recipient"
 _URGENT = "urgent"

@@ -10,7 +10,8 @@ WorkerError
     ├── EntryUnusableError
     ├── BrokerUnavailableError
     ├── GatewayAwayError
-    └── DeliveryLostError
+    ├── DeliveryLostError
+    └── WaitsError
 
 The texts must be fit for a result and a log line: no credential, no phone number, no message text of
 ours. What the gateway said may be quoted in ``detail``, cut short, which is fit for results and dead letters;
@@ -18,6 +19,7 @@ ours. What the gateway said may be quoted in ``detail``, cut short, which is fit
 log lines have ``for_log``.
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -118,6 +120,20 @@ class GatewayAwayError(UnavailableError):
     def __init__(self, code: str, detail: str, *, lookups_alone: bool = False) -> None:
         super().__init__(code, detail)
         self.lookups_alone = lookups_alone
+
+
+class WaitsError(UnavailableError):
+    """The job may not be sent yet.
+
+    Attributes:
+        until: its time; None: the hours must begin.
+        job_id: the job's, where it is known.
+    """
+
+    def __init__(self, code: str, detail: str, *, until: datetime | None) -> None:
+        super().__init__(code, detail)
+        self.until = until
+        self.job_id: str | None = None
 
 
 class DeliveryLostError(UnavailableError):

@@ -15,4 +15,7 @@ DEFAULT_TRACK_DELAYS: Final = (30, 60, 120, 300, 900, 3600)
 DEFAULT_DELAYS: Final = (5, 30, 120, 600)
 """Seconds of the rounds that a job has: a delay queue each."""
 
-LADDER_STEPS = 16  # queues of 1, 2, 4 ... 32,768 seconds in which scheduled jobs wait
+LADDER_STEPS: Final = 16
+"""Queues of 1, 2, 4 ... 32,768 seconds, in which scheduled jobs wait."""
+LONGEST_WAIT: Final = 2**LADDER_STEPS - 1
+"""Seconds in all of them, 18 hours; then a worker looks at the job."""

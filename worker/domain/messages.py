@@ -107,6 +107,7 @@ class Delivery:
         is_lost: tells whether the broker has it again and hands it out once more: what has not begun is then
             another delivery's to do, and what has ends without copies.
         progress: how far the work on it has got.
+        waited: it was scheduled, or held: what it has in its headers of dead letters is of that.
     """
 
     lane: Lane
@@ -123,6 +124,7 @@ class Delivery:
     replay: Replay | None = None
     is_lost: Callable[[], bool] = field(default=never, compare=False, repr=False)
     progress: Progress = field(default_factory=Progress, compare=False, repr=False)
+    waited: bool = False
 
 
 ResultExchange = Literal["send", "delivery", "account", "api", "cancel"]
@@ -225,13 +227,34 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """Copy the delivery to the ladder, from where it comes back in so many *seconds*, then acknowledge.
+
+    That is no attempt of the job's.
+    """
+
+    seconds: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Copy the delivery to the held queue of its lane, then acknowledge. No attempt either."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Requeue:
     """Give it back to its queue: nothing was decided."""
 
     reason: str
 
 
-Disposition = Done | DeadLetter | Delay | Requeue
+Disposition = Done | DeadLetter | Delay | Schedule | Hold | Requeue
+
+UNFINISHED = (Delay, Schedule, Hold, Requeue)
+"""Those of a job that comes again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,11 @@ from worker.domain.entry import (
 )
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 from worker.domain.expiry import has_expired
+from worker.domain.waiting import Times
 
 CANCELLED = "the job was cancelled before it could be sent"
+
+OUTSIDE_HOURS_WORDS = "the job's time is over before the hours for such texts begin again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,12 @@ class Wishes:
     Attributes:
         expires_at: not sent after it.
         most_calls: how often a call may go out; more than 1 only where the job prefers a double to a doubt.
+        times: when it may be sent, where that is not at any time before its end.
     """
 
     expires_at: datetime | None
     most_calls: int
+    times: Times | None = None
 
     def expired(self, now: datetime) -> bool:
         """Tell whether nothing may be sent any more."""
@@ -85,6 +90,11 @@ def after_cancel(entry: Entry, index: int) -> Entry:
     Also where the job's time is over as well: had nobody stopped it, it might have been sent in time.
     """
     return after_refusal(entry, index, Outcome.CANCELLED, FailureCode.CANCELLED, CANCELLED)
+
+
+def after_hours(entry: Entry, index: int) -> Entry:
+    """Settle a call whose job's time will be over when the hours begin again."""
+    return after_refusal(entry, index, Outcome.EXPIRED, FailureCode.OUTSIDE_HOURS, OUTSIDE_HOURS_WORDS)
 
 
 def after_last_round(entry: Entry, index: int, error: WorkerError) -> Entry:

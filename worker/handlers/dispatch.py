@@ -7,9 +7,22 @@ from typing import Protocol
 import structlog
 
 from schemas import FailureCode, JobKind, JobRejectedError
-from worker.domain.errors import GatewayAwayError, LedgerUnavailableError, UnavailableError
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary, Lane, Requeue
+from worker.domain.errors import GatewayAwayError, LedgerUnavailableError, UnavailableError, WaitsError
+from worker.domain.messages import (
+    UNFINISHED,
+    DeadLetter,
+    Delay,
+    Delivery,
+    Disposition,
+    Done,
+    Hold,
+    JobSummary,
+    Lane,
+    Requeue,
+    Schedule,
+)
 from worker.domain.trace import TRACEPARENT
+from worker.domain.waiting import WaitingRoom
 from worker.handlers.handled import Handled
 from worker.handlers.publication import rejected_message
 from worker.handlers.send.renewal import Renewal
@@ -19,6 +32,12 @@ log = structlog.get_logger(__name__)
 
 _CALLED_ONCE = frozenset({JobKind.SEND, JobKind.API})  # the ledger must know them for as long as they wait
 _NOTHING_NEW = frozenset({"pending", "dropped"})
+_RESULTS: Mapping[type[Disposition], str] = {
+    Schedule: "scheduled",
+    Hold: "held",
+    Delay: "delayed",
+    Requeue: "returned",
+}
 
 
 class Handler(Protocol):
@@ -34,6 +53,7 @@ class Dispatch:
     """Takes a delivery to its handler and its outcome to log and metrics.
 
     Attributes:
+        waiting: where jobs wait that may not be sent yet.
         aside: seconds for which a job makes way that waits for a lookup alone; 0: it goes back to its queue.
     """
 
@@ -43,6 +63,7 @@ class Dispatch:
     observer: Observer
     clock: Clock
     renewal: Renewal
+    waiting: WaitingRoom
     aside: int = 0
 
     async def __call__(self, delivery: Delivery) -> Disposition:
@@ -59,9 +80,11 @@ class Dispatch:
             handled = await self.handlers[delivery.lane].handle(delivery)
         except JobRejectedError as error:
             handled = await self._rejected(kind, error, delivery)
+        except WaitsError as error:
+            handled = self._waiting(kind, error, delivery)
         except UnavailableError as error:
             handled = self._returned(kind, error)
-        if isinstance(handled.disposition, Delay | Requeue) and kind in _CALLED_ONCE:
+        if isinstance(handled.disposition, UNFINISHED) and kind in _CALLED_ONCE:
             await self.renewal(delivery)
         seconds = self.clock.elapsed() - started
         self.observer.job_ended(delivery, handled.summary, seconds=seconds)
@@ -75,6 +98,10 @@ class Dispatch:
             return self._returned(kind, unconfirmed)
         code = error.errors[0].type if error.errors else FailureCode.INVALID_JOB.value
         return Handled(DeadLetter(code, error.detail), JobSummary(kind.value, "rejected", error.job_id))
+
+    def _waiting(self, kind: JobKind, error: WaitsError, delivery: Delivery) -> Handled:
+        place = self.waiting.place(error, delivery.lane, self.clock.now())
+        return Handled(place, JobSummary(kind.value, _RESULTS[type(place)], error.job_id))
 
     def _returned(self, kind: JobKind, error: UnavailableError) -> Handled:
         if isinstance(error, LedgerUnavailableError):
@@ -100,7 +127,7 @@ def _back(kind: JobKind, error: UnavailableError) -> Handled:
 def _tell(handled: Handled, seconds: float) -> None:
     """Write the one line of a job; *reason* is there where it does not end here, or ends badly."""
     summary, disposition = handled.summary, handled.disposition
-    if isinstance(disposition, Delay | Requeue) and disposition.reason == "gateway_away":
+    if isinstance(disposition, UNFINISHED) and disposition.reason == "gateway_away":
         return  # in an outage it comes and goes, and that it does is said at debug
     reason = {} if isinstance(disposition, Done) else {"reason": disposition.reason}
     if summary.kind == "track" and summary.result in _NOTHING_NEW:

@@ -13,7 +13,7 @@ OTHER = "other"
 
 Values = tuple[str, ...]
 
-_WITHOUT_RESULT = {JobKind.SEND: ("split", "forgotten"), JobKind.API: ("forgotten",)}
+_WITHOUT_RESULT = {JobKind.SEND: ("split", "forgotten", "scheduled", "held"), JobKind.API: ("forgotten",)}
 _UNSETTLED = ("delayed", "returned")
 _UNASKED_RESULTS = {"low"}  # a result that no job has
 

@@ -9,7 +9,7 @@ from worker.domain.messages import Delivery, Disposition, JobSummary, Requeue
 from worker.metrics import Metrics
 from worker.ports import Clock, Command
 
-_COMES_BACK = frozenset({"delayed", "returned"})
+_COMES_BACK = frozenset({"delayed", "returned", "scheduled", "held"})
 _WITHOUT_RESULT = frozenset({"split", "forgotten", *_COMES_BACK})  # a large job's are those of its parts
 
 
@@ -25,7 +25,7 @@ class MetricsObserver:
         jobs = self.metrics.jobs
         if delivery.redelivered:
             jobs.redeliveries.inc()
-        if delivery.published_at is not None and not delivery.attempts:
+        if delivery.published_at is not None and not (delivery.attempts or delivery.waited):
             jobs.waited[delivery.lane].observe(self._since(delivery.published_at))
 
     def job_ended(self, delivery: Delivery, summary: JobSummary, *, seconds: float) -> None:
@@ -34,8 +34,9 @@ class MetricsObserver:
         jobs.decided[summary.kind, summary.result].inc()
         if summary.result not in _COMES_BACK:
             jobs.took[lane].observe(seconds)
-        if delivery.published_at is not None and summary.result not in _WITHOUT_RESULT:
-            jobs.lasted[lane].observe(self._since(delivery.published_at))
+        came = None if delivery.waited else delivery.published_at
+        if came is not None and summary.result not in _WITHOUT_RESULT:
+            jobs.lasted[lane].observe(self._since(came))
         if summary.calls is not None:
             jobs.send_calls.observe(summary.calls)
         if summary.kind == "send" and summary.result not in _WITHOUT_RESULT:

@@ -16,6 +16,7 @@ from schemas.entries import RESERVED_PARAMS
 from schemas.fields import is_unicode
 from schemas.outcomes import DeliveryStatus
 from worker.domain.characters import invisible_in
+from worker.domain.hours import Hours
 from worker.domain.status_words import status_name
 from worker.domain.web_path import allowed_segments
 
@@ -263,6 +264,16 @@ def time_zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise ValueError("is no time zone of the tz database; Asia/Kolkata, say") from None
+    return value
+
+
+def hours(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Accept one window of a day or several that do not overlap."""
+    if value is None:
+        return None
+    if not value:
+        raise ValueError("names no hours; write HH:MM-HH:MM, 10:00-21:00, say, or leave it unset")
+    Hours.of(value, "UTC")
     return value
 
 

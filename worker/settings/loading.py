@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as SourceError
 
+from worker.domain.hours import Hours
 from worker.domain.plain_words import in_words
 from worker.settings.dotenv import read_dotenv
 from worker.settings.errors import SettingsError
@@ -33,6 +34,7 @@ from worker.settings.spelling import RETIRED, is_service_link, misspelt
 from worker.settings.table import settings_table
 from worker.settings.web_api import WebApiSettings
 
+_CLOCKS_PUT_BACK = 7_200  # seconds, at the most
 _DEFAULT_SECRETS_DIR = "/run/secrets"
 _S = TypeVar("_S", bound=Section)
 
@@ -97,16 +99,34 @@ def load_settings(*, credentials: bool = True, env_file: str | Path = ".env") ->
 
 def _retention_trouble(sections: Mapping[type[Section], Section]) -> dict[str, str]:
     """The ledger must know a job for as long as it may be on its way between two looks at its entry."""
-    ledger, retry = sections[LedgerSettings], sections[RetrySettings]
-    if not (isinstance(ledger, LedgerSettings) and isinstance(retry, RetrySettings)):
+    ledger, retry, sending = sections[LedgerSettings], sections[RetrySettings], sections[SendingSettings]
+    if not (
+        isinstance(ledger, LedgerSettings)
+        and isinstance(retry, RetrySettings)
+        and isinstance(sending, SendingSettings)
+    ):
         return {}
     least = ceil(retry.max_age + max(retry.delays))
     if ledger.retention >= least:
-        return {}
+        return _held_trouble(ledger, sending, least)
     return {
         "WORKER_LEDGER_RETENTION": f"is too short: a job that is still retried would be forgotten and sent "
         f"again; set it to at least {least} (WORKER_RETRY_MAX_AGE and the longest of WORKER_RETRY_DELAYS), "
         f"or shorten these"
+    }
+
+
+def _held_trouble(ledger: LedgerSettings, sending: SendingSettings, least: int) -> dict[str, str]:
+    """And for as long as it may wait for the hours to begin, on the day on which clocks are put back too."""
+    if not sending.promotional_hours:
+        return {}
+    closed = Hours.of(sending.promotional_hours, sending.hours_timezone).longest_closed
+    least += ceil(closed) + _CLOCKS_PUT_BACK
+    if ledger.retention >= least:
+        return {}
+    return {
+        "WORKER_LEDGER_RETENTION": f"is too short: a job that waits for WORKER_PROMOTIONAL_HOURS could be "
+        f"forgotten and sent again; set it to at least {least}, or shorten WORKER_RETRY_MAX_AGE"
     }
 
 

@@ -94,6 +94,28 @@ class SendingSettings(Section):
         description="recipients; the calls of a larger job are spread over all workers",
     )
 
+    promotional_hours: Annotated[
+        tuple[str, ...] | None, NoDecode, BeforeValidator(checks.split_list), AfterValidator(checks.hours)
+    ] = Field(
+        None,
+        validation_alias="WORKER_PROMOTIONAL_HOURS",
+        description="HH:MM-HH:MM, a comma between two; when promotional and service_explicit texts may go "
+        "out, 10:00-21:00 in India. Unset: at any hour",
+    )
+    hours_timezone: Annotated[str, AfterValidator(checks.time_zone)] = Field(
+        "Asia/Kolkata",
+        validation_alias="WORKER_HOURS_TIMEZONE",
+        description="time zone of WORKER_PROMOTIONAL_HOURS",
+    )
+    send_after_limit: int = Field(
+        604_800,
+        ge=0,
+        le=31_536_000,
+        validation_alias="WORKER_SEND_AFTER_LIMIT",
+        description="seconds; a job with a later send_after is rejected. 0: none can be scheduled, and the "
+        "queues for that are not made",
+    )
+
     @model_validator(mode="after")
     def _allow_the_default(self) -> Self:
         if self.default_region not in self.allowed_regions:

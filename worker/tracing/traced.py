@@ -25,7 +25,14 @@ T = TypeVar("T")
 
 Handle = Callable[[Delivery], Awaitable[Disposition]]
 
-_DISPOSITIONS = {"Done": "done", "DeadLetter": "dead_letter", "Delay": "delay", "Requeue": "requeue"}
+_DISPOSITIONS = {
+    "Done": "done",
+    "DeadLetter": "dead_letter",
+    "Delay": "delay",
+    "Schedule": "schedule",
+    "Hold": "hold",
+    "Requeue": "requeue",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from pamqp.common import FieldValue
 
 from worker.amqp.consume.reading import decode_delivery
 from worker.amqp.publish import copies
+from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.topology import ladder
 from worker.amqp.topology.values import Topology
 from worker.amqp.wire.frames import Deliver
 from worker.amqp.wire.properties import Properties
-from worker.domain.messages import DeadLetter, Delay, Delivery, Lane
+from worker.domain.messages import DeadLetter, Delay, Delivery, Hold, Lane, Schedule
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 TOPOLOGY = Topology("iton")
@@ -163,3 +165,51 @@ class TestCopies:
         assert len(copy.properties.marshal()) < 130_000
         assert copy.properties.header("small") == 1
         assert copy.properties.header("x-iton-reason") == "r"
+
+
+class TestWaiting:
+    """Copies of jobs that are scheduled or held."""
+
+    ORIGINAL = Properties.of(
+        message_id="m",
+        correlation_id="c",
+        expiration="60000",
+        headers={"shop": "7", "x-iton-attempts": 1, "x-death": [{"count": 1}], "x-iton-waited": True},
+    )
+
+    def copied(self, wait: Schedule | Hold, lane: Lane = Lane.SEND) -> Outgoing:
+        """The copy of the original."""
+        delivery = read(self.ORIGINAL, lane)
+        return copies.waiting_copy(TOPOLOGY, delivery, self.ORIGINAL, wait)
+
+    def test_it_goes_down_the_ladder_back_to_its_own_lane(self) -> None:
+        """A held one to the lane that it was held for."""
+        for lane in (Lane.SEND_URGENT, Lane.SEND_URGENT_HELD):
+            copy = self.copied(Schedule(5, "scheduled"), lane)
+            assert ("iton.scheduled", ladder.key(5, Lane.SEND_URGENT)) == (copy.exchange, copy.routing_key)
+
+    def test_it_goes_to_the_held_queue_of_its_lane(self) -> None:
+        """By the lane's name."""
+        copy = self.copied(Hold("outside_hours"), Lane.SEND_PARTS)
+        assert ("iton.held", "send.parts") == (copy.exchange, copy.routing_key)
+
+    def test_it_is_what_came_and_no_attempt(self) -> None:
+        """Nothing of the broker's is left that could have it dropped; it is read as what waited."""
+        copy = self.copied(Hold("outside_hours"))
+        again = read(copy.properties)
+        assert ("m", "c", "send", 1, True) == (
+            again.message_id,
+            again.correlation_id,
+            again.routing_key,
+            again.attempts,
+            again.waited,
+        )
+        assert "7" == copy.properties.header("shop")
+        assert (None, None) == (copy.properties.header("x-death"), copy.properties.text("expiration"))
+
+    def test_a_dead_letter_has_no_trace_of_it(self) -> None:
+        """Its deaths were our queues' affair."""
+        dead = copies.dead_letter_copy(
+            TOPOLOGY, read(self.ORIGINAL), self.ORIGINAL, DeadLetter("bad", "words"), now=NOW
+        )
+        assert (None, None) == (dead.properties.header("x-death"), dead.properties.header("x-iton-waited"))

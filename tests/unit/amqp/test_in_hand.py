@@ -10,7 +10,17 @@ from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.received import Received
 from worker.amqp.consume.settlement import Settlement
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, Lane, Requeue
+from worker.domain.messages import (
+    DeadLetter,
+    Delay,
+    Delivery,
+    Disposition,
+    Done,
+    Hold,
+    Lane,
+    Requeue,
+    Schedule,
+)
 
 
 @dataclass
@@ -63,6 +73,10 @@ class Scene:
     async def publish_delay(self, _: Received, wait: Delay) -> None:
         """Remember it."""
         self.copies.append(f"delay {wait.seconds}")
+
+    async def publish_waiting(self, _: Received, wait: Schedule | Hold) -> None:
+        """Remember it."""
+        self.copies.append(wait.reason)
 
     async def take(self, *tags: int, attempts: int = 0, size: int = 10) -> None:
         """Take deliveries, and let them go as far as they can."""

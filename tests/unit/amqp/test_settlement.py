@@ -8,7 +8,17 @@ from worker.amqp.consume.received import Received
 from worker.amqp.consume.settlement import Settlement
 from worker.amqp.wire.properties import Properties
 from worker.domain.errors import BrokerUnavailableError
-from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, Lane, Requeue
+from worker.domain.messages import (
+    DeadLetter,
+    Delay,
+    Delivery,
+    Disposition,
+    Done,
+    Hold,
+    Lane,
+    Requeue,
+    Schedule,
+)
 
 
 @dataclass
@@ -51,6 +61,10 @@ class RememberingPublisher:
         """Remember it."""
         self._note(f"delay {received.delivery.lane} {wait.seconds}")
 
+    async def publish_waiting(self, received: Received, wait: Schedule | Hold) -> None:
+        """Remember it."""
+        self._note(f"{wait.reason} {received.delivery.lane}")
+
     def _note(self, event: str) -> None:
         if self.away:
             raise BrokerUnavailableError("not_confirmed", "away")
@@ -92,6 +106,10 @@ class CrashingPublisher:
         """Crash."""
         raise ValueError(received, wait)
 
+    async def publish_waiting(self, received: Received, wait: Schedule | Hold) -> None:
+        """Crash."""
+        raise ValueError(received, wait)
+
 
 async def crashed(disposition: Disposition, times: int, *, bare: bool = True) -> list[str]:
     """What happens when the settlement of the same message crashes so many times."""
@@ -107,6 +125,16 @@ async def crashed(disposition: Disposition, times: int, *, bare: bool = True) ->
         received = Received(delivery, Properties({"message_id": b"m"}).marshal(), channel, 7)
         await settlement.settle(received, disposition)
     return channel.events
+
+
+class TestWaiting:
+    """For a time, or for the hours."""
+
+    @pytest.mark.parametrize("wait", [Schedule(3, "scheduled"), Hold("outside_hours")])
+    async def test_the_copy_comes_before_the_ack(self, wait: Schedule | Hold) -> None:
+        """And where it is not confirmed, the original goes back."""
+        assert [f"{wait.reason} send", "ack 7"] == await settled(wait)
+        assert ["sleep 2", "nack 7 True"] == await settled(wait, away=True)
 
 
 class TestCrashing:

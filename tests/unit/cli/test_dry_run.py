@@ -49,6 +49,7 @@ class TestAcceptance:
             ),
             ([*ONE, *TEXT, "--expires-at", "2020-01-01T00:00:00Z"], {}, "`expires_at` is over"),
             ([*ONE, *TEXT, "--expires-at", "tomorrow"], {}, "must be a time with offset"),
+            ([*ONE, *TEXT, "--send-after", "9999-01-01T00:00:00Z"], {}, "`send_after` is too far ahead"),
             (["--to", "98", *TEXT], {}, "98 cannot be sent to: too short"),
             (["--to", "9.19E+11", *TEXT], {}, "9.19E+11 cannot be sent to: "),
             (["--to", "+4915112345678", *TEXT], {}, "WORKER_ALLOWED_REGIONS"),

@@ -104,6 +104,44 @@ class TestRetention:
         assert least == load_settings().ledger.retention
 
     @pytest.mark.parametrize(
+        ("hours", "least"),
+        [("10:00-21:00", 141_000), ("00:00-23:59", 94_260), ("22:00-02:00,12:00-13:00", 130_200)],
+    )
+    def test_it_is_as_long_as_a_night(self, environment: pytest.MonkeyPatch, hours: str, least: int) -> None:
+        """In which a job may be held; and two hours, for clocks that are put back."""
+        environment.setenv("WORKER_PROMOTIONAL_HOURS", hours)
+        environment.setenv("WORKER_LEDGER_RETENTION", str(least - 1))
+        line = _line()
+        assert line.startswith("WORKER_LEDGER_RETENTION ")
+        assert f"at least {least}," in line
+        environment.setenv("WORKER_LEDGER_RETENTION", str(least))
+        assert least == load_settings().ledger.retention
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("WORKER_PROMOTIONAL_HOURS", "always", "HH:MM-HH:MM"),
+            ("WORKER_PROMOTIONAL_HOURS", "10:00-25:00", "HH:MM-HH:MM"),
+            ("WORKER_PROMOTIONAL_HOURS", ",", "names no hours"),
+            ("WORKER_PROMOTIONAL_HOURS", "10:00-21:00,20:00-22:00", "overlap"),
+            ("WORKER_PROMOTIONAL_HOURS", "10:00-10:00", "ends where it begins"),
+            ("WORKER_HOURS_TIMEZONE", "Asia/Atlantis", "no time zone"),
+            ("WORKER_HOURS_TIMEZONE", "Asia", "no time zone"),
+            ("WORKER_HOURS_TIMEZONE", "../../etc/passwd", "no time zone"),
+            ("WORKER_SEND_AFTER_LIMIT", "-1", "seconds"),
+            ("WORKER_SEND_AFTER_LIMIT", "7d", "seconds"),
+        ],
+    )
+    def test_times_that_are_none_are_refused_by_name(
+        self, environment: pytest.MonkeyPatch, name: str, value: str, words: str
+    ) -> None:
+        """With what to write."""
+        environment.setenv(name, value)
+        line = _line()
+        assert line.startswith(f"{name} ")
+        assert words in line
+
+    @pytest.mark.parametrize(
         ("name", "instead"),
         [("WORKER_HOLD_LIMIT", "wait in their queues"), ("WORKER_MIN_PREFETCH", "WORKER_PREFETCH says")],
     )

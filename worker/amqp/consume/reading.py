@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from schemas.channels import TRACEPARENT_HEADER, DeadHeader
-from worker.amqp.headers import FIRST_SEEN, REPLAY, REPLAY_FORCE, REPLAY_KNOWN_UNTIL, ROUTING_KEY, TRACE
+from worker.amqp.headers import (
+    FIRST_SEEN,
+    REPLAY,
+    REPLAY_FORCE,
+    REPLAY_KNOWN_UNTIL,
+    ROUTING_KEY,
+    TRACE,
+    WAITED,
+)
 from worker.amqp.wire.frames import Deliver
 from worker.amqp.wire.known import NOTHING, read_known
 from worker.amqp.wire.properties import MalformedPropertiesError, Properties, moment_of, readable, utf8
@@ -55,6 +63,7 @@ def decode_delivery(
         deliver.redelivered,
         _replay(headers) if headers else None,
         is_lost,
+        waited=headers is not None and headers.header(WAITED) is True,
     )
 
 

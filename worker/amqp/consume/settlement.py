@@ -11,7 +11,7 @@ from worker.amqp.backoff import Backoff, digest
 from worker.amqp.connection.calls import where
 from worker.amqp.consume.received import Received
 from worker.domain.errors import BrokerUnavailableError
-from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Requeue
+from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Hold, Requeue, Schedule
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,10 @@ class CopyPublisher(Protocol):
 
     async def publish_delay(self, received: Received, wait: Delay) -> None:
         """Copy it to the delay queue that serves the wait."""
+        ...
+
+    async def publish_waiting(self, received: Received, wait: Schedule | Hold) -> None:
+        """Copy it to the ladder, or to the held queue of its lane."""
         ...
 
 
@@ -93,6 +97,8 @@ class Settlement:
                 await self._move(received, self._publisher.publish_dead(received, why), why.reason)
             case Delay() as wait:
                 await self._move(received, self._publisher.publish_delay(received, wait), wait.reason)
+            case Schedule() | Hold() as wait:
+                await self._move(received, self._publisher.publish_waiting(received, wait), wait.reason)
             case Requeue(reason):
                 await self._requeue(received, reason)
 

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 from schemas.channels import APP_ID, CONTENT_TYPE, TRACEPARENT_HEADER, DeadHeader
 from worker.amqp.connection.library import FieldValue
-from worker.amqp.headers import COPY_ID, EXPIRATION, FIRST_SEEN, ROUTING_KEY, TRACE, USER_ID
+from worker.amqp.headers import COPY_ID, EXPIRATION, FIRST_SEEN, ROUTING_KEY, TRACE, USER_ID, WAITED
 from worker.amqp.publish.outgoing import Outgoing
+from worker.amqp.topology import ladder
 from worker.amqp.topology.values import Topology
 from worker.amqp.wire.properties import Properties
-from worker.domain.messages import DeadLetter, Delay, Delivery, FollowUpMessage, PartMessage
+from worker.domain.messages import DeadLetter, Delay, Delivery, FollowUpMessage, Hold, PartMessage, Schedule
 
 # RabbitMQ: older brokers drop a republished message as a "cycle" over these.
 DEATHS: Final = (b"x-death", b"x-first-death", b"x-last-death")
@@ -99,9 +100,10 @@ def dead_letter_copy(
         DeadHeader.TIME.value: spell_time(now),
         **_round_trace(why.traceparent),
     }
-    # After a delay the deaths are those in our own delay queue; before it they are the producer's affair.
-    deaths = DEATHS if delivery.attempts else ()
-    copied = copyable(properties, said, most).without_headers((ROUTING_KEY.encode(),), starting=deaths)
+    # After a wait the deaths are those in our own delay queue; before it they are the producer's affair.
+    deaths = DEATHS if delivery.attempts or delivery.waited else ()
+    ours = (ROUTING_KEY.encode(), WAITED.encode())
+    copied = copyable(properties, said, most).without_headers(ours, starting=deaths)
     if (excess := len(copied.marshal()) - most) > 0:
         shorter = why.detail[:_DETAIL_LIMIT].encode(errors="replace")[:-excess].decode(errors="ignore")
         copied = copied.with_headers({DeadHeader.DETAIL.value: shorter})
@@ -129,6 +131,27 @@ def delay_copy(
     key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
     copied = copyable(properties, said, most).without_headers((), starting=DEATHS)
     return Outgoing.of(topology.delay, key, delivery.body, copied)
+
+
+def waiting_copy(
+    topology: Topology,
+    delivery: Delivery,
+    properties: Properties,
+    wait: Schedule | Hold,
+    *,
+    most: int = PROPERTIES_LIMIT,
+) -> Outgoing:
+    """The original for the ladder, or for the held queue of its lane; *most* as above."""
+    said: dict[str, FieldValue] = {
+        COPY_ID: uuid4().hex,
+        ROUTING_KEY: delivery.routing_key,
+        WAITED: True,
+    }
+    copied = copyable(properties, said, most).without_headers((), starting=DEATHS)
+    lane = delivery.lane.open_lane
+    if isinstance(wait, Hold):
+        return Outgoing.of(topology.held, lane.value, delivery.body, copied)
+    return Outgoing.of(topology.scheduled, ladder.key(wait.seconds, lane), delivery.body, copied)
 
 
 def copyable(

@@ -21,6 +21,7 @@ from worker.amqp.publish.copies import (
     delay_copy,
     encode_follow_up,
     encode_part,
+    waiting_copy,
 )
 from worker.amqp.publish.observer import PublishObserver, Unobserved
 from worker.amqp.publish.outgoing import Outgoing
@@ -33,7 +34,15 @@ from worker.amqp.topology.depths import QueueDepths
 from worker.amqp.topology.values import Topology
 from worker.amqp.wire.frames import HEADER_OVERHEAD
 from worker.domain.errors import BrokerUnavailableError, WorkerError
-from worker.domain.messages import DeadLetter, Delay, FollowUpMessage, PartMessage, ResultMessage
+from worker.domain.messages import (
+    DeadLetter,
+    Delay,
+    FollowUpMessage,
+    Hold,
+    PartMessage,
+    ResultMessage,
+    Schedule,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -165,6 +174,11 @@ class BrokerPublisher:
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
         await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
         self._options.observer.delayed()
+
+    async def publish_waiting(self, received: Copyable, wait: Schedule | Hold) -> None:
+        """Copy a delivery to where it waits; BrokerUnavailableError unless confirmed."""
+        copy = waiting_copy(self._topology, received.delivery, received.properties, wait, most=self._most)
+        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
 
     async def _attempt(self, message: Outgoing) -> BrokerUnavailableError | None:
         try:

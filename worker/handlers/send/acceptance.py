@@ -1,7 +1,9 @@
 """From a delivery to a send job that this worker can carry out, or to the reasons why not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -9,6 +11,9 @@ from schemas import FailureCode, JobError, JobKind, JobRejectedError, SendJob, r
 from worker.domain import text
 from worker.domain.messages import Delivery
 from worker.handlers.send.head import JobHead
+
+IN_HOURS: Final = frozenset({"promotional", "service_explicit"})
+"""The categories that the hours apply to (docs/contract.md, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,15 @@ class Acceptance:
         max_body_bytes: a longer body is rejected unread.
         max_segments: a longer text is rejected.
         allowed_params: names that a job's ``params`` may have.
+        send_after_limit: seconds that a job may be ahead of its time.
+        now: tells the time.
     """
 
     max_body_bytes: int
     max_segments: int
     allowed_params: frozenset[str]
+    send_after_limit: int
+    now: Callable[[], datetime]
 
     def send_job(self, delivery: Delivery) -> tuple[SendJob, JobHead]:
         """Read and check a send job.
@@ -39,7 +48,7 @@ class Acceptance:
         if errors := [
             *self._params_errors(job),
             *self._text_errors(job, size),
-            *_later_errors(job),
+            *(self._time_errors(job.send_after, delivery) if job.send_after else ()),
         ]:
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
         # Made of what is validated: to check it again would cost as much as the job itself did.
@@ -55,6 +64,8 @@ class Acceptance:
             expires_at=job.expires_at,
             resend=job.on_uncertain == "resend",
             track=job.track,
+            send_after=job.send_after,
+            in_hours=job.category in IN_HOURS,
             metadata=job.metadata,
         )
 
@@ -68,6 +79,19 @@ class Acceptance:
             for name in job.params
             if name not in self.allowed_params
         ]
+
+    def _time_errors(self, send_after: datetime, delivery: Delivery) -> list[JobError]:
+        # What has waited was accepted, whatever the limit is now.
+        if delivery.waited:
+            return []
+        ahead = send_after - self.now()
+        if ahead <= timedelta(seconds=self.send_after_limit):
+            return []
+        limit = timedelta(seconds=self.send_after_limit)
+        words = (
+            f"`send_after` is too far ahead: at most {limit} (WORKER_SEND_AFTER_LIMIT); publish the job later"
+        )
+        return [_error(FailureCode.WRONG_VALUE, words, "send_after")]
 
     def _text_errors(self, job: SendJob, size: text.Measure) -> list[JobError]:
         if job.unicode is False and size.encoding is text.Encoding.UCS2:
@@ -89,13 +113,6 @@ def conflict_of(job_id: str, metadata: Mapping[str, JsonValue]) -> JobRejectedEr
     words = "another job with this `job_id` was taken before: give each job an id of its own"
     error = _error(FailureCode.JOB_ID_CONFLICT, words, "job_id")
     return JobRejectedError([error], job_id=job_id, metadata=metadata)
-
-
-def _later_errors(job: SendJob) -> list[JobError]:
-    if job.send_after is None:
-        return []
-    words = "this version cannot send later: leave `send_after` out and publish the job in time"
-    return [_error(FailureCode.UNSUPPORTED, words, "send_after")]
 
 
 def _error(code: FailureCode, msg: str, *loc: str) -> JobError:

@@ -29,6 +29,7 @@ from worker.handlers.send.head import JobHead
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder, SendPorts
 from worker.handlers.send.record import PartRecord, UnrecordedError
+from worker.handlers.send.timing import Timing
 from worker.handlers.track.following import Following, Source
 
 log = structlog.get_logger(__name__)
@@ -92,6 +93,7 @@ class Completion:
     policy: RetryPolicy
     most_resends: int
     following: Following
+    timing: Timing
 
     async def ended(self, part: Planned, delivery: Delivery) -> Ended:
         """Send, record, publish; a reply that is not recorded in the end is published from memory."""
@@ -141,7 +143,8 @@ class Completion:
 
     def _work(self, part: Planned, delivery: Delivery) -> PartWork:
         head = part.head
-        wishes = Wishes(head.expires_at, self.most_resends if head.resend else 1)
+        times = self.timing.times(head) if head.send_after is not None or head.in_hours else None
+        wishes = Wishes(head.expires_at, self.most_resends if head.resend else 1, times)
         order = CallOrder(head.message, wishes, delivery.lane.is_urgent)
         record = PartRecord(self.ports, part.version, unwritten=part.unwritten)
         return PartWork(self.ports, order, record, delivery.progress, self.make)

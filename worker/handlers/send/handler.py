@@ -20,6 +20,7 @@ from worker.handlers.send.entries import EntryStore, LostRaceError, Version
 from worker.handlers.send.head import JobHead
 from worker.handlers.send.large_jobs import LargeJobs, SplitJob
 from worker.handlers.send.planning import Planning
+from worker.handlers.send.timing import Timing
 from worker.ports import CallGate, Clock, Command, Locks
 
 _MOST_RACES = 20  # in a row for one job's entry: the store forgets what it is given, or gives it away
@@ -51,6 +52,7 @@ class SendHandler:
     gate: CallGate
     clock: Clock
     locks: Locks
+    timing: Timing
 
     async def handle(self, delivery: Delivery) -> Handled:
         """Carry the job out, as far as that is this delivery's to do.
@@ -90,6 +92,8 @@ class SendHandler:
         if planned is None and version.entry.cancelled is not None:
             planned = await self.planning.cancelled(taken.job, head)
         elif planned is None:
+            if head.send_after is not None or head.in_hours:
+                await self._wait(head, version)
             try:
                 planned = await self.planning.planned(taken.job, head, urgent=delivery.lane.is_urgent)
             except (TransientError, OutcomeUncertainError, AccountError) as error:
@@ -104,6 +108,20 @@ class SendHandler:
             part = Planned(head, version, unwritten=unwritten)
             handled = (await self.completion.ended(part, delivery)).whole
         return replace(handled, disposition=_worse(handled.disposition, given_up)) if given_up else handled
+
+    async def _wait(self, head: JobHead, version: Version) -> None:
+        """Return if the job may be sent now, or never.
+
+        Raises:
+            WaitsError: it must wait. Its id is its own from now on.
+            LostRaceError: it has been cancelled, or planned.
+        """
+        waits = self.timing.waits(head)
+        if waits is None:
+            return
+        if version.token is None and (await self._opened(head)).entry != version.entry:
+            raise LostRaceError
+        raise waits
 
     async def _another_round(self, delay: Delay, head: JobHead, version: Version) -> Handled:
         if version.token is None:
@@ -130,7 +148,7 @@ class SendHandler:
 
         Not while the lookups wait: the id is the first job's, however long it takes to plan that.
         """
-        seen = delivery.redelivered or delivery.attempts or delivery.replay
+        seen = delivery.redelivered or delivery.attempts or delivery.replay or delivery.waited
         return not seen and self.gate.passes(Command.DND)
 
     async def _found(self, taken: _Taken) -> Version | None:
@@ -141,7 +159,9 @@ class SendHandler:
             if found is None:
                 return None
         else:
-            found = await self._opened(head)
+            # What has waited has its entry, as good as always.
+            known = await self.entries.load(head.job_id) if taken.delivery.waited else None
+            found = known or await self._opened(head)
         found = await self._own(head, found)
         return await self.entries.replayed(found, replay) if replay else found
 

@@ -15,7 +15,7 @@ from worker.domain.errors import UnavailableError
 from worker.ports import TextMessage
 
 # The first form, and the one of what a release before this one cannot carry out: a part of a job that was
-# cancelled before it was planned, or whose messages are followed.
+# cancelled before it was planned, whose messages are followed, or that may have to wait.
 _PLAIN_FORM, _LATER_FORM = 1, 2
 # A release that changes what a part holds counts its form up, and the one before it waits.
 _FORM = _LATER_FORM
@@ -30,6 +30,8 @@ class JobHead(BaseModel):
         encoding: ``gsm7`` or ``ucs2``, as results name it.
         resend: a call with a lost reply may be made again.
         track: its messages are followed to their end.
+        send_after: not sent before it.
+        in_hours: the hours apply to it, where there are any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -45,7 +47,14 @@ class JobHead(BaseModel):
     expires_at: datetime | None = None
     resend: bool = False
     track: bool = False
+    send_after: datetime | None = None
+    in_hours: bool = False
     metadata: dict[str, JsonValue] = {}
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether there may be moments at which it is not sent yet."""
+        return self.send_after is not None or self.in_hours
 
     @property
     def message(self) -> TextMessage:
@@ -135,7 +144,8 @@ def _key(job_id: str, fingerprint: str, generation: int, number: int, row: list[
 
 def _form(head: JobHead, job: Entry) -> int:
     """The earliest form that says all of it: the release before this one carries out what it can."""
-    return _LATER_FORM if head.track or job.cancelled is not None else _PLAIN_FORM
+    later = head.track or head.may_wait or job.cancelled is not None
+    return _LATER_FORM if later else _PLAIN_FORM
 
 
 def _is_newer(raw: object) -> bool:

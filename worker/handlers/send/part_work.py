@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -14,9 +15,11 @@ from worker.domain.errors import (
     OutcomeUncertainError,
     PermanentError,
     UnavailableError,
+    WaitsError,
     WorkerError,
 )
 from worker.domain.progress import Progress, Step
+from worker.domain.waiting import Times
 from worker.handlers.finishing import LAST_STEP, finished
 from worker.handlers.send.entries import LostRaceError, Version
 from worker.handlers.send.ports import CallOrder, SendPorts
@@ -90,7 +93,8 @@ class PartWork:
 
         Raises:
             TransientError, OutcomeUncertainError: the attempts of this round are used up.
-            UnavailableError: the ledger or the gateway is away, or the worker stops; the job must wait.
+            UnavailableError: the ledger or the gateway is away, or the worker stops; the job must wait. So
+                it must for its time or for the hours: WaitsError.
             LostRaceError: the part was new to this worker, and what another has written is no plan for it.
             UnrecordedError: what is known of the part cannot be recorded.
         """
@@ -194,10 +198,21 @@ class PartWork:
         clock, now = self._ports.clock, self._ports.clock.now()
         if self.order.wishes.expired(now):
             return verdict.after_expiry(entry, self._index)
+        times = self.order.wishes.times
+        if times is not None and (waits := times.wait(now)) is not None:
+            return self._waiting(waits, times, now)
         self._claimed_at = clock.elapsed()
         begun = begin(entry, self._index, started=self._ports.store_time())
         self._claim = begun.part.calls[self._index]
         return begun
+
+    def _waiting(self, waits: WaitsError, times: Times, now: datetime) -> Entry | None:
+        """What the entry says of a call that must wait: nothing, unless it has no chance left."""
+        if times.has_no_chance(now):
+            return verdict.after_hours(self.record.version.entry, self._index)
+        waits.job_id, _, _ = self.record.version.key.partition("/")
+        self.failure = waits
+        return None
 
     def wrote(self, version: Version) -> bool:
         """Learn that the entry is written, as *version*; tell whether that was a claim."""
@@ -209,11 +224,14 @@ class PartWork:
 
         Where the claim is older, this worker was stopped on the way, or the ledger is too slow to send by.
         """
-        clock = self._ports.clock
+        clock, wishes = self._ports.clock, self.order.wishes
         if clock.elapsed() - self._claimed_at > self._ports.margin:
             self._too_late()
             return False
-        if self.stopped or self.order.wishes.expired(clock.now()) or self._state() is not CallState.CALLING:
+        now = clock.now()
+        if self.stopped or wishes.expired(now) or self._state() is not CallState.CALLING:
+            return False
+        if wishes.times is not None and wishes.times.wait(now) is not None:
             return False
         self._claim, self._stale, self._at = None, 0, Step.CALLING
         return True

@@ -10,9 +10,10 @@ from worker.domain.errors import WorkerError
 from worker.domain.expiry import has_expired
 from worker.domain.limits import MOST_PER_PART
 from worker.domain.recipients import Distinct, NumberingPlan, distinct
-from worker.domain.verdict import CANCELLED
+from worker.domain.verdict import CANCELLED, OUTSIDE_HOURS_WORDS
 from worker.handlers.lookups import Lookups
 from worker.handlers.send.head import JobHead
+from worker.handlers.send.timing import Timing
 from worker.ports import Clock, Gateway
 
 _MANY = 1_000  # recipients; normalising more would hold up the event loop for milliseconds
@@ -26,6 +27,7 @@ class Planning:
     lookups: Lookups
     gateway: Gateway
     clock: Clock
+    timing: Timing
 
     async def planned(self, job: SendJob, head: JobHead, *, urgent: bool) -> Part | Split:
         """Decide who is sent to.
@@ -38,6 +40,9 @@ class Planning:
         if has_expired(head.expires_at, self.clock.now()):
             words = "the job's time had passed before it was taken"
             settled += _all(allowed, Outcome.EXPIRED, FailureCode.EXPIRED, words)
+            allowed = ()
+        elif (head.send_after is not None or head.in_hours) and self.timing.has_no_chance(head):
+            settled += _all(allowed, Outcome.EXPIRED, FailureCode.OUTSIDE_HOURS, OUTSIDE_HOURS_WORDS)
             allowed = ()
         elif _is_filtered(job) and allowed:
             dnd = await self.lookups.dnd(allowed, urgent=urgent)

@@ -1,0 +1,102 @@
+"""Scheduled jobs while their worker is killed and started again: how late they are sent."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tests.support.line import line_on
+from tests.support.results_side import numbers
+from tests.support.simulator_process import SimulatorProcess
+from tests.support.worker_process import Workshop
+
+TEXT = "scheduled {}"
+_AT_ONCE = 20  # calls that a kill may cut off
+_REACH = 1.5  # seconds before a job's time from which on a worker must have been ready, for it to be in time
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Seconds after their times at which jobs reached the gateway.
+
+    Attributes:
+        seconds: of each job, in order.
+        reachable: of those whose time came while a worker was ready, and had been for a moment.
+    """
+
+    seconds: tuple[float, ...]
+    reachable: tuple[float, ...]
+
+    @property
+    def earliest(self) -> float:
+        """Of all; less than nothing is too early."""
+        return min(self.seconds)
+
+    @property
+    def within_reach(self) -> float:
+        """The worst of those that a worker was there for."""
+        return max(self.reachable)
+
+    def words(self) -> str:
+        """For people."""
+        ordered = sorted(self.seconds)
+        p99 = ordered[int(0.99 * (len(ordered) - 1))]
+        return (
+            f"{len(ordered)} jobs: median {ordered[len(ordered) // 2]:.2f} s, p99 {p99:.2f} s, worst "
+            f"{ordered[-1]:.2f} s; worst of the {len(self.reachable)} with a worker there "
+            f"{self.within_reach:.2f} s"
+        )
+
+
+def scheduled_under_kills(
+    workshop: Workshop, gateway: SimulatorProcess, *, jobs: int, kills: int, over: float, first: float = 4.0
+) -> Lateness:
+    """Schedule *jobs* jobs, spread over *over* seconds from *first* on, and kill the worker meanwhile.
+
+    Each job has one recipient and a text of its own.
+    """
+    settings = {"WORKER_SEND_AFTER_LIMIT": 604_800}
+    worker = workshop.ready(**settings)
+    with ExitStack() as stack:
+        line = line_on(stack, workshop, gateway)
+        beginning = datetime.now(UTC) + timedelta(seconds=first)
+        due = [beginning + timedelta(seconds=over * place / jobs) for place in range(jobs)]
+        ids = [
+            line.producer.send([number], TEXT.format(place), dnd="skip", send_after=due[place].isoformat())
+            for place, number in enumerate(numbers(jobs))
+        ]
+        away: list[tuple[datetime, datetime]] = []
+        for moment in _moments(beginning, over, kills):
+            time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
+            died = datetime.now(UTC)
+            worker.kill()
+            worker = workshop.ready(**settings)
+            away.append((died, datetime.now(UTC) + timedelta(seconds=_REACH)))
+        told = [next(iter(line.collector.one(job, within=over + 60).outcomes.values())) for job in ids]
+        times = Counter(gateway.times_of_all())
+        assert {1} == set(times.values()), "each text is sent once"
+        assert {"accepted", "uncertain"} >= set(told)
+        # One that was killed between its claim and its call may not have arrived.
+        assert jobs - len(times) <= told.count("uncertain") <= kills * _AT_ONCE
+        arrived = {send["message"]: send["at"] for send in gateway.sends()}
+    late = [
+        ((datetime.fromisoformat(arrived[TEXT.format(place)]) - moment).total_seconds(), moment)
+        for place, moment in enumerate(due)
+        if TEXT.format(place) in arrived
+    ]
+    return Lateness(
+        tuple(seconds for seconds, _ in late),
+        tuple(
+            seconds
+            for seconds, moment in late
+            if not any(died - timedelta(seconds=_REACH) <= moment <= back for died, back in away)
+        ),
+    )
+
+
+def _moments(beginning: datetime, over: float, kills: int) -> Iterator[datetime]:
+    """One kill before the first job is due, the others while they are."""
+    for turn in range(kills):
+        yield beginning + timedelta(seconds=-1.5 + turn * over / kills)
