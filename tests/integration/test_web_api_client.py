@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from schemas import ApiFile
+from worker.client.checking import look_at_web_api
 from worker.domain.errors import OutcomeUncertainError, TransientError
 from worker.domain.web_body import multipart
 from worker.iton.client import TimeLimits
@@ -190,6 +191,13 @@ class TestLost:
         assert await web.is_there()
         simulator.control.add_fault(command="web_api", status=500)
         assert not await web.is_there()
+
+    async def test_check_says_so(self, web: ItonWebApi, simulator: RunningSimulator) -> None:
+        """A line of its own, with what to correct."""
+        assert (await look_at_web_api(web)).ok
+        simulator.control.add_fault(command="web_api", status=503)
+        found = await look_at_web_api(web)
+        assert (found.ok, "ITON_WEB_API_URL" in found.remedy) == (False, True)
 
     async def test_each_call_is_counted(self, simulator: RunningSimulator) -> None:
         """By what came of it."""

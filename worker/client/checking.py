@@ -7,7 +7,7 @@ from worker.amqp.publish.permissions import insist_on_publishing
 from worker.amqp.topology.declare import verify
 from worker.client.access import BrokerAccess, visit
 from worker.domain.errors import AccountError, TransientError, WorkerError
-from worker.ports import Gateway, LedgerStore
+from worker.ports import Gateway, LedgerStore, WebApi
 
 _BROKER_REMEDIES = {
     "login_refused": "correct user and password in AMQP_URL",
@@ -80,6 +80,18 @@ async def look_at_gateway(gateway: Gateway) -> Finding:
     """Ask for the balance: the one command that neither sends nor costs."""
     remaining = await gateway.account()
     return Finding("gateway", ok=True, detail=f"account accepted, {remaining:f} credits left")
+
+
+async def look_at_web_api(web_api: WebApi) -> Finding:
+    """Ask for its own address: whatever it says but a fault of its own means that it is there."""
+    if await web_api.is_there():
+        return Finding("web api", ok=True, detail="it answers; what it lets the token do, its calls tell")
+    return Finding(
+        "web api",
+        ok=False,
+        detail="it cannot be reached, or answers with a fault of its own",
+        remedy="try again later, or correct ITON_WEB_API_URL, WORKER_GATEWAY_PROXY or WORKER_GATEWAY_CA_FILE",
+    )
 
 
 async def look_at_ledger(ledger: LedgerStore, kind: str) -> Finding:
