@@ -117,7 +117,7 @@ MUTATIONS = (
         "        await self._sleep(self._requeue_pause)\n",
         "",
         ("few_copies", "little_to_do", "it_ends"),
-        "broker",
+        "ledger",
     ),
     Mutation(
         "a probe may take as long as a call",
