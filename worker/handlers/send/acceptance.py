@@ -87,9 +87,9 @@ class Acceptance:
         ahead = send_after - self.now()
         if ahead <= timedelta(seconds=self.send_after_limit):
             return []
-        limit = timedelta(seconds=self.send_after_limit)
         words = (
-            f"`send_after` is too far ahead: at most {limit} (WORKER_SEND_AFTER_LIMIT); publish the job later"
+            f"`send_after` is too far ahead: at most {self.send_after_limit} seconds"
+            " (WORKER_SEND_AFTER_LIMIT); publish the job later"
         )
         return [_error(FailureCode.WRONG_VALUE, words, "send_after")]
 
