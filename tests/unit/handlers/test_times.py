@@ -123,7 +123,7 @@ class TestScheduled:
         assert isinstance(dead, DeadLetter)
         (error,) = world.bodies[0]["errors"]
         assert ["send_after"] == error["loc"]
-        assert "7 days" in error["msg"]
+        assert "604800 seconds" in error["msg"]
 
     async def test_a_lower_limit_is_for_those_that_come_after_it(
         self, world: World, worker: FakeWorker
