@@ -10,6 +10,7 @@ import pytest
 from schemas.strict_json import MAX_BODY_BYTES
 from tests.support.fake_web import ApiWorker, FakeWebApi, api_job, web_reply
 from tests.support.fake_worker import LEASE, World, delivery, stopping
+from worker.domain.api_entry import decode
 from worker.domain.errors import (
     GatewayAwayError,
     LedgerUnavailableError,
@@ -381,6 +382,12 @@ class TestLate:
             if name == "swap" and not left:
                 world.clock.leap(60)
 
+        async def look() -> None:
+            stored = await world.ledger.load("api/key-1")
+            assert stored is not None
+            assert decode(stored.state).started == world.clock.now().timestamp()
+
+        web.before = look
         world.ledger.after = stand_still
         assert await handled(worker, api_job()) == Done()
         assert (len(web.calls), world.bodies[-1]["status"]) == (1, "done")

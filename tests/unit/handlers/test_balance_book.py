@@ -150,6 +150,18 @@ class TestMovements:
         await settled()
         assert fleet.spent == 9
 
+    async def test_a_reading_that_another_one_has_overtaken_is_not_counted(self, world: World) -> None:
+        """Else both would count the same fall, or one an older balance as a rise."""
+        book = BalanceBook(world.ledger, "balance/a", world.token, lambda: 0.0)
+        await book.read(await book.turn(INTERVAL, at_once=True), Decimal(100), low=False)
+        slow = await book.turn(INTERVAL, at_once=True)
+        quick = await book.turn(INTERVAL, at_once=True)
+        moved = await book.read(quick, Decimal(90), low=False)
+        assert moved is not None
+        assert moved.spent == 10
+        assert await book.read(slow, Decimal(95), low=False) is None
+        assert await book.read(quick, Decimal(90), low=False) is None
+
     async def test_a_ledger_that_is_away_stops_no_reading(self, world: World, fleet: Fleet) -> None:
         """It is only not counted; the next one is, as a whole."""
 
