@@ -44,7 +44,7 @@ LARGE = {
     "a job": _large(_PLAIN, WORKERS=3, FAULTS=4),
     "a job that asks for a repeat": _large(_RESEND, WORKERS=3, FAULTS=4, MOST=3),
     "a large job": _large(_LARGE, WORKERS=2, FAULTS=3),
-    "a large job that is stopped": _large(_LARGE, WORKERS=2, FAULTS=2, CANCELS=1),
+    "a repeat that is stopped": _large(_RESEND, WORKERS=3, FAULTS=2, CANCELS=1),
     "two jobs": _large({**_PLAIN, **_RESEND}, WORKERS=3, FAULTS=2),
     "a repeat, and a ledger that forgets": _large(_RESEND, WORKERS=3, **_FORGETS),
 }

@@ -29,10 +29,10 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
-        "a request to stop a large job marks the job alone",
+        "a request to stop a job that is still to come leaves no mark",
         "worker.handlers.cancel.marking",
-        "            return await self._mark_part(key, Entry(entry.fingerprint, part, entry.revision), by)\n",
-        "            return Version(key, None, Entry(entry.fingerprint, part, entry.revision))\n",
+        'Entry("", cancelled=by))',
+        'Entry(""))',
         ("stays_stopped",),
         "calm",
     ),

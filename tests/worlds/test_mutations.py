@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.worlds.judge import ORACLES
 from tests.worlds.making import THEMES
 from tests.worlds.mutations import MUTATIONS, Mutation
-from tests.worlds.oracles.ledger import LEDGER
-from tests.worlds.oracles.manners import MANNERS
-from tests.worlds.oracles.progress import PROGRESS, slows_nobody
-from tests.worlds.oracles.safety import SAFETY
+from tests.worlds.oracles.progress import slows_nobody
 from tests.worlds.planted import planted
 
 
@@ -28,6 +26,6 @@ class TestTable:
 
     def test_names_oracles_that_there_are(self, mutation: Mutation) -> None:
         """And a theme."""
-        oracles = {oracle.__name__ for oracle in (*SAFETY, *LEDGER, *PROGRESS, *MANNERS, slows_nobody)}
+        oracles = {oracle.__name__ for oracle in (*ORACLES, slows_nobody)}
         assert set(mutation.found_by) <= oracles
         assert mutation.theme in THEMES
