@@ -13,7 +13,8 @@ from worker.domain.api_entry import api_key
 from worker.domain.entry import Entry
 from worker.domain.entry_codec import encode
 from worker.domain.errors import GatewayAwayError, OutcomeUncertainError, TransientError
-from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane, Requeue
+from worker.domain.hours import Hours
+from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Hold, Lane, Requeue, Schedule
 from worker.ports import Stored
 
 ONE, TWO = numbers(2)
@@ -450,3 +451,43 @@ class TestEveryMoment:
         await sent(worker, ONE)
         assert {ONE: "cancelled"} == outcomes(world)
         assert json.loads(world.last.body)["status"] == "cancelled"
+
+
+class TestScheduledJobs:
+    """Jobs that wait for their time."""
+
+    LATER = "2026-03-01T13:00:00Z"
+
+    async def test_one_that_is_stopped_while_it_waits_is_cancelled_when_it_comes_round(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Also if that is before its time."""
+        job = send_job(ONE, send_after=self.LATER)
+        assert isinstance(await decided(worker, Lane.SEND, job), Schedule)
+        assert "recorded" == await cancelled(worker)
+        assert Done() == await decided(worker, Lane.SEND, job, waited=True)
+        assert ({ONE: "cancelled"}, []) == (outcomes(world), world.gateway.calls)
+
+    async def test_one_that_was_stopped_before_it_came_does_not_wait(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Its result is there at once."""
+        await cancelled(worker)
+        assert Done() == await decided(worker, Lane.SEND, send_job(ONE, send_after=self.LATER))
+        assert {ONE: "cancelled"} == outcomes(world)
+
+    @pytest.mark.parametrize("names", [(ONE,), MANY], ids=["small", "large"])
+    async def test_one_that_is_held_is_cancelled_when_it_comes_round(
+        self, world: World, worker: FakeWorker, names: tuple[str, ...]
+    ) -> None:
+        """Before it is planned, or with a plan: no hours have to begin for it."""
+        job, worker.share_above = send_job(*names, category="promotional"), 1000
+        worker.gate.on_admit = away
+        if len(names) > 1:
+            assert isinstance(await decided(worker, Lane.SEND, job), Requeue)
+        worker.gate.on_admit = None
+        worker.hours = Hours.of(("06:00-11:00",), "UTC")
+        assert isinstance(await decided(worker, Lane.SEND, job, redelivered=True), Hold)
+        assert "recorded" == await cancelled(worker)
+        assert Done() == await decided(worker, Lane.SEND, job, waited=True)
+        assert (dict.fromkeys(names, "cancelled"), []) == (outcomes(world), world.gateway.calls)
