@@ -187,6 +187,15 @@ TOGETHER: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     *(
         (
+            f"looks after {looks!r}",
+            {"settings": {"WORKER_TRACK_DELAYS": looks}},
+            "settings.WORKER_TRACK_DELAYS",
+            "1 to 20 whole seconds",
+        )
+        for looks in ("60, x", [0], "", [86_401])
+    ),
+    *(
+        (
             f"retry delays {delays!r}",
             {"settings": {"WORKER_RETRY_DELAYS": delays}, "topology": {"enabled": True, "clusterName": "mq"}},
             "settings.WORKER_RETRY_DELAYS",
