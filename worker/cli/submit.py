@@ -30,7 +30,7 @@ Examples:
     iton-worker submit --kind account
 
 A CSV has a header line with a column recipient, and if you like text, sender, category, dnd, on_uncertain,
-expires_at, send_after, urgent, params.NAME and metadata.NAME; options stand in for cells that are empty. Rows
+expires_at, send_after, track, urgent, params.NAME and metadata.NAME; options stand in for empty cells. Rows
 that differ in the recipient only become one job.
 
 More than 1,000 recipients are sent to after a question only; without a terminal to ask on, --yes is needed.
@@ -89,6 +89,9 @@ def submit(  # noqa: PLR0913 - each is an option of the command
     send_after: Annotated[
         str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset; not sent before it.")
     ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Follow each accepted message until its end.")
+    ] = False,
     param: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For the gateway; again for more.")
     ] = None,
@@ -119,6 +122,7 @@ def submit(  # noqa: PLR0913 - each is an option of the command
         "on_uncertain": on_uncertain,
         "expires_at": expires_at,
         "send_after": send_after,
+        "track": track or None,
         "params": pairs_of(param, "--param") or None,
         "metadata": pairs_of(metadata, "--metadata") or None,
     }

@@ -8,7 +8,7 @@ _RECIPIENT_NAMES = frozenset({"recipient", "to", "phone", "mobile", "number", "m
 _FIELDS = ("text", "sender", "category", "dnd", "on_uncertain", "expires_at", "send_after")
 _NESTED = ("params", "metadata")
 _RECIPIENT = "recipient"
-_URGENT = "urgent"
+_URGENT, _TRACK = "urgent", "track"
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """What may stand between the cells, and what people call it."""
 
@@ -63,7 +63,7 @@ class Columns:
         """Read one row; for empty cells *defaults* hold.
 
         Raises:
-            ValueError: too many or too few cells, no recipient, or an unclear `urgent`.
+            ValueError: too many or too few cells, no recipient, or an unclear yes or no.
         """
         if len(cells) != len(self.names):
             raise ValueError(self._wrong_count(len(cells)))
@@ -71,8 +71,11 @@ class Columns:
         recipient = given.pop(_RECIPIENT, "")
         if not recipient:
             raise ValueError("has no recipient: write one, or take the line out")
-        urgent = _flag(given.pop(_URGENT, ""))
-        return Row(recipient, urgent, _template(given, defaults))
+        urgent, tracked = _flag(given.pop(_URGENT, ""), _URGENT), given.pop(_TRACK, None)
+        template = _template(given, defaults)
+        if tracked is not None:
+            template[_TRACK] = _flag(tracked, _TRACK)
+        return Row(recipient, urgent, template)
 
     def _wrong_count(self, count: int) -> str:
         word = DELIMITERS[self.delimiter]
@@ -103,10 +106,10 @@ def _template(given: Mapping[str, str], defaults: Mapping[str, object]) -> dict[
     return template
 
 
-def _flag(cell: str) -> bool:
+def _flag(cell: str, column: str) -> bool:
     word = cell.strip().lower()
     if word not in _YES | _NO:
-        raise ValueError("has something other than yes or no in the column `urgent`")
+        raise ValueError(f"has something other than yes or no in the column `{column}`")
     return word in _YES
 
 
@@ -120,11 +123,11 @@ def _name(cell: str) -> str:
 
 def _known(name: str) -> bool:
     outer, dot, inner = name.partition(".")
-    return bool(inner) and outer in _NESTED if dot else name in {_RECIPIENT, _URGENT, *_FIELDS}
+    return bool(inner) and outer in _NESTED if dot else name in {_RECIPIENT, _URGENT, _TRACK, *_FIELDS}
 
 
 def _unknown(name: str) -> str:
-    known = [_RECIPIENT, *_FIELDS, _URGENT, *(f"{outer}.NAME" for outer in _NESTED)]
+    known = [_RECIPIENT, *_FIELDS, _URGENT, _TRACK, *(f"{outer}.NAME" for outer in _NESTED)]
     close = get_close_matches(name, known, n=1)
     remedy = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
     return f"has an unknown column `{name[:40]}`: {remedy}"

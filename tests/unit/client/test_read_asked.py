@@ -102,6 +102,12 @@ class TestCsv:
         (body,) = _bodies(self._read(tmp_path / "a.csv", "to,text,sender\n1, Hi , ABC \n", settings))
         assert (body["text"], body["sender"]) == (" Hi ", "ABC")
 
+    def test_some_rows_may_be_followed(self, tmp_path: Path, settings: Settings) -> None:
+        """As their cells say; an empty one leaves it to the option."""
+        content = "to,text,track\n1,A,yes\n2,B,no\n3,C,\n"
+        found = self._read(tmp_path / "may.csv", content, settings, track=True)
+        assert [body["track"] for body in _bodies(found)] == [True, False, True]
+
     def test_params_metadata_and_urgent_have_columns(self, tmp_path: Path, settings: Settings) -> None:
         """Rows of the urgent lane are jobs of their own."""
         content = "to,text,params.templateId,metadata.city,urgent\n1,T,77,Pune,yes\n2,T,77,Pune,no\n"
@@ -130,6 +136,7 @@ class TestCsv:
                 "line 2: has 3 cells where the header has 2: put quotes around a text with commas",
             ),
             ("to,urgent\n1,maybe\n", "line 2: has something other than yes or no in the column `urgent`"),
+            ("to,track\n1,maybe\n", "line 2: has something other than yes or no in the column `track`"),
         ],
     )
     def test_faults_name_the_line_and_the_remedy(
