@@ -2,15 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tests.support.line import line_on
+from tests.support.line import Line, line_on
 from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
-from tests.support.worker_process import Workshop
+from tests.support.worker_process import Workshop, wait_until
 
 TEXT = "scheduled {}"
 _AT_ONCE = 20  # calls that a kill may cut off
@@ -74,7 +74,7 @@ def scheduled_under_kills(
             worker.kill()
             worker = workshop.ready(**settings)
             away.append((died, datetime.now(UTC) + timedelta(seconds=_REACH)))
-        told = [next(iter(line.collector.one(job, within=over + 60).outcomes.values())) for job in ids]
+        told = _outcomes(line, ids, within=over + 60)
         times = Counter(gateway.times_of_all())
         assert {1} == set(times.values()), "each text is sent once"
         assert {"accepted", "uncertain"} >= set(told)
@@ -94,6 +94,17 @@ def scheduled_under_kills(
             if not any(died - timedelta(seconds=_REACH) <= moment <= back for died, back in away)
         ),
     )
+
+
+def _outcomes(line: Line, ids: Sequence[str], within: float) -> list[str]:
+    """Wait for a result of each job; return what became of its recipient."""
+
+    def by_job() -> dict[str | None, str]:
+        return {one.job_id: next(iter(one.outcomes.values())) for one in line.collector.all}
+
+    wait_until(lambda: set(ids) <= by_job().keys(), "every job has a result", within, every=0.5)
+    found = by_job()
+    return [found[job] for job in ids]
 
 
 def _moments(beginning: datetime, over: float, kills: int) -> Iterator[datetime]:
