@@ -18,6 +18,7 @@ from typing import Any, Literal
 from worker.amqp.consume.in_hand import InHand
 from worker.amqp.consume.received import Received
 from worker.amqp.publish.publisher import BrokerPublisher
+from worker.handlers.balance_book import BalanceBook
 from worker.iton.client import ItonGateway
 from worker.ledger import SqliteLedger
 from worker.ledger.postgresql.store import PostgresqlLedger
@@ -44,6 +45,9 @@ STEPS: tuple[tuple[type, str, str], ...] = (
 )
 """Class, method, and what the guarantees call it; and `Received.ack`, which is no coroutine, as "ack".
 Loads only read: nothing changes between them."""
+
+ASIDE: tuple[tuple[type, str], ...] = ((BalanceBook, "_written"),)
+"""What goes on beside all jobs, and is no step of theirs."""
 
 _ON_ITS_WAY = 0.1  # seconds; an event loop writes to its sockets at the end of its round
 _in_step: ContextVar[bool] = ContextVar("in_step", default=False)  # what a step does within is that step
@@ -90,6 +94,8 @@ class Walk:
             self._gather()
         for owner, method, name in STEPS:
             setattr(owner, method, self._wrapped(getattr(owner, method), name))
+        for owner, method in ASIDE:
+            setattr(owner, method, _aside(getattr(owner, method)))
         self._note_acknowledgements()
         self._note_redeliveries()
 
@@ -163,3 +169,14 @@ class Walk:
         moment = self._moment
         if moment is not None and (name, nth, side) == (moment.step, moment.nth, moment.side):
             os.kill(os.getpid(), moment.signal)
+
+
+def _aside(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def aside(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - whatever the method returns
+        token = _in_step.set(True)
+        try:
+            return await call(*args, **kwargs)
+        finally:
+            _in_step.reset(token)
+
+    return aside
