@@ -240,3 +240,22 @@ class TestRefusals:
         said = refusal(_values(existingSecret="m", **keda))
         assert "values don't meet the specifications of the schema" in said
         assert name in said
+
+
+class TestFurtherTriggers:
+    """What no queue tells."""
+
+    def test_a_cron_has_pods_there_when_the_hours_begin(self) -> None:
+        """Beside the queues' own, as it is given."""
+        cron = {
+            "type": "cron",
+            "metadata": {
+                "timezone": "Asia/Kolkata",
+                "start": "55 9 * * *",
+                "end": "0 12 * * *",
+                "desiredReplicas": "6",
+            },
+        }
+        triggers = _triggers(objects(_values(existingSecret="management", extraTriggers=[cron])))
+        assert triggers[-1] == cron
+        assert len(triggers) == len(Lane) + 1
