@@ -186,7 +186,19 @@ def _outage(world: World, chance: Random) -> World:
     """The gateway is away for a while."""
     kind = chance.choice(("gateway", "gateway", "account", "command"))
     ways = {
-        "gateway": ("refuse", "unroutable", "hang", "503", "429", "500", "html", "reset", "empty", "502"),
+        "gateway": (
+            "refuse",
+            "unroutable",
+            "hang",
+            "hang",
+            "503",
+            "429",
+            "500",
+            "html",
+            "reset",
+            "empty",
+            "502",
+        ),
         "account": ("credentials", "401", "no credits"),
         "command": ("refuse", "503", "hang", "429 wait"),
     }
