@@ -319,6 +319,10 @@ def _api_job(block: Block, _folder: Path) -> None:
     assert read_job(JobKind.API, block.text.encode(), message_id=None, max_bytes=100_000).job.path
 
 
+def _send_job(block: Block, _folder: Path) -> None:
+    assert read_job(JobKind.SEND, block.text.encode(), message_id=None, max_bytes=100_000).job.text
+
+
 def _ignored(_: object) -> None:
     """It could be read: that is all."""
 
@@ -375,6 +379,14 @@ CHECKED: dict[tuple[str, str], Callable[[Block, Path], None]] = {
     ),
     ("docs/contract.md", '{"job_id": "stop-1841", "target": "order-1841", "status": "r'): _read(
         ResultKind.CANCEL
+    ),
+    ("docs/contract.md", '{"job_id": "order-1841", "track": 1, "status": "final",'): _read(
+        ResultKind.DELIVERY
+    ),
+    ("docs/timing.md", '{"job_id": "reminder-1840", "recipients": ["919876543210"], '): _send_job,
+    ("docs/tracking.md", '{"job_id": "order-1841", "recipients": ["919876543210"], "te'): _send_job,
+    ("docs/tracking.md", '{"job_id": "order-1841", "track": 1, "status": "final",'): _read(
+        ResultKind.DELIVERY
     ),
     ("docs/web-api.md", '{"job_id": "push-key-7", "method": "POST", "path": "credenti'): _api_job,
     ("docs/web-api.md", '{"job_id": "push-certificate-7", "method": "POST", "path": "'): _api_job,

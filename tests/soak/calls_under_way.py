@@ -9,12 +9,14 @@ from typing import cast
 import psycopg
 from redis import Redis
 
+from worker.domain.api_entry import api_key
+from worker.domain.api_entry import decode as decode_api
 from worker.domain.entry import CallState, Part
-from worker.domain.entry_codec import decode
+from worker.domain.entry_codec import UnreadableEntryError, decode
 
 
 def calls_under_way(ledger_url: str, prefix: str) -> set[str]:
-    """Return ``JOB`` or ``JOB/PART`` for each entry that has a call in the state `calling`."""
+    """Return ``JOB``, ``JOB/PART`` or ``api/JOB`` for each entry that has a call in the state `calling`."""
     if ledger_url.startswith("postgresql"):
         entries = _of_postgresql(ledger_url, prefix)
     elif ledger_url.startswith("redis"):
@@ -22,7 +24,7 @@ def calls_under_way(ledger_url: str, prefix: str) -> set[str]:
     else:
         entries = _of_sqlite(ledger_url)
     # The key of a part's entry names the cut behind the part.
-    return {"/".join(key.split("/")[:2]) for key, state in entries if _is_calling(state)}
+    return {"/".join(key.split("/")[:2]) for key, state in entries if _is_calling(key, state)}
 
 
 def _of_sqlite(url: str) -> Iterator[tuple[str, bytes]]:
@@ -49,8 +51,10 @@ def _of_redis(url: str, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield key.removeprefix(start).decode(), rest[int(length) :]
 
 
-def _is_calling(state: bytes) -> bool:
-    if not state:
-        return False
-    plan = decode(bytes(state)).plan
-    return isinstance(plan, Part) and any(call.state is CallState.CALLING for call in plan.calls)
+def _is_calling(key: str, state: bytes) -> bool:
+    with suppress(UnreadableEntryError):  # of a followed message, say
+        if key.startswith(api_key("")):
+            return decode_api(bytes(state)).state is CallState.CALLING
+        plan = decode(bytes(state)).plan if state else None
+        return isinstance(plan, Part) and any(call.state is CallState.CALLING for call in plan.calls)
+    return False
