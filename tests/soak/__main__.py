@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from scripts.local_broker import PrivateBroker
+from tests.soak.hours import MINUTE, Break
 from tests.soak.soak import Plan, Soak, Strike
 from tests.soak.tally import Tally
 from tests.support.broker import breakable_broker, own_prefix
@@ -29,6 +30,10 @@ FAULTS: tuple[Mapping[str, object], ...] = (
     {"kind": "no_credits", "times": 4},
     {"status": 429, "retry_after": 2, "times": 4},
     {"latency": 1.0, "jitter": 1.0, "when": "after", "times": 30},
+    {"command": "message_status", "status": 500, "times": 5},
+    {"command": "message_status", "kind": "truncated", "times": 3},
+    {"command": "web_api", "kind": "drop", "when": "after", "times": 2},
+    {"command": "web_api", "status": 503, "times": 2},
 )
 _LAG = 0.01  # seconds between the ledger's primary and its follower, each way
 LIMIT_MIB = 40.0  # growth of the living worker that is still flat
@@ -92,11 +97,18 @@ def _soak(options: argparse.Namespace) -> Tally:
             text="to all" if options.joint else "",
             job_every=0.03 if options.joint else 0.1,
             witness=True,
+            hours=_hours(options),
             seed=options.seed,
             minutes=options.minutes,
             say=_say,
         )
         return Soak(scene, plan).run()
+
+
+def _hours(options: argparse.Namespace) -> Break:
+    """Have them close in the middle of a run that is long enough for that."""
+    lasts = 60 * (options.minutes or options.kills / 60)
+    return Break.soon(lasts / 3) if lasts > 2 * MINUTE else Break()
 
 
 def _kinds(options: argparse.Namespace) -> Mapping[str, float]:

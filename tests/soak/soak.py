@@ -12,8 +12,18 @@ import pika.exceptions
 
 from tests.soak import entry_history
 from tests.soak.calls_under_way import calls_under_way
-from tests.soak.tally import Tally, changed_results, last_words, lost_calls, lost_recipients
-from tests.soak.traffic import SHARE_ABOVE, Traffic
+from tests.soak.features import Seen, features, unfinished
+from tests.soak.hours import Break
+from tests.soak.mix import SHARE_ABOVE, Asked
+from tests.soak.tally import (
+    Tally,
+    changed_results,
+    last_words,
+    lost_calls,
+    lost_recipients,
+    send_results,
+)
+from tests.soak.traffic import Traffic
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import Arrived, Scene
 from tests.support.checked_ledger import Changes
@@ -37,6 +47,7 @@ class Plan:
         settings: environment of every worker.
         text: of all jobs; empty: each job has its own.
         witness: one more worker runs through it all.
+        hours: when texts under hours wait.
         history: whether the store keeps one of all changes, over a failover as well.
         say: told the progress.
     """
@@ -49,6 +60,7 @@ class Plan:
     job_every: float = 0.1
     text: str = ""
     witness: bool = False
+    hours: Break = field(default_factory=Break)
     history: bool = True
     seed: int = 0
     minutes: float = 0.0
@@ -83,8 +95,8 @@ class Soak:
             self._strike(victims)
             self._watch(witness)
         traffic.stop()
-        self._finish(traffic.wanted)
-        return self._tally(traffic.wanted)
+        self._finish(traffic.asked)
+        return self._tally(traffic.asked)
 
     def _goes_on(self) -> bool:
         if self.plan.minutes:
@@ -95,6 +107,12 @@ class Soak:
         settings: dict[str, Any] = {
             "LOG_LEVEL": "info",
             "WORKER_SHARE_ABOVE": SHARE_ABOVE,
+            "WORKER_SEND_AFTER_LIMIT": 3600,
+            "WORKER_TRACK_DELAYS": "1,2",
+            "ITON_WEB_API_URL": self.scene.gateway.web_api_url,
+            "ITON_WEB_API_PATHS": "credentials",
+            "ITON_API_TOKEN": "any",
+            **self.plan.hours.settings(),
             **self.plan.settings,
         }
         return self.scene.worker(**settings)
@@ -129,24 +147,28 @@ class Soak:
         if witness and time.monotonic() - self._began > _WARM:
             self._memory.append(witness.memory)
 
-    def _finish(self, wanted: Mapping[str, set[str]]) -> None:
-        """Wait until every recipient has an outcome and nothing is left in a queue."""
+    def _finish(self, asked: list[Asked]) -> None:
+        """Wait until everybody and everything has an outcome, and nothing is left in a queue."""
+        wanted = _wanted(asked)
 
         def finished() -> bool:
             with suppress(pika.exceptions.AMQPError, OSError):
-                return not lost_recipients(wanted, self.scene.results()) and not self.scene.waiting()
+                results = self.scene.results()
+                missing = lost_recipients(wanted, results) + unfinished(asked, results)
+                return not missing and not self.scene.waiting()
             return False
 
         with suppress(AssertionError):  # what is missing is counted, and said
-            wait_until(finished, "every outcome", 90)
+            wait_until(finished, "every outcome", 90 + self.plan.hours.left(), every=0.2)
         for worker in self.scene.workers:
             if worker.exit_code is None:
                 worker.terminate()
         for worker in self.scene.workers:
             worker.wait_dead(40)
 
-    def _tally(self, wanted: Mapping[str, set[str]]) -> Tally:
-        results = self.scene.results()
+    def _tally(self, asked: list[Asked]) -> Tally:
+        results, wanted, gateway = self.scene.results(), _wanted(asked), self.scene.gateway
+        seen = Seen(asked, results, gateway.arrivals(), gateway.state()["web_api"]["carried_out"])
         words = last_words(results)
         lost = lost_calls(words)
         known: set[str] = set().union(*self._under_way)
@@ -160,6 +182,7 @@ class Soak:
             lost=lost_recipients(wanted, results),
             changed=changed_results(results),
             entries=self._changes(),
+            features=features(seen, self.plan.hours),
             unpublished=self._unpublished(words),
             uncertain=len(lost),
             unexplained=len(lost - known),
@@ -175,6 +198,11 @@ class Soak:
         drawn = self.scene.gateway.ids_by_text()
         return sum(
             message_id not in drawn.get((self.plan.text or one.job_id, name), ())
-            for one in words.values()
+            for one in send_results(words.values())
             for name, message_id in one.ids.items()
         )
+
+
+def _wanted(asked: list[Asked]) -> dict[str, set[str]]:
+    """Return the recipients (digits with country code) by job id."""
+    return {job.job_id: set(job.body["recipients"]) for job in asked if job.is_send}

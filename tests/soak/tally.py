@@ -1,9 +1,10 @@
 """What came of a soak: the figures, and whether they keep the promise."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tests.soak.features import NONE, Features
 from tests.support.chaos_scene import Arrived
 from tests.support.checked_ledger import Changes
 
@@ -24,6 +25,7 @@ class Tally:
         uncertain: calls that ended so because a worker was lost.
         unexplained: those of them that were not under way at any kill.
         entries: what was changed in the ledger, held against the model of the protocol.
+        features: scheduled, held, cancelled, followed, and calls of the Web API.
         memory: MiB of the worker that nobody killed, when warm and at the end; empty without one.
     """
 
@@ -40,13 +42,15 @@ class Tally:
     unexplained: int
     dead: int
     entries: Changes = field(default_factory=Changes)
+    features: Features = NONE
     memory: tuple[float, ...] = field(default=())
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
         broken = (self.doubles, self.lost, self.changed, self.unpublished, self.unexplained, self.dead)
-        return not any(broken) and not self.entries.wrong and self.uncertain <= self.under_way
+        held = not any(broken) and not self.entries.wrong and self.features.kept
+        return held and self.uncertain <= self.under_way
 
     def lines(self) -> list[str]:
         """Return the figures, one a line."""
@@ -58,6 +62,7 @@ class Tally:
             f"uncertain {self.uncertain} (calls under way at the strikes: {self.under_way})",
             f"changed results {self.changed}, ids not published {self.unpublished}, dead letters {self.dead}",
             f"changes of ledger entries: {self.entries.words()}",
+            *self.features.lines(),
             *[f"NOT IN THE MODEL: {words}" for words in self.entries.wrong[:5]],
             *([f"memory of the worker that lives through it, MiB: {memory}"] if memory else []),
         ]
@@ -66,9 +71,14 @@ class Tally:
 def lost_recipients(wanted: Mapping[str, set[str]], results: list[Arrived]) -> int:
     """Count recipients that no result names."""
     seen: dict[str, set[str]] = {}
-    for one in results:
+    for one in send_results(results):
         seen.setdefault(one.job_id, set()).update(one.outcomes)
     return sum(len(recipients - seen.get(job, set())) for job, recipients in wanted.items())
+
+
+def send_results(results: Iterable[Arrived]) -> list[Arrived]:
+    """Return those of send jobs."""
+    return [one for one in results if one.key.startswith("send.")]
 
 
 def changed_results(results: list[Arrived]) -> int:
@@ -89,9 +99,13 @@ def last_words(results: list[Arrived]) -> dict[str, Arrived]:
 
 
 def lost_calls(words: Mapping[str, Arrived]) -> set[str]:
-    """Return the ledger's keys of the parts whose worker was lost in the call."""
-    found = set()
-    for one in words.values():
+    """Return the ledger's keys of the parts, and api jobs, whose worker was lost in the call."""
+    found = {
+        f"api/{one.job_id}"
+        for one in words.values()
+        if one.key.startswith("api.") and one.body.get("error", {}).get("code") == WORKER_LOST
+    }
+    for one in send_results(words.values()):
         codes = Counter(entry.get("error", {}).get("code") for entry in one.body["recipients"])
         if codes[WORKER_LOST]:
             part = one.body["part"]

@@ -2,16 +2,12 @@
 
 import threading
 from contextlib import suppress
-from itertools import islice
 from random import Random
 
 import pika.exceptions
 
+from tests.soak.mix import Asked, Mix
 from tests.support.chaos_scene import Scene
-
-_PLAIN = tuple(f"91987{number:07d}" for number in range(1_000_000) if 20 <= number % 100 < 99)
-_LARGE = (150, 230)  # recipients of every twentieth job, in turn: two parts and three
-SHARE_ABOVE = 200  # for the workers: one sort is sent where it was taken, the other is handed out
 
 
 class Traffic:
@@ -21,19 +17,17 @@ class Traffic:
         text: of all jobs; empty: each job's text is its id.
 
     Attributes:
-        wanted: recipients (digits with country code) by job id, of jobs whose publish was confirmed.
+        asked: the jobs whose publish was confirmed.
     """
 
     def __init__(self, scene: Scene, dice: Random, pause: float, text: str = "") -> None:
         self._scene = scene
         self._dice = dice
         self._pause = pause
-        self._text = text
-        # Nobody is in two jobs: with one text for all of them that would look like a double.
-        self._numbers = iter(dice.sample(_PLAIN, len(_PLAIN)))
+        self._mix = Mix(dice, text)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="traffic")
-        self.wanted: dict[str, set[str]] = {}
+        self.asked: list[Asked] = []
 
     def start(self) -> None:
         """Begin."""
@@ -48,21 +42,14 @@ class Traffic:
         number = 0
         while not self._stop.wait(self._dice.uniform(0, 2 * self._pause)):
             number += 1
-            self._publish(f"soak-{number}", self._size(number))
+            for job in self._mix.turn(number):
+                self._publish(job)
 
-    def _size(self, number: int) -> int:
-        turn, rest = divmod(number, 20)
-        return self._dice.randint(1, 3) if rest else _LARGE[turn % len(_LARGE)]
-
-    def _publish(self, job_id: str, size: int) -> None:
-        recipients = list(islice(self._numbers, size))
-        fields = {"text": self._text, "key": self._dice.choice(("send", "send", "send.urgent"))}
-        if self._dice.random() < 0.3:
-            fields["category"] = "promotional"
+    def _publish(self, job: Asked) -> None:
         # Without a confirm nobody knows whether it arrived: the same job once more does no harm.
-        while job_id not in self.wanted:
+        while True:
             with suppress(pika.exceptions.AMQPError, OSError):
-                self._scene.send(*recipients, job_id=job_id, **fields)
-                self.wanted[job_id] = set(recipients)
-            if job_id not in self.wanted:
-                self._stop.wait(0.2)
+                self._scene.publish(job.body, job.key)
+                self.asked.append(job)
+                return
+            self._stop.wait(0.2)

@@ -70,6 +70,7 @@ class LocalGateway:
         self._loop = loop
         self._control = simulator.control
         self.url = simulator.url
+        self.web_api_url = simulator.web_api_url
 
     @property
     def port(self) -> int:
@@ -112,6 +113,14 @@ class LocalGateway:
             for number, message_id in zip(send.to, send.ids, strict=True):
                 drawn.setdefault((send.message, number), []).append(message_id)
         return drawn
+
+    def arrivals(self) -> dict[str, list[float]]:
+        """Return when each recipient was sent to, seconds since the epoch."""
+        times: dict[str, list[float]] = {}
+        for send in self._loop.ask(lambda: self._control.sends):
+            for number in send.to:
+                times.setdefault(number, []).append(send.at)
+        return times
 
 
 @contextmanager

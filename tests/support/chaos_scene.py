@@ -22,11 +22,16 @@ _AWAY = (pika.exceptions.AMQPError, OSError)
 
 @dataclass(frozen=True)
 class Arrived:
-    """One result."""
+    """One result.
+
+    Attributes:
+        at: when it was published, whole seconds since the epoch.
+    """
 
     key: str
     message_id: str
     body: Mapping[str, Any]
+    at: int = 0
 
     @property
     def job_id(self) -> str:
@@ -101,7 +106,7 @@ class Scene:
     def results(self, job_id: str | None = None) -> list[Arrived]:
         """Return what has arrived so far, of one job or of all."""
         self._arrived += [
-            Arrived(key, properties.message_id or "", json.loads(body))
+            Arrived(key, properties.message_id or "", json.loads(body), properties.timestamp or 0)
             for key, properties, body in self._drain("results.unrouted")
         ]
         return [one for one in self._arrived if job_id in {None, one.job_id}]
