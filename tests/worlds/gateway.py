@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
+from tests.worlds import fates
 from tests.worlds.latency import draw
 from tests.worlds.loop import Host, VirtualLoop
 from tests.worlds.plan import Gateway as Manner
@@ -70,6 +71,7 @@ class Gateway:
         self._ids = 0
         self._tokens = max(manner.rate, 1.0)
         self._filled = began
+        self._given: dict[str, tuple[float, list[str]]] = {}
         self.calls: list[Call] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -150,6 +152,8 @@ class Gateway:
         common = self._manner.form in {"text", "joined"}
         name = self._draw()
         call.ids = {number: name if common else self._draw() for number in call.numbers}
+        for number, given in call.ids.items():
+            self._given.setdefault(given, (call.sent, []))[1].append(number)
 
     def _draw(self) -> str:
         self._ids += 1
@@ -157,7 +161,14 @@ class Gateway:
 
     def _reply(self, call: Call) -> Answer:
         self._do(call)
-        return render(self._manner.form, call.command, call.numbers or call.asked, call.ids, self.listed)
+        asked = call.numbers or call.asked
+        return render(self._manner.form, call.command, asked, call.ids, self.listed, self._reported)
+
+    def _reported(self, name: str) -> Mapping[str, str] | None:
+        if name not in self._given:
+            return fates.of_others(name)
+        sent, numbers = self._given[name]
+        return fates.words(name, self._loop.time() - sent, numbers)
 
     def _later(self, seconds: float, answer: "asyncio.Future[Reply]", reply: Reply) -> None:
         def come() -> None:

@@ -58,7 +58,7 @@ class History:
         cancelled: when the work on a delivery was cancelled, and on which host.
         waiting: at each look, how many messages were ready in the queues of work.
         unready: at each look, who was not ready, and why.
-        results: parsed bodies of the results of each exchange, in their order.
+        results: parsed bodies of the results of each exchange, in their order; those of tracking apart.
         seen: the last state of each ledger entry.
         written: each state of an entry, with its time and key.
         changes: of entries, as the model of the protocol names them, and those that it does not know.
@@ -74,6 +74,7 @@ class History:
     calls: list[Call] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     results: list[tuple[Published, dict[str, Any]]] = field(default_factory=list)
+    tracked: list[tuple[Published, dict[str, Any]]] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
     frozen: list[Frozen] = field(default_factory=list)
     deliveries: Counter[tuple[str, int]] = field(default_factory=Counter)

@@ -46,8 +46,8 @@ def key(job: Job) -> str:
     return f"send{'.urgent' if job.urgent else ''}" if job.kind in {"send", "hostile"} else job.kind
 
 
-def body(job: Job, at: float) -> bytes:
-    """Write the job as its producer does at *at*."""
+def body(job: Job, at: float, began: float) -> bytes:
+    """Write the job as its producer does at *at*, in a world whose plan *began* then."""
     if job.kind == "hostile":
         return job.raw.encode("utf-8", "surrogateescape")
     made: dict[str, Any] = {"job_id": job.name}
@@ -56,13 +56,15 @@ def body(job: Job, at: float) -> bytes:
     if job.kind == "cancel":
         made["target"] = job.target
     if job.kind == "send":
-        made |= _send(job, at)
+        made |= _send(job, at, began)
     return json.dumps(made).encode()
 
 
-def _send(job: Job, at: float) -> dict[str, Any]:
+def _send(job: Job, at: float, began: float) -> dict[str, Any]:
     made: dict[str, Any] = {"recipients": _spelt(numbers(job)) + oddities(job), "text": text(job)}
-    if not job.promotional:
+    if job.explicit:
+        made["category"] = "service_explicit"
+    elif not job.promotional:
         made["category"] = "transactional"
     if job.resend:
         made["on_uncertain"] = "resend"
@@ -70,6 +72,10 @@ def _send(job: Job, at: float) -> dict[str, Any]:
         made["sender"] = job.sender
     if job.expires:
         made["expires_at"] = (moment(at) + timedelta(seconds=job.expires)).isoformat()
+    if job.after:
+        made["send_after"] = moment(began + job.after).isoformat()
+    if job.track:
+        made["track"] = True
     return made
 
 

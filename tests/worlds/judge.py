@@ -10,10 +10,12 @@ from tests.worlds.oracles.manners import MANNERS
 from tests.worlds.oracles.progress import PROGRESS, slows_nobody
 from tests.worlds.oracles.safety import SAFETY
 from tests.worlds.oracles.stopping import STOPPING
+from tests.worlds.oracles.times import TIMES
+from tests.worlds.oracles.tracking import TRACKING
 from tests.worlds.plan import World
 from tests.worlds.run import play
 
-ORACLES = (*SAFETY, *LEDGER, *STOPPING, *PROGRESS, *MANNERS)
+ORACLES = (*SAFETY, *LEDGER, *STOPPING, *TIMES, *TRACKING, *PROGRESS, *MANNERS)
 _MOST = 3  # of the findings of one oracle are enough
 
 

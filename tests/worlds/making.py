@@ -1,6 +1,6 @@
 """From a seed to a world. Its theme says what goes wrong, and which oracles can be strict."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
 
@@ -8,6 +8,8 @@ from tests.worlds.plan import Gateway, Job, Latency, Trouble, World
 from tests.worlds.replies import FORMS, SPOILT
 
 _ROUNDS = 25
+_CLOSING = 6 * 60 + 17  # 06:17 UTC
+_CLOSES_AT = 13.5  # seconds of the plan: when the world's clocks show that
 _IN_FILE = 0.15  # of the worlds have a real file for a ledger
 _HOSTILE = (
     "no JSON",
@@ -313,6 +315,95 @@ def _short_memory(world: World, chance: Random) -> World:
     return replace(world, retention=150.0, jobs=_mix(chance, 12, 10), troubles=(full,))
 
 
+def _times(world: World, chance: Random) -> World:
+    """Jobs that are sent later, in the hours alone, and followed: these end and begin again once."""
+    workers, seconds = chance.choice((1, 1, 2, 3)), chance.choice((1, 2))
+    closing, opening = _CLOSES_AT, _CLOSES_AT + 60 * seconds
+    wishes: dict[str, _Wishes] = {}
+    made = [*_mix(chance, 30, 25), *_at_the_end_of_the_hours(chance, closing)]
+    jobs = [_wishing(job, wishes, chance, opening) for job in made]
+    # Somebody comes when they have begun.
+    jobs.append(Job(opening + 5.0, "late", first=900_000, text=9_000, promotional=True))
+    delays, limit = chance.choice((("3,6,12", 70), ("5", 60), ("2,4,30,10", 120)))
+    settings = dict(_settings(chance, WORKER_TRACK_DELAYS=delays, WORKER_TRACK_LIMIT=limit))
+    if chance.random() < 0.5:  # some wait for leave to call when the hours end
+        settings |= {"WORKER_MAX_CALLS": "4", "WORKER_URGENT_CALLS": "1"}
+    if chance.random() < 0.75:
+        settings |= _hours(chance, seconds)
+    return replace(
+        world,
+        workers=workers,
+        jobs=tuple(sorted(jobs, key=lambda job: job.at)),
+        troubles=_at_times(chance, workers, closing, opening),
+        settings=tuple(settings.items()),
+    )
+
+
+def _at_the_end_of_the_hours(chance: Random, closing: float) -> Iterator[Job]:
+    """Jobs, some of them large, that are under way when the hours end."""
+    for index in range(40, 46):
+        at = round(closing - chance.uniform(0, 0.8), 3)
+        size = chance.choice((1, 1, 1, 340, 700))
+        yield Job(at, f"j{index}", first=index * 1_000, recipients=size, text=index, promotional=True)
+
+
+_Wishes = tuple[float, bool, bool]
+
+
+def _wishing(job: Job, wishes: dict[str, _Wishes], chance: Random, opening: float) -> Job:
+    """Have a send job wait, be followed or both; a repeat asks for the same."""
+    if job.kind != "send":
+        return job
+    if job.name not in wishes:
+        after = round(chance.uniform(0.0, chance.choice((12.0, opening + 10.0))), 3)
+        scheduled = chance.random() < 0.4
+        wishes[job.name] = (
+            after if scheduled else 0.0,
+            chance.random() < 0.5,
+            not job.promotional and chance.random() < 0.3,
+        )
+    after, track, explicit = wishes[job.name]
+    expires = job.expires + max(after - job.at, 0.0) if job.expires and after else job.expires
+    return replace(job, after=after, track=track, explicit=explicit, expires=expires)
+
+
+def _hours(chance: Random, minutes: int) -> dict[str, str]:
+    """Return settings with which they are open, but for so many minutes."""
+    name, ahead = chance.choice((("Asia/Kolkata", 330), ("UTC", 0), ("Europe/Berlin", 60)))
+    end = _CLOSING + ahead
+    begin = end + minutes
+    hours = f"{_clock(begin)}-{_clock(end)}"
+    if chance.random() < 0.3:
+        hours = f"{_clock(begin)}-23:00,01:00-{_clock(end)}"
+    return {"WORKER_PROMOTIONAL_HOURS": hours, "WORKER_HOURS_TIMEZONE": name}
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _at_times(chance: Random, workers: int, closing: float, opening: float) -> tuple[Trouble, ...]:
+    """Return what goes wrong, if anything does: best of all when the hours end or begin."""
+    dice = chance.random()
+    if dice < 0.35:
+        return ()
+    at = round(max(0.2, chance.choice((closing, opening, 20.0)) + chance.uniform(-4, 6)), 3)
+    if dice < 0.65:
+        return tuple(replace(_kill(chance, workers), at=at) for at in (at, at + chance.choice((0.5, 9.0))))
+    if dice < 0.80:
+        kind, target = chance.choice(
+            (("gateway", ""), ("account", ""), ("command", "sendSMS"), ("command", "message_status"))
+        )
+        how = chance.choice(("credentials", "no credits") if kind == "account" else ("refuse", "503", "hang"))
+        return (Trouble(kind, at, chance.choice((4.0, 12.0, 45.0)), how, target),)
+    if dice < 0.88:
+        how = chance.choice(("hang", "late", *SPOILT))
+        return (Trouble("gateway", 0.0, opening + 40, how, chance=0.1),)
+    if dice < 0.94:
+        return (Trouble("ledger", at, chance.choice((2.0, 12.0)), "away"),)
+    return (replace(_broker_trouble(chance, chance.choice(("cut", "silence", "gone", "alarm"))), at=at),)
+
+
 def _everything(world: World, chance: Random) -> World:
     """Several things go wrong at once."""
     workers = chance.choice((1, 2, 3))
@@ -341,6 +432,7 @@ _THEMES: Mapping[str, tuple[int, Callable[[World, Random], World]]] = {
     "cancels": (2, _cancels),
     "broker": (3, _broker),
     "ledger": (2, _ledger),
+    "times": (2, _times),
     "everything": (3, _everything),
 }
 THEMES = tuple(_THEMES)

@@ -255,4 +255,28 @@ MUTATIONS = (
         ("within_rate",),
         "pace",
     ),
+    Mutation(
+        "right before the call nobody looks whether it may go out already, or still",
+        "worker.handlers.send.completion",
+        "times = self.timing.times(head) if head.send_after is not None or head.in_hours else None",
+        "times = None",
+        ("within_hours", "not_too_early"),
+        "times",
+    ),
+    Mutation(
+        "after the first look at tracked messages no other is brought",
+        "worker.handlers.track.following",
+        "        if unit.open:\n            await",
+        "        if unit.open and look == 1:\n            await",
+        ("told_once",),
+        "times",
+    ),
+    Mutation(
+        "a part's second tracked result has the number of its first",
+        "worker.domain.tracking",
+        "            results=self.results + len(told),\n",
+        "            results=self.results,\n",
+        ("same_again",),
+        "times",
+    ),
 )

@@ -61,6 +61,9 @@ class Job:
         expires: seconds after it was published; 0: never.
         raw: the body of a hostile one.
         target: the job that a request stops.
+        after: seconds after the beginning before which it is not sent; 0: at once.
+        track: what becomes of its messages is followed.
+        explicit: of the category that hours apply to and the DND list does not.
     """
 
     at: float
@@ -79,6 +82,9 @@ class Job:
     reply_to: str = ""
     raw: str = ""
     target: str = ""
+    after: float = 0.0
+    track: bool = False
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,8 @@ class World:
 
     @property
     def work_ends(self) -> float:
-        """When the last job comes."""
-        return max((job.at for job in self.jobs), default=0.0)
+        """When the last job comes, or its time."""
+        return max((max(job.at, job.after) for job in self.jobs), default=0.0)
 
 
 def differences(plan: object) -> str:

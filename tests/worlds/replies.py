@@ -22,6 +22,7 @@ class Answer:
 
 
 Listed = Callable[[str], bool]
+Reported = Callable[[str], Mapping[str, str] | None]
 
 
 def _plain(number: str) -> str:
@@ -85,8 +86,15 @@ def is_left_out(form: str, number: str) -> bool:
     return form == _GAPS and int(number) % 7 == 3
 
 
-def render(form: str, command: str, asked: Sequence[str], ids: Mapping[str, str], listed: Listed) -> Answer:
-    """Answer *command* as this gateway spells it."""
+def render(
+    form: str,
+    command: str,
+    asked: Sequence[str],
+    ids: Mapping[str, str],
+    listed: Listed,
+    reported: Reported,
+) -> Answer:
+    """Answer *command* as this gateway spells it; *reported* has the words for the numbers of an id."""
     spell = _SPELLINGS.get(form, _plain)
     ids = {number: name for number, name in ids.items() if not is_left_out(form, number)}
     if command == "sendSMS":
@@ -100,15 +108,16 @@ def render(form: str, command: str, asked: Sequence[str], ids: Mapping[str, str]
         if form == "lists":
             flags = {number: str(flag).lower() for number, flag in flags.items()}
         return _answer(flags)
-    return _answer({name: _report(name) for name in asked if not name.startswith("f")})
+    known = {name: words for name in asked if (words := reported(name)) is not None}
+    return _answer({name: _report(words, spell) for name, words in known.items()})
 
 
-def _report(name: str) -> object:
+def _report(words: Mapping[str, str], spell: Callable[[str], str]) -> object:
     return {
         "senderId": "itonXXXX",
         "sending_Date": "Mar 12, 2013 8:13:39 PM",
         "message": "Hello",
-        "phoneNumberWithRespectiveStatus": {"919876543210": "DELIVIRED" if name[-1] < "8" else "SENT"},
+        "phoneNumberWithRespectiveStatus": {spell(number): word for number, word in words.items()},
     }
 
 

@@ -24,7 +24,8 @@ from tests.worlds.queues import Broker, Message, Published, Queue
 from tests.worlds.session import Server
 from tests.worlds.store import Store
 from tests.worlds.troubles import Troubles
-from worker.amqp.topology.values import Topology
+from worker.bootstrap.adapters import topology_of
+from worker.domain.messages import Lane
 from worker.logs import configure_logs
 
 _UP_WITHIN = 60.0  # seconds until the first worker consumes
@@ -76,7 +77,7 @@ class Run:
         self.processes: list[Process] = []
         self._all: list[Process] = []
         self.troubles = Troubles(self)
-        self._topology = Topology(self.settings.broker.prefix, self.settings.retry.delays)
+        self._topology = topology_of(self.settings)
 
     def _die(self) -> Random:
         return Random(self.chance.getrandbits(64))  # noqa: S311 - chance of a world, no secret
@@ -137,7 +138,9 @@ class Run:
             self.troubles.published(each)
             self.note(each.host, f"publish {each.exchange or '(default)'} {each.key} {each.body[:120]!r}")
             if each.exchange.startswith(f"{self._topology.prefix}.results.") and each.taken:
-                self.history.results.append((each, json.loads(each.body)))
+                result = json.loads(each.body)
+                told = self.history.tracked if "track" in result else self.history.results
+                told.append((each, result))
 
         def delivered(host: str, queue: Queue, message: Message) -> None:
             self.history.deliveries[queue.name, message.origin] += 1
@@ -171,8 +174,8 @@ class Run:
         return [queue for queue in self.broker.queues.values() if queue.name not in kept]
 
     def _consumed(self) -> bool:
-        lanes = [queue for queue in self._work if ".delay" not in queue.name]
-        return all(len(queue.consumers) >= self.world.workers for queue in lanes)
+        lanes = [self._topology.work_queue(lane) for lane in Lane if not lane.is_held]
+        return all(len(self.broker.queues[name].consumers) >= self.world.workers for name in lanes)
 
     def _done(self) -> bool:
         now = self.loop.time() - self.history.began
@@ -210,7 +213,8 @@ class Run:
     def _submit(self, job: Job) -> None:
         now = self.loop.time()
         self.history.submitted.append((now, job))
-        self.broker.publish(self._topology.jobs, jobs.key(job), jobs.properties(job), jobs.body(job, now))
+        body = jobs.body(job, now, self.history.began)
+        self.broker.publish(self._topology.jobs, jobs.key(job), jobs.properties(job), body)
 
     async def _look(self) -> None:
         while True:

@@ -55,5 +55,7 @@ def _plainer_jobs(world: World) -> Iterator[World]:
     plain = tuple(
         replace(job, odd=0, sender="", expires=0.0, recipients=min(job.recipients, 5)) for job in world.jobs
     )
-    if plain != world.jobs:
-        yield replace(world, jobs=plain)
+    at_once = tuple(replace(job, after=0.0, track=False, explicit=False) for job in world.jobs)
+    for jobs in (plain, at_once):
+        if jobs != world.jobs:
+            yield replace(world, jobs=jobs)

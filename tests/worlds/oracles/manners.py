@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tests.worlds import jobs
+from tests.worlds import hours, jobs
 from tests.worlds.gateway import concerns
 from tests.worlds.history import History
 
@@ -43,6 +43,8 @@ def few_copies(history: History) -> Iterator[str]:
     world = history.world
     breaks = sum(each.kind in {"kill", "stop", "freeze", "broker"} for each in world.troubles) * world.workers
     trouble = sum(each.seconds for each in world.troubles)
+    # What is held is looked at as in an outage, for a while.
+    trouble += hours.closed_seconds(world, history.began, history.ended)
     # A look each 3.3 s hands out what waits, and once more as it ends, before the consumer is gone.
     most = 10 + 2 * breaks + world.workers * trouble * 0.7 + len(history.cancelled)
     worst = max(history.deliveries.values(), default=0)

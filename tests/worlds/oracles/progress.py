@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from tests.worlds import jobs
+from tests.worlds import hours, jobs
 from tests.worlds.gateway import concerns
 from tests.worlds.history import History
 from tests.worlds.latency import longest, mean
-from tests.worlds.plan import Trouble
+from tests.worlds.plan import Job, Trouble
 
 _WORKS_AGAIN = 10.0  # seconds after an outage (contract, 1.7)
 _TAKEN_OVER = 15.0  # seconds on top of ITON_TIMEOUT (contract, 1.7)
@@ -51,7 +51,14 @@ def goes_on_after_an_outage(history: History) -> Iterator[str]:
         end = history.began + outage.end
         if any(other is not outage and other.end > outage.end for other in outages):
             continue
-        waited = [job for at, job in history.submitted if at < end - 1 and done.get(job.name, end + 1) > end]
+        waited = [
+            job
+            for at, job in history.submitted
+            if at < end - 1
+            and done.get(job.name, end + 1) > end
+            and hours.due(world, history.began, at, job) < end - 1
+            and not _meets_the_end_of_hours(history, job, end)
+        ]
         stopped = {job.target for _, job in history.submitted if job.kind == "cancel"}
         needing = [
             job
@@ -71,12 +78,20 @@ def goes_on_after_an_outage(history: History) -> Iterator[str]:
         if waits and (not again or again[0] > end + _WORKS_AGAIN):
             when = f"{again[0] - end:.1f} s later" if again else "never"
             yield f"{outage.how} ended at {outage.end:.1f}; the first call came {when}"
-        limit = end + _WORKS_AGAIN + 5 + 2 * _seconds_for(history)
+        limit = end + _WORKS_AGAIN + 5 + 2 * seconds_for(history)
         limits = {job.name: max(limit, own.get(jobs.text(job), 0.0) + world.timeout + 5) for job in needing}
         late = [name for name, until in limits.items() if done.get(name, until + 1) > until]
         if late:
             many = f"{len(late)} of {len(needing)} jobs were late, {late[0]} first"
             yield f"{outage.how} ended at {outage.end:.1f}; {many}"
+
+
+def _meets_the_end_of_hours(history: History, job: Job, end: float) -> bool:
+    """Whether *job* may have to wait for the hours once more, at the *end* of an outage or soon after it."""
+    if not hours.apply_to(job):
+        return False
+    limit = end + _WORKS_AGAIN + 5 + 2 * seconds_for(history)
+    return any(not hours.are_open(history.world, at) for at in (end, limit))
 
 
 def _swallowed(history: History, end: float) -> Mapping[str, float]:
@@ -103,7 +118,7 @@ def _needs(outage: Trouble, kind: str, *, promotional: bool) -> bool:
     }[outage.target]
 
 
-def _seconds_for(history: History) -> float:
+def seconds_for(history: History) -> float:
     """Return how long all calls of this world take at the rate that it allows."""
     return len(list(history.sends())) / max(allowed_rate(history), 0.1)
 
@@ -155,6 +170,8 @@ def is_taken_over(history: History) -> Iterator[str]:
     if any(each.kind in {"broker", "ledger", "freeze"} for each in world.troubles):
         return
     back = max((each.seconds for each in world.troubles if each.kind in {"kill", "stop"}), default=0.0)
+    # What asked for a repeat may have to wait for the hours with it.
+    resent = {jobs.text(job) for job in world.jobs if job.resend and hours.apply_to(job)}
     for life in history.lives:
         if life.how != "killed" or life.ended is None:
             continue
@@ -165,6 +182,7 @@ def is_taken_over(history: History) -> Iterator[str]:
             (call.text, number)
             for call in history.sends()
             if call.host == life.host and (call.ended is None or call.ended > life.ended)
+            if call.text not in resent or hours.are_open(world, limit)
             for number in call.numbers
         }
         for text, number in texts:
