@@ -13,6 +13,7 @@ _BODIES = 100_000_000  # bytes: 64 MiB of all lanes, light ones of each, and one
 _FEW = 12  # messages that a worker may hold in an outage: two of each lane
 _KEPT = 5  # looks, a second apart: what is only looked at is gone by then
 _ROUNDS = 60  # calls in all of a delivery's rounds: five of eight, some of which do not count
+_TRIAL = 2.0  # seconds between two trials at the least, where nobody is served
 _TRIES = 6  # of one call, that may fall into one second by chance
 
 
@@ -121,15 +122,26 @@ def nothing_left(history: History) -> Iterator[str]:
 
 
 def victims_end(history: History) -> Iterator[str]:
-    """A job that the gateway refuses for itself has an outcome in the end, without hammering."""
+    """A job that the gateway refuses for itself has an outcome in the end, without hammering.
+
+    Once nobody else is served any more, nobody can tell its trouble from an outage of sendSMS: then it tries
+    now and then whether that is over.
+    """
     for trouble in history.world.troubles:
         if trouble.kind != "own":
             continue
-        asked = Counter((call.text, call.numbers) for call in history.sends() if concerns(trouble, call))
+        refused = [call for call in history.sends() if concerns(trouble, call)]
+        over = history.began + trouble.end
+        served = [call.at for call in history.sends() if call.sent is not None and call.at < over]
+        alone = max(served, default=history.began)
+        asked = Counter((call.text, call.numbers) for call in refused if call.at <= alone)
         published = Counter(jobs.text(job) for _, job in history.submitted if job.kind == "send")
         for (text, numbers), times in asked.items():
             if times > _ROUNDS * published[text]:
                 yield f"{text[:20]!r} was called {times} times for {numbers[0]}"
+        tried = [call.at for call in refused if call.at > alone]
+        if tried and len(tried) > _ROUNDS * len(asked or "1") + (tried[-1] - alone) / _TRIAL:
+            yield f"{len(tried)} calls in {tried[-1] - alone:.0f} s in which nobody was served"
 
 
 MANNERS = (
