@@ -30,6 +30,7 @@ from worker.logs import configure_logs
 
 _UP_WITHIN = 60.0  # seconds until the first worker consumes
 _IDLE = 6.0  # seconds in which a worker with nothing to do is looked at
+_LONGEST_PAUSE = 60.0  # seconds between two publishes of a result that the broker refuses
 _SECOND_LOOK = 0.7  # seconds
 _LOOK = 0.5
 _PATIENCE = 1_500.0  # seconds after the last event: more than the longest delay queue twice
@@ -111,7 +112,9 @@ class Run:
         limit = max(self.world.work_ends, self.world.trouble_ends) + _PATIENCE
         self.history.finished = await self._until(self._done, limit)
         self.history.ended = self.loop.time()
-        await asyncio.sleep(_IDLE)
+        # What was lost with its connection learns after its pause that nobody needs its publish any more.
+        was_full = any(each.how == "full" for each in self.world.troubles)
+        await asyncio.sleep(_IDLE + _LONGEST_PAUSE * was_full)
         await self._find_what_is_left(next(iter(usual.values())))
         looking.cancel()
         await self._stop_all()
