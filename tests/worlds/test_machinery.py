@@ -10,6 +10,7 @@ import pytest
 
 from tests.worlds import shrink
 from tests.worlds.history import History
+from tests.worlds.hours import next_opening
 from tests.worlds.judge import Finding, judge
 from tests.worlds.loop import BusyLoopError, Host, StandstillError, VirtualLoop
 from tests.worlds.making import THEMES, make
@@ -154,6 +155,23 @@ class TestWorlds:
         assert [] == findings
         assert len(history.cancelled) > 100
         assert cut
+
+    def test_jobs_wait_for_their_time_and_the_hours_and_are_followed(self) -> None:
+        """One is sent at its time, one that comes when the hours have ended waits; each end is told."""
+        settings = (("WORKER_PROMOTIONAL_HOURS", "11:48-11:47"), ("WORKER_TRACK_DELAYS", "5"))
+        jobs = (
+            Job(1.0, "later", text=1, after=9.5, track=True),
+            Job(20.0, "held", first=10, text=2, explicit=True),
+        )
+        history, findings = judge(
+            World(1, "times", jobs=jobs, settings=(*settings, ("WORKER_TRACK_LIMIT", "60")))
+        )
+        scheduled, held = (call.at - history.began for call in history.sends())
+        opened = next_opening(history.world, history.began + 20.0) - history.began
+        assert [] == findings
+        assert 9.5 <= scheduled < 12.5
+        assert opened <= held < opened + 10
+        assert ["later"] == [result["job_id"] for _, result in history.tracked]
 
 
 class TestShrinking:
