@@ -27,7 +27,9 @@ FAULTS: tuple[Mapping[str, object], ...] = (
     {"command": "sendSMS", "kind": "hang", "times": 2},
     {"command": "check_DNDnumber", "kind": "reset", "times": 10},
     {"command": "sendSMS", "kind": "html", "times": 2},
-    {"kind": "no_credits", "times": 4},
+    # Of the Web API its 200 would be an answer like any other.
+    {"command": "sendSMS", "kind": "no_credits", "times": 4},
+    {"command": "account", "kind": "no_credits", "times": 4},
     {"status": 429, "retry_after": 2, "times": 4},
     {"latency": 1.0, "jitter": 1.0, "when": "after", "times": 30},
     {"command": "message_status", "status": 500, "times": 5},
