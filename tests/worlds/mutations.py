@@ -194,8 +194,8 @@ MUTATIONS = (
     Mutation(
         "a shared question that fails is not answered",
         "worker.resilience.batcher",
-        "                asker.fail(error)\n",
-        "                continue\n",
+        "            asker.fail(error)\n",
+        "            continue\n",
         ("it_ends", "goes_on_after_an_outage", "nothing_left"),
         "outage",
     ),

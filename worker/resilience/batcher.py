@@ -42,6 +42,22 @@ class Asker(Generic[K, V]):
             self.answer.set_exception(copy.copy(error))
 
 
+async def put(
+    ask: Ask[K, V], wanted: Sequence[tuple[K, Asker[K, V]]], on_question: Callable[[int], None]
+) -> None:
+    """Ask one question for all who wanted its keys, and tell each of them."""
+    askers = dict.fromkeys(asker for _, asker in wanted)  # in the order of their coming
+    on_question(len(askers))
+    try:
+        answers = await ask(tuple(dict.fromkeys(key for key, _ in wanted)))
+    except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+        for asker in askers:
+            asker.fail(error)
+        return
+    for key, asker in wanted:
+        asker.tell(key, answers)
+
+
 class Batcher(Generic[K, V]):
     """Asks about the keys of several callers together, each of whom gets its own answer.
 
@@ -99,7 +115,7 @@ class Batcher(Generic[K, V]):
             wanted = [(key, asker) for key, asker in entries if not asker.answer.done()]
             if wanted:
                 # It is no one caller's: what is logged on its way must not name the trace of one.
-                question = asyncio.create_task(self._question(wanted), context=Context())
+                question = asyncio.create_task(put(self._ask, wanted, self._on_question), context=Context())
                 self._questions[question] = question.get_loop().time()
                 question.add_done_callback(self._ended)
         self._look_again()
@@ -125,15 +141,3 @@ class Batcher(Generic[K, V]):
     def _ended(self, question: asyncio.Task[None]) -> None:
         self._questions.pop(question, None)
         self._start()
-
-    async def _question(self, wanted: list[tuple[K, Asker[K, V]]]) -> None:
-        askers = dict.fromkeys(asker for _, asker in wanted)  # in the order of their coming
-        self._on_question(len(askers))
-        try:
-            answers = await self._ask(tuple(dict.fromkeys(key for key, _ in wanted)))
-        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            for asker in askers:
-                asker.fail(error)
-            return
-        for key, asker in wanted:
-            asker.tell(key, answers)

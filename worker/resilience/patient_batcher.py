@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from worker.resilience.batcher import Ask, Asker
+from worker.resilience.batcher import Ask, Asker, put
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -86,22 +86,10 @@ class PatientBatcher(Generic[K, V]):
             if not asker.answer.done():
                 wanted.append((key, asker))
         # It is no one caller's: what is logged on its way must not name the trace of one.
-        question = asyncio.create_task(self._question(wanted), context=Context())
+        question = asyncio.create_task(put(self._ask, wanted, self._on_question), context=Context())
         self._questions.add(question)
         question.add_done_callback(self._ended)
 
     def _ended(self, question: asyncio.Task[None]) -> None:
         self._questions.discard(question)
         self._start()
-
-    async def _question(self, wanted: list[tuple[K, Asker[K, V]]]) -> None:
-        askers = dict.fromkeys(asker for _, asker in wanted)  # in the order of their coming
-        self._on_question(len(askers))
-        try:
-            answers = await self._ask(tuple(dict.fromkeys(key for key, _ in wanted)))
-        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
-            for asker in askers:
-                asker.fail(error)
-            return
-        for key, asker in wanted:
-            asker.tell(key, answers)

@@ -10,7 +10,7 @@ import pytest
 from schemas.strict_json import MAX_BODY_BYTES
 from tests.support.fake_web import ApiWorker, FakeWebApi, api_job, web_reply
 from tests.support.fake_worker import LEASE, World, delivery, stopping
-from worker.domain.api_entry import decode
+from worker.domain.api_entry import api_key, decode
 from worker.domain.errors import (
     GatewayAwayError,
     LedgerUnavailableError,
@@ -21,6 +21,7 @@ from worker.domain.errors import (
 from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane, Requeue
 from worker.domain.replay import Replay
 from worker.domain.web_verdict import WebReply
+from worker.ports import Stored
 
 LOST = OutcomeUncertainError("reply_lost", "the reply was lost (ReadError)")
 REFUSED = TransientError("gateway_unreachable", "the Web API cannot be reached: refused")
@@ -462,6 +463,22 @@ class TestLedgerAway:
         assert await handled(worker, api_job()) == Done()
         web.before = None
         assert await handled(worker, api_job()) == Done()
+        assert (len(web.calls), world.bodies[-1]["status"]) == (1, "done")
+
+    @pytest.mark.parametrize("state", [b"{", b'{"form": 99, "v": 99}'], ids=["damaged", "newer"])
+    async def test_a_reply_is_published_whatever_stands_there(
+        self, world: World, web: FakeWebApi, worker: ApiWorker, state: bytes
+    ) -> None:
+        """The entry became unreadable during the call: nobody could ask for the reply again."""
+        key = api_key("api-1")
+
+        async def spoil() -> None:
+            there = await world.ledger.load(key)
+            assert there is not None
+            assert await world.ledger.swap(key, expected=there.token, new=Stored("spoilt", state))
+
+        web.before = spoil
+        assert await handled(worker, api_job(job_id="api-1")) == Done()
         assert (len(web.calls), world.bodies[-1]["status"]) == (1, "done")
 
 

@@ -22,7 +22,7 @@ from worker.domain.web_verdict import Verdict, judged, lost
 from worker.handlers.api.entries import ApiEntries, ApiVersion
 from worker.handlers.api.ports import ApiPorts
 from worker.handlers.finishing import completed, finished
-from worker.handlers.send.entries import LostRaceError
+from worker.handlers.send.entries import EntryUnreadableError, LostRaceError
 from worker.ports import Command, Subject, WebCall
 
 log = structlog.get_logger(__name__)
@@ -189,7 +189,13 @@ class ApiWork:
             try:
                 self.version = await self._patiently(_writing(entries, base, new))
             except LostRaceError:
-                found = await self._patiently(lambda: entries.load(mine.key))
+                try:
+                    found = await self._patiently(lambda: entries.load(mine.key))
+                except EntryUnreadableError as error:
+                    log.error("reply.unrecorded", job=mine.key, reason=error.code)  # noqa: TRY400 - no values
+                    # Nobody here can join to it what is known: that is published from memory.
+                    self.version = ApiVersion(mine.key, mine.token, ended(mine.entry, end))
+                    return
             else:
                 self._tell(base, mine, entry)
                 return
