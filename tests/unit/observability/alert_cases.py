@@ -38,6 +38,8 @@ CASES = (
         (
             {**_WAITING, **one("job_seconds_count", rising(1), lane="send.urgent")},
             {**_NONE_WAIT, **_NONE_END},
+            # Outside the hours jobs are held, and none of them ends.
+            {**one("queue_messages", flat(5), queue="send.held"), **_NONE_END},
             {**one("queue_messages", flat(5), queue="dead"), **_NONE_END},
             {**one("queue_messages", "NaN+0x100", queue="send"), **_NONE_END},
             # A slow gateway: jobs are in hand all the time, and one ends every nine minutes.
@@ -48,6 +50,12 @@ CASES = (
             {**_in_hand("1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0 1+0x5 0"), **_NONE_END},
         ),
         also=(
+            # Looks at tracked messages, and calls of the Web API, whose lanes have no other jobs.
+            {
+                **one("queue_messages", flat(5), queue="status.track"),
+                **one("job_seconds_count", flat(7), lane="status.track"),
+            },
+            {**one("queue_messages", flat(5), queue="api"), **one("job_seconds_count", flat(7), lane="api")},
             # All that was published is in hand, and hangs.
             {**_in_hand(flat(800)), **_NONE_END},
             # The same in a worker that lost its broker and cannot tell the queue's length.
