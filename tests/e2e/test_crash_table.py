@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.find_broker import FoundBroker
-from tests.support.chaos_rows import ON_SERVERS, ROWS, WALKS, Row
-from tests.support.chaos_table import Aftermath, Played, play
+from tests.support.chaos_rows import ON_SERVERS, OPEN, PLAIN, ROWS, WALKS, Row
+from tests.support.chaos_table import Aftermath, Played, ends, followed, play
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 
@@ -74,6 +74,8 @@ def _check(row: Row, played: Played) -> None:
     _check_repetitions(row, after)
     if row.outcomes:
         _check_recipients(row, after)
+    if walk.tracked:
+        _check_ends(after)
 
 
 def _check_walk(row: Row, after: Aftermath) -> None:
@@ -101,7 +103,7 @@ def _check_repetitions(row: Row, after: Aftermath) -> None:
 
 
 def _check_recipients(row: Row, after: Aftermath) -> None:
-    by_id = {message_id: body for _, message_id, body in after.results}
+    by_id = {message_id: body for _, message_id, body in after.results if "track" not in body}
     entries = [entry for body in by_id.values() for entry in body["recipients"]]
     assert len(entries) == len({entry["recipient"] for entry in entries})
     assert row.outcomes == Counter(entry["outcome"] for entry in entries)
@@ -112,6 +114,25 @@ def _check_recipients(row: Row, after: Aftermath) -> None:
     in_doubt = {e["recipient"] for e in entries if e["outcome"] == "uncertain"}
     assert set(after.ids) <= accepted.keys() | in_doubt
     _check_owners(row, by_id.values())
+
+
+def _check_ends(after: Aftermath) -> None:
+    """Each message is in exactly one tracked result, however often that comes."""
+    by_id = {message_id: body for _, message_id, body in after.results}
+    assert Counter(followed(by_id.values())) == Counter(ends(by_id.values()))
+    assert all(
+        message_id == f"{body['job_id']}/track/{body['track']}"
+        for message_id, body in by_id.items()
+        if "track" in body
+    )
+    told = [
+        row
+        for body in by_id.values()
+        if "track" in body
+        for one in body["messages"]
+        for row in one["recipients"]
+    ]
+    assert {PLAIN: "delivered", OPEN: "unknown"} == {row["recipient"]: row["status"] for row in told}
 
 
 def _check_owners(row: Row, bodies: Iterable[Mapping[str, Any]]) -> None:

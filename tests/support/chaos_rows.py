@@ -13,6 +13,7 @@ PLAIN = "919876543210"
 # Of jobs that come with another one.
 SECOND, THIRD = "919876543211", ("919876543212", "919876543220", "919876543221")
 LISTED = "919876543200"  # the simulator's DND list holds what ends in 00
+OPEN = "919876543217"  # and never has a final status for what ends in 17
 MANY = tuple(f"9198765{number:05d}" for number in range(101, 10_000) if 20 <= number % 100 < 99)[:150]
 
 
@@ -26,7 +27,8 @@ class Walk:
         others: jobs that come with it, to go out in the same call.
         key: routing key of the jobs.
         faults: of the simulator, before the job comes.
-        result: prefix of the routing key that every result must have.
+        gateway: options of the simulator.
+        result: prefix of the routing key that every result must have, or several.
         dead: the job ends as a dead letter as well.
         ordered: the steps follow each other; where not, only how often each occurs is certain.
         settings: of every worker.
@@ -37,10 +39,16 @@ class Walk:
     others: tuple[Mapping[str, Any], ...] = ()
     key: str = "send"
     faults: tuple[Mapping[str, Any], ...] = ()
-    result: str = "send."
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+    result: str | tuple[str, ...] = "send."
     dead: bool = False
     ordered: bool = True
     settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def tracked(self) -> bool:
+        """Whether its messages are followed."""
+        return isinstance(self.job, Mapping) and bool(self.job.get("track"))
 
     @property
     def jobs(self) -> Mapping[str, Mapping[str, Any] | bytes]:
@@ -130,6 +138,18 @@ WALKS: Mapping[str, Walk] = {
         _send(PLAIN, category="service", send_after=2),
         settings={"WORKER_SEND_AFTER_LIMIT": 60},
     ),
+    "tracked": Walk(
+        (
+            *("swap", "call", "swap", "result", "follow", "swap", "ack"),
+            *("status", "swap", "result", "follow", "swap", "ack"),
+            *("status", "swap", "result", "swap", "ack"),
+        ),
+        _send(PLAIN, OPEN, category="service", track=True),
+        gateway={"ripen_after": 0},
+        result=("send.", "delivery.final"),
+        # The first look a second after acceptance has an end, the second one ends the other by the limit.
+        settings={"WORKER_TRACK_DELAYS": "1,4", "WORKER_TRACK_LIMIT": 4},
+    ),
     "given-up": Walk(
         (*_FIRST, "swap", "swap", "call", "swap", "swap", "result", "dead", "ack"),
         _send(PLAIN, category="service"),
@@ -172,6 +192,7 @@ _BOTH = {"accepted": 1, "dnd": 1}
 _LOST = {"uncertain": 1, "dnd": 1}
 _ONE = {"accepted": 1}
 _DOUBT = {"uncertain": 1}
+_TWO = {"accepted": 2}
 _ALL = {"accepted": 150}
 _FIRST_PART = {"uncertain": 100, "accepted": 50}
 _SECOND_PART = {"uncertain": 50, "accepted": 100}
@@ -260,6 +281,21 @@ ROWS: tuple[Row, ...] = (
     Row("scheduled", _at("swap", 2), _ONE, 1),
     Row("scheduled", _at("call"), _DOUBT, 0),
     Row("scheduled", _at("result"), _ONE, 1),
+    Row("tracked", None, _TWO, 1),
+    Row("tracked", _at("follow"), _TWO, 1, repeated=True),
+    Row("tracked", _at("swap", 3), _TWO, 1, repeated=True),
+    Row("tracked", _at("ack"), _TWO, 1, repeated=True),
+    Row("tracked", _at("status"), _TWO, 1),
+    Row("tracked", _at("swap", 4), _TWO, 1),
+    Row("tracked", _at("result", 2), _TWO, 1),
+    Row("tracked", _at("follow", 2), _TWO, 1, repeated=True),
+    Row("tracked", _at("swap", 5), _TWO, 1, repeated=True),
+    Row("tracked", _at("ack", 2), _TWO, 1),
+    Row("tracked", _at("status", 2), _TWO, 1),
+    Row("tracked", _at("swap", 6), _TWO, 1),
+    Row("tracked", _at("result", 3), _TWO, 1),
+    Row("tracked", _at("swap", 7), _TWO, 1, repeated=True),
+    Row("tracked", _at("ack", 3), _TWO, 1),
     Row("given-up", None, {"failed": 1}),
     Row("given-up", _at("swap", 6), {"failed": 1}),
     Row("given-up", _at("result"), {"failed": 1}),

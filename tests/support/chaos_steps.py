@@ -42,6 +42,7 @@ STEPS: tuple[tuple[type, str, str], ...] = (
     (BrokerPublisher, "publish_dead", "dead"),
     (BrokerPublisher, "publish_delay", "delay"),
     (BrokerPublisher, "publish_waiting", "wait"),
+    (BrokerPublisher, "publish_follow_up", "follow"),
 )
 """Class, method, and what the guarantees call it; and `Received.ack`, which is no coroutine, as "ack".
 Loads only read: nothing changes between them."""

@@ -1,7 +1,7 @@
 """Plays rows of the crash table: a worker dies at the row's moment, clean ones finish its work."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from tests.support.worker_process import wait_until, worker_environment
 _AT_ONCE = 5  # rows; most of their time they wait for a lease to run out
 _LOOK_EVERY = 0.1  # seconds; a look is half a dozen questions to the broker, for each row under way
 _QUEUES = ("send", "send.parts", "status", "account", "cancel", "delay.1s")
+_TRACKING = ("status.track", "delay.track.1s", "delay.track.4s")
 _SETTINGS = {
     "ITON_TIMEOUT": 3,
     "WORKER_RETRY_ATTEMPTS": 1,
@@ -88,7 +89,7 @@ class _Run:
         """Kill, finish, look."""
         with ExitStack() as stack:
             prefix = stack.enter_context(own_prefix(self._amqp_url))
-            gateway = stack.enter_context(gateways.gateway())
+            gateway = stack.enter_context(gateways.gateway(**self._walk.gateway))
             first = self._worker(stack, prefix, gateway, "first", doomed=True)
             first.wait_up(lambda: gateway.calls("account") > 0 and self._connected(first))
             for fault in self._walk.faults:
@@ -188,12 +189,24 @@ class _Board:
         by_job: dict[str, list[dict[str, Any]]] = {}
         for _, _, body in self._results:
             by_job.setdefault(body.get("job_id") or "", []).append(body)
-        return len(by_job) == len(self._walk.jobs) and all(map(_has_all_parts, by_job.values()))
+        return len(by_job) == len(self._walk.jobs) and all(map(self._has_all, by_job.values()))
+
+    def _has_all(self, results: Sequence[Mapping[str, Any]]) -> bool:
+        parts = {body.get("part", 1) for body in results if "track" not in body}
+        whole = len(parts) == int(results[0].get("parts", 1))
+        return whole and (not self._walk.tracked or set(followed(results)) <= set(ends(results)))
 
     def _is_empty(self) -> bool:
-        return not any(self._queues.count(name) for name in _QUEUES)
+        names = (*_QUEUES, *_TRACKING) if self._walk.tracked else _QUEUES
+        return not any(self._queues.count(name) for name in names)
 
 
-def _has_all_parts(results: Sequence[Mapping[str, Any]]) -> bool:
-    parts = {body.get("part", 1) for body in results}
-    return len(parts) == int(results[0].get("parts", 1))
+def followed(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the ids of the messages that send results name."""
+    rows = (row for body in results if "track" not in body for row in body["recipients"])
+    return [row["message_id"] for row in rows if "message_id" in row]
+
+
+def ends(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the ids in tracked results, as often as they are in one."""
+    return [one["message_id"] for body in results if "track" in body for one in body["messages"]]
