@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from pydantic import JsonValue
 
 from schemas import tracking_message_id
 from worker.domain.entry import Part
-from worker.domain.errors import UnavailableError
+from worker.domain.errors import EntryUnusableError, UnavailableError
 from worker.domain.messages import Delivery, FollowUpMessage
 from worker.domain.tracking import Unit, accepted_messages, delay_of
 from worker.handlers.send.entries import LostRaceError
@@ -15,6 +16,8 @@ from worker.handlers.track.follow_up import FollowUp
 from worker.handlers.track.units import Kept, UnitStore
 from worker.handlers.track.verdict import Judge
 from worker.ports import Clock, Observer, Publisher
+
+log = structlog.get_logger(__name__)
 
 _MOST_RACES = 20
 
@@ -67,7 +70,12 @@ class Following:
             messages=[],
         )
         for _ in range(_MOST_RACES):
-            kept = await self.units.load(first.key)
+            try:
+                kept = await self.units.load(first.key)
+            except EntryUnusableError as error:
+                # Whoever wrote it had a message on its way before, which has what is open.
+                log.warning("tracking.unreadable", job=source.job_id, part=source.part, reason=error.detail)
+                return
             unit = (kept.unit or Unit(look=0)).with_more(messages)
             more = len(unit.open) - (len(kept.unit.open) if kept.unit else 0)
             if not more:

@@ -9,13 +9,13 @@ from itertools import count
 import structlog
 
 from schemas import FailureCode
-from worker.domain.errors import DeliveryLostError, UnavailableError, WorkerError
+from worker.domain.errors import DeliveryLostError, EntryUnusableError, UnavailableError, WorkerError
 from worker.domain.messages import Delay, Delivery, Done, JobSummary
 from worker.domain.tracking import Unit, delay_of, track_number
 from worker.handlers.handled import Handled
 from worker.handlers.lookups import Lookups
 from worker.handlers.publication import tracked_message
-from worker.handlers.send.entries import LostRaceError
+from worker.handlers.send.entries import EntryUnreadableError, LostRaceError
 from worker.handlers.track.follow_up import FollowUp, read_follow_up
 from worker.handlers.track.following import Following
 from worker.handlers.track.units import Kept
@@ -66,7 +66,7 @@ class TrackHandler:
 
     async def _carried_out(self, follow_up: FollowUp, delivery: Delivery) -> Handled:
         for _ in range(_MOST_RACES):
-            kept = await self.following.units.load(follow_up.key)
+            kept = await self._kept(follow_up)
             if not follow_up.brings(kept.unit):
                 return _handled("dropped", follow_up)
             try:
@@ -74,6 +74,22 @@ class TrackHandler:
             except LostRaceError:
                 continue
         raise UnavailableError("entry_contended", "the entry of tracked messages changes all the time")
+
+    async def _kept(self, follow_up: FollowUp) -> Kept:
+        """Return what the ledger has of the unit; one that nobody can read any more is as good as lost.
+
+        Raises:
+            _NoAnswerError: a newer release wrote it, or another program.
+        """
+        try:
+            return await self.following.units.load(follow_up.key)
+        except EntryUnreadableError as error:
+            if error.is_newer:
+                raise _NoAnswerError(error.code, follow_up.step) from None
+            log.warning("tracking.restored", job=follow_up.job_id, part=follow_up.part, reason=error.detail)
+            return Kept(follow_up.key, error.token, None)
+        except EntryUnusableError as error:
+            raise _NoAnswerError(error.code, follow_up.step) from None
 
     async def _looked(self, kept: Kept, follow_up: FollowUp, delivery: Delivery) -> Handled:
         """Take the look to its end, or go on from where somebody was with it."""

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.domain.entry_codec import UnreadableEntryError
-from worker.domain.errors import EntryUnusableError
 from worker.domain.tracking import Unit, decode_unit, encode_unit
-from worker.handlers.send.entries import LostRaceError
+from worker.handlers.send.entries import EntryUnreadableError, LostRaceError
 from worker.ports import Ledger, Stored
 
 
@@ -35,7 +34,8 @@ class UnitStore:
 
         Raises:
             LedgerUnavailableError: the store is away.
-            EntryUnusableError: a newer release's, or damaged.
+            EntryUnreadableError: a newer release's, or damaged.
+            EntryUnusableError: another program's.
         """
         stored = await self.ledger.load(key)
         if stored is None:
@@ -43,7 +43,7 @@ class UnitStore:
         try:
             return Kept(key, stored.token, decode_unit(stored.state))
         except UnreadableEntryError as error:
-            raise EntryUnusableError("ledger_unreadable", str(error)) from None
+            raise EntryUnreadableError(error, stored.token) from None
 
     async def write(self, kept: Kept, unit: Unit) -> Kept:
         """Replace what *kept* names by *unit*.
