@@ -19,11 +19,8 @@ from schemas.channels import (
     ResultKind,
     dead,
     jobs_exchange,
-    rejection_message_id,
     result_key,
-    result_message_id,
     results_exchange,
-    tracking_message_id,
     unrouted,
     work_queue,
 )
@@ -72,6 +69,7 @@ from schemas.results import (
     TrackedResult,
     read_result,
 )
+from schemas.writing import rejection_message_id, result_message_id, tracking_message_id
 
 __all__ = [
     "APP_ID",

@@ -122,18 +122,3 @@ def unrouted(prefix: str = DEFAULT_PREFIX) -> str:
 def dead(prefix: str = DEFAULT_PREFIX) -> str:
     """The topic exchange, and its queue, for dead letters."""
     return f"{prefix}.dead"
-
-
-def result_message_id(job_id: str, part: int) -> str:
-    """The ``message_id`` of a part of a result: the same on every re-publication."""
-    return f"{job_id}/{part}"
-
-
-def rejection_message_id(job_id: str | None, body_hash: str) -> str:
-    """The ``message_id`` of a rejection; *body_hash* tells bodies under one job id apart."""
-    return f"rejected/{body_hash}" if job_id is None else f"{job_id}/rejected/{body_hash}"
-
-
-def tracking_message_id(job_id: str, number: int) -> str:
-    """The ``message_id`` of the follow-up *number* (1-based) of a tracked job."""
-    return f"{job_id}/track/{number}"

@@ -21,16 +21,19 @@ from pydantic import (
     field_validator,
 )
 
-from schemas.entries import (
-    MAX_PARAMS,
-    RFC3339_PATTERN,
+from schemas.checks import MAX_PARAMS, RFC3339_PATTERN, aware_time, refusal, whole_characters
+from schemas.failures import FailureCode
+from schemas.fields import (
+    AnyJson,
+    JobId,
+    Metadata,
     RecipientEntries,
     StatusEntries,
     StringParams,
-    aware_time,
+    is_empty,
+    is_none,
+    null_is,
 )
-from schemas.failures import FailureCode
-from schemas.fields import AnyJson, JobId, Metadata, is_empty, is_none, null_is, refusal, whole_characters
 from schemas.uploads import MAX_PARTS, MAX_PATH, NOT_BOTH, ApiFile, FormFields, FormFiles
 
 __all__ = ["AccountJob", "AnyJob", "ApiFile", "ApiJob", "Job", "JobT", "SendJob", "StatusJob"]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Generic, Literal, cast, overload
@@ -11,8 +11,9 @@ from typing import Final, Generic, Literal, cast, overload
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from schemas.channels import JobKind
+from schemas.checks import ID_PATTERN
 from schemas.failures import FailureCode
-from schemas.fields import ID_PATTERN, Metadata
+from schemas.fields import Metadata
 from schemas.jobs import AccountJob, AnyJob, ApiJob, CancelJob, JobT, SendJob, StatusJob
 from schemas.rejection import MAX_ERRORS, JobError, JobRejectedError, rejection
 from schemas.strict_json import MAX_BODY_BYTES, parse, read_json, refuse_shape
@@ -90,13 +91,17 @@ def read_job(
     try:
         value = parse(body, max_bytes)
         refuse_shape(body, value)
-        members = _as_object(value)
-        job_id = _job_id(kind, members, message_id)
-        job = _validated(kind, {**members, "job_id": job_id})
+        if not isinstance(value, dict):
+            raise rejection(
+                FailureCode.NOT_AN_OBJECT,
+                "The body is JSON but not an object: send one job, as an object, a message.",
+            )
+        named = value.get("job_id") is not None
+        job = _validated(kind, value if named else {**value, "job_id": _id_of(kind, value, message_id)})
     except JobRejectedError as error:
         error.job_id, error.metadata = _salvaged(value, message_id)
         raise
-    return cast("ReadJob[SendJob]", ReadJob(job, job_id, members))
+    return cast("ReadJob[SendJob]", ReadJob(job, job.job_id or "", value))
 
 
 def fingerprint(job: Mapping[str, object]) -> str:
@@ -105,7 +110,11 @@ def fingerprint(job: Mapping[str, object]) -> str:
     The order of keys does not count, 1.0 equals 1, and a field that is null is an absent one; within
     ``metadata`` a null is a value.
     """
-    content = {name: _plain(value) for name, value in job.items() if name != "job_id" and value is not None}
+    content = {
+        name: value if type(value) is str else _plain(value)
+        for name, value in job.items()
+        if name != "job_id" and value is not None
+    }
     return hashlib.sha256(_CANONICAL(content).encode()).hexdigest()
 
 
@@ -116,28 +125,13 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {name: _plain(child) for name, child in value.items()}
     if isinstance(value, list):
-        return value if _holds_strings(value) else [_plain(child) for child in value]
+        # Of strings alone, nearly every one.
+        return value if set(map(type, value)) <= {str} else [_plain(child) for child in value]
     return value
 
 
-def _holds_strings(entries: Iterable[object]) -> bool:
-    return set(map(type, entries)) <= {str}
-
-
-def _as_object(value: object) -> dict[str, object]:
-    if isinstance(value, dict):
-        return value
-    raise rejection(
-        FailureCode.NOT_AN_OBJECT,
-        "The body is JSON but not an object: send one job, as an object, a message.",
-    )
-
-
-def _job_id(kind: JobKind, job: Mapping[str, object], message_id: str | None) -> str:
-    """The id of the body, unchecked, else the checked one of the message."""
-    given = job.get("job_id")
-    if given is not None:
-        return cast("str", given)
+def _id_of(kind: JobKind, job: Mapping[str, object], message_id: str | None) -> str:
+    """The checked id of the message, for a *job* that names none."""
     if message_id is None:
         raise JobRejectedError(
             [
@@ -171,24 +165,21 @@ def _other_errors(kind: JobKind, job: Mapping[str, object]) -> tuple[JobError, .
 
 def _validated(kind: JobKind, job: Mapping[str, object]) -> AnyJob:
     known = _FIELDS[kind]
-    if job.keys() <= known:
-        errors, valid = _checked(kind, job)
-        if valid is not None:
-            return valid
-    else:
+    unknown: list[JobError] = []
+    if not job.keys() <= known:
         # Kept from the model, which would make an error of each of a million unknown fields.
-        errors, _ = _checked(kind, {name: job[name] for name in known if name in job})
-        unknown = islice((name for name in job if name not in known), MAX_ERRORS)
-        errors = [*(unknown_field(kind, name, known) for name in unknown), *errors]
-    raise JobRejectedError(errors)
-
-
-def _checked(kind: JobKind, job: Mapping[str, object]) -> tuple[list[JobError], AnyJob | None]:
-    # The model's own error holds the input: it ends here and is nobody's cause.
+        first = islice((name for name in job if name not in known), MAX_ERRORS)
+        unknown = [unknown_field(kind, name, known) for name in first]
+        job = {name: job[name] for name in known if name in job}
     try:
-        return [], _MODELS[kind].model_validate(job)
+        valid = _MODELS[kind].model_validate(job)
+        if not unknown:
+            return valid
+        errors = unknown
     except ValidationError as error:
-        return translated(kind, error), None
+        # It holds the input: it ends here and is nobody's cause.
+        errors = [*unknown, *translated(kind, error)]
+    raise JobRejectedError(errors)
 
 
 def _salvaged(value: object, message_id: str | None) -> tuple[str | None, dict[str, JsonValue]]:

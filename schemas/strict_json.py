@@ -8,8 +8,8 @@ import math
 import re
 from typing import Final, NoReturn
 
+from schemas.checks import is_unicode
 from schemas.failures import FailureCode
-from schemas.fields import is_unicode
 from schemas.rejection import JobRejectedError, Location, rejection
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -47,7 +47,12 @@ def parse(body: bytes, max_bytes: int) -> object:
             FailureCode.TOO_LARGE,
             f"The body has {len(body):,} bytes, {max_bytes:,} at most: split the job into several.",
         )
-    return _parsed(_decoded(body))
+    try:
+        return _DECODER.decode(body.decode())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        refused = _unreadable(error)
+    # Raised outside the handler: the decoders' own errors would carry the body along.
+    raise refused
 
 
 def refuse_shape(body: bytes, value: object) -> None:
@@ -69,35 +74,22 @@ def shown_name(name: str) -> str:
     return _LONG_DIGITS.sub("*****", printable)
 
 
-def _decoded(body: bytes) -> str:
-    # Raised outside the handler: the decoder's own error would carry the body along.
-    text, position = "", -1
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        position = error.start
-    if position >= 0:
-        raise rejection(
-            FailureCode.NOT_UTF8,
-            f"The body is not UTF-8 (byte {position:,}): encode it as UTF-8 before publishing.",
-        )
-    if text.startswith("\ufeff"):
-        raise rejection(
-            FailureCode.NOT_UTF8, "The body starts with a byte order mark: encode it as UTF-8 without one."
-        )
-    return text
-
-
-def _parsed(text: str) -> object:
-    try:
-        return _DECODER.decode(text)
-    except JobRejectedError:
-        raise
-    except json.JSONDecodeError as error:
-        refused = rejection(FailureCode.NOT_JSON, _where(error))
-    except RecursionError:
-        refused = _too_deep()
-    raise refused
+def _unreadable(error: UnicodeDecodeError | json.JSONDecodeError | RecursionError) -> JobRejectedError:
+    match error:
+        case UnicodeDecodeError():
+            return rejection(
+                FailureCode.NOT_UTF8,
+                f"The body is not UTF-8 (byte {error.start:,}): encode it as UTF-8 before publishing.",
+            )
+        case json.JSONDecodeError() if error.doc.startswith("\ufeff"):
+            return rejection(
+                FailureCode.NOT_UTF8,
+                "The body starts with a byte order mark: encode it as UTF-8 without one.",
+            )
+        case json.JSONDecodeError():
+            return rejection(FailureCode.NOT_JSON, _where(error))
+        case RecursionError():
+            return _too_deep()
 
 
 def _where(error: json.JSONDecodeError) -> str:

@@ -9,9 +9,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from schemas.entries import json_type
+from schemas.checks import is_unicode, json_type, refusal
 from schemas.failures import FailureCode
-from schemas.fields import is_unicode, refusal
 from schemas.rejection import MAX_ERRORS
 
 MAX_PATH: Final = 2_000

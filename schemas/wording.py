@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.channels import JobKind
-from schemas.entries import json_type
+from schemas.checks import json_type
 from schemas.failures import FailureCode
 from schemas.rejection import JobError, Location
 from schemas.strict_json import shown_name

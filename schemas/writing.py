@@ -1,6 +1,7 @@
-"""Results as bytes at once, without a model for each recipient: most of what a busy worker writes.
+"""Results as bytes at once, without a model for each recipient, and the ids that they are published under.
 
-The models of `schemas.results` say what a result looks like; the tests hold every byte against them.
+They are most of what a busy worker writes. The models of `schemas.results` say what a result looks like; the
+tests hold every byte against them.
 """
 
 import json
@@ -164,6 +165,21 @@ def message_row(
 def unknown_message_row(message_id: str) -> Row:
     """A message that the gateway does not know."""
     return {"message_id": message_id, "found": False, "recipients": []}
+
+
+def result_message_id(job_id: str, part: int) -> str:
+    """The ``message_id`` of a part of a result: the same on every re-publication."""
+    return f"{job_id}/{part}"
+
+
+def rejection_message_id(job_id: str | None, body_hash: str) -> str:
+    """The ``message_id`` of a rejection; *body_hash* tells bodies under one job id apart."""
+    return f"rejected/{body_hash}" if job_id is None else f"{job_id}/rejected/{body_hash}"
+
+
+def tracking_message_id(job_id: str, number: int) -> str:
+    """The ``message_id`` of the follow-up *number* (1-based) of a tracked job."""
+    return f"{job_id}/track/{number}"
 
 
 def _written(row: Row) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from itertools import chain
 
-from schemas.entries import MAX_RECIPIENTS
+from schemas.checks import MAX_RECIPIENTS
 from schemas.reading import JobRejectedError
 from schemas.rejection import JobError
 from worker.client.csv_columns import DELIMITERS, Columns, Row

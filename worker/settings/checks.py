@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from schemas.entries import RESERVED_PARAMS
-from schemas.fields import is_unicode
+from schemas.checks import RESERVED_PARAMS, is_unicode
 from schemas.outcomes import DeliveryStatus
 from worker.domain.characters import invisible_in
 from worker.domain.hours import Hours

@@ -86,10 +86,3 @@ class TestResultKeys:
         ]
 
         assert expected == [kind.message_type for kind in ResultKind]
-
-    def test_message_ids_have_the_forms_of_the_contract(self) -> None:
-        """Consumers drop repeats by them."""
-        assert channels.result_message_id("order-1", 3) == "order-1/3"
-        assert channels.rejection_message_id("order-1", "ab12") == "order-1/rejected/ab12"
-        assert channels.rejection_message_id(None, "ab12") == "rejected/ab12"
-        assert channels.tracking_message_id("order-1", 2) == "order-1/track/2"

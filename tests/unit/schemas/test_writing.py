@@ -159,3 +159,14 @@ class TestDeliveryResult:
         row = writing.message_row("a", [], text="half \ud83d")
         written = writing.delivery_result({"job_id": "a", "part": 1, "parts": 1}, [row], {})
         assert "half ?" == json.loads(written.body)["messages"][0]["text"]
+
+
+class TestIds:
+    """Under which each result is published."""
+
+    def test_message_ids_have_the_forms_of_the_contract(self) -> None:
+        """Consumers drop repeats by them."""
+        assert writing.result_message_id("order-1", 3) == "order-1/3"
+        assert writing.rejection_message_id("order-1", "ab12") == "order-1/rejected/ab12"
+        assert writing.rejection_message_id(None, "ab12") == "rejected/ab12"
+        assert writing.tracking_message_id("order-1", 2) == "order-1/track/2"

@@ -1,19 +1,19 @@
-"""The fields of jobs that hold many entries, and times: checks with an end to their errors.
+"""What the fields of jobs may hold: checks with words of our own, and with an end to their errors.
 
 A list of 100,000 wrong entries gives 20 errors, not 100,000.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Final
+from typing import Final, cast
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import JsonValue, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.failures import FailureCode
-from schemas.fields import MESSAGE_ID_PATTERN, is_unicode, refusal
 from schemas.rejection import MAX_ERRORS
 
 MAX_RECIPIENTS: Final = 100_000
@@ -29,6 +29,14 @@ PARAM_NAME_PATTERN: Final = r"^[A-Za-z0-9_.-]{1,64}$"
 RFC3339_PATTERN: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
+ID_PATTERN: Final = r"^[A-Za-z0-9._:-]{1,128}$"
+# Invisible characters by name: which characters can be printed depends on the version of Unicode.
+MESSAGE_ID_PATTERN: Final = (
+    r"^[^\s,\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    r"{1,200}$"
+)
+"""Whatever ITON may issue; at a comma or a space a list of ids could not be told apart."""
+MAX_METADATA_BYTES: Final = 4096
 
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 _PARAM_NAME = re.compile(PARAM_NAME_PATTERN)
@@ -39,6 +47,58 @@ _CHARACTER_NAMES: Final = {
     "\n": "a line break",
     "\r": "a line break",
 }
+
+
+def refusal(code: FailureCode, msg: str) -> PydanticCustomError:
+    """An error for a validator to raise; its type is one of our codes and its words stand as they are."""
+    # Braces would be taken for placeholders of the template.
+    return PydanticCustomError(code.value, "{words}", {"words": msg})
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether *text* can be encoded: it holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def whole_characters(text: str) -> str:
+    """Return *text*.
+
+    Raises:
+        PydanticCustomError: it holds half of a surrogate pair.
+    """
+    if not text.isascii() and not is_unicode(text):
+        raise refusal(
+            FailureCode.INVALID_UNICODE,
+            "holds half of a surrogate pair (\\ud800 to \\udfff): send whole characters",
+        )
+    return text
+
+
+def small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return *metadata*, of plain JSON values and no longer than allowed."""
+    if not metadata:
+        return metadata
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except UnicodeEncodeError:
+        raise refusal(
+            FailureCode.INVALID_UNICODE, "holds half of a surrogate pair: send whole characters"
+        ) from None
+    except (ValueError, RecursionError):
+        raise refusal(
+            FailureCode.NUMBER_OUT_OF_RANGE, "holds NaN, Infinity or endless nesting: send plain JSON values"
+        ) from None
+    if size > MAX_METADATA_BYTES:
+        raise refusal(
+            FailureCode.WRONG_LENGTH,
+            f"has {size} bytes as compact JSON, {MAX_METADATA_BYTES} at most: keep a key in it, no more",
+        )
+    return metadata
+
 
 Complaint = PydanticCustomError | str
 Complaints = Iterator[tuple[str | int, Complaint]]
@@ -97,10 +157,32 @@ def _why_no_id(entry: str) -> str:
     return f"must be one message id, but holds {name}: give every id as an entry of its own"
 
 
-def _entries(limit: int, complaints: Callable[[list[object]], Complaints]) -> Callable[[object], object]:
-    """A check of an array that stops at *limit* entries and at the first few complaints."""
+def _are_ascii(entries: Sequence[object]) -> bool:
+    """Tell at once what holds of nearly all entries: they are strings, and not one of them is odd."""
+    try:
+        return "".join(cast("Sequence[str]", entries)).isascii()
+    except TypeError:
+        return False
 
-    def check(value: object) -> object:
+
+def _are_ascii_ids(entries: Sequence[object]) -> bool:
+    return _are_ascii(entries) and all(map(_MESSAGE_ID.fullmatch, cast("Sequence[str]", entries)))
+
+
+def _entries(
+    limit: int,
+    are_sound: Callable[[Sequence[object]], bool],
+    complaints: Callable[[list[object]], Complaints],
+) -> Callable[[object], tuple[str, ...]]:
+    """A check of an array that stops at *limit* entries and at the first few complaints.
+
+    Args:
+        limit: of entries.
+        are_sound: tells soon of most arrays that there is no complaint.
+        complaints: what is wrong with each entry.
+    """
+
+    def check(value: object) -> tuple[str, ...]:
         if not isinstance(value, list | tuple):
             hint = ": wrap it in [ ]" if isinstance(value, str) else ""
             raise refusal(
@@ -111,7 +193,8 @@ def _entries(limit: int, complaints: Callable[[list[object]], Complaints]) -> Ca
             raise refusal(
                 FailureCode.WRONG_LENGTH, f"must have 1 to {limit:,} entries, but has {len(value):,}: {hint}"
             )
-        _raise_first(complaints(list(value)))
+        if not are_sound(value):
+            _raise_first(complaints(list(value)))
         return tuple(value)
 
     return check
@@ -141,7 +224,8 @@ def _wrong_params(params: dict[object, object]) -> Complaints:
             )
 
 
-def _params(value: object) -> object:
+def string_params(value: object) -> object:
+    """Return an object of strings whose names are free to be used; null is an empty one."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -175,35 +259,5 @@ def aware_time(value: object) -> object:
         ) from None
 
 
-def _any_case(word: str) -> str:
-    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
-
-
-# A sequence, so that type checkers let producers give a list; the validated value is a tuple.
-RecipientEntries = Annotated[
-    Sequence[str],
-    Field(min_length=1, max_length=MAX_RECIPIENTS),
-    BeforeValidator(_entries(MAX_RECIPIENTS, _not_strings)),
-]
-
-StatusEntries = Annotated[
-    Sequence[Annotated[str, StringConstraints(pattern=MESSAGE_ID_PATTERN)]],
-    Field(min_length=1, max_length=MAX_MESSAGE_IDS),
-    BeforeValidator(_entries(MAX_MESSAGE_IDS, _not_ids)),
-]
-
-StringParams = Annotated[
-    dict[str, str],
-    BeforeValidator(_params),
-    WithJsonSchema(
-        {
-            "type": ["object", "null"],
-            "maxProperties": MAX_PARAMS,
-            "propertyNames": {
-                "pattern": PARAM_NAME_PATTERN,
-                "not": {"pattern": f"^({'|'.join(_any_case(name) for name in sorted(RESERVED_PARAMS))})$"},
-            },
-            "additionalProperties": {"type": "string"},
-        }
-    ),
-]
+recipients: Final = _entries(MAX_RECIPIENTS, _are_ascii, _not_strings)
+message_ids: Final = _entries(MAX_MESSAGE_IDS, _are_ascii_ids, _not_ids)
