@@ -109,8 +109,8 @@ def has_idle_connection(client: ItonGateway) -> bool:
         pool = transport._inner._pool
         return any(one.is_available() and not one.has_expired() for one in pool.connections)
     assert isinstance(transport, AiohttpTransport)
-    assert transport._connector is not None
-    idle = [protocol for some in transport._connector._conns.values() for protocol, _ in some]
+    assert transport._opened is not None
+    idle = [protocol for some in transport._opened[0]._conns.values() for protocol, _ in some]
     return any(protocol.is_connected() and not protocol.should_close for protocol in idle)
 
 

@@ -17,7 +17,7 @@ class Work:
     def __init__(self, at: Step) -> None:
         self.at = at
         self.progress = Progress()
-        self.progress.begins(self)
+        self.progress.works.append(self)
         self.go_on = asyncio.Event()
         self.task = asyncio.ensure_future(self.go_on.wait())
 
@@ -87,7 +87,7 @@ class TestProgress:
         works = [Work.__new__(Work) for _ in Step]
         for work, step in zip(works, Step, strict=True):
             work.at = step
-            progress.begins(work)
+            progress.works.append(work)
         assert int(Step.WRITING) == progress.at
-        progress.ends(works[-1])
+        progress.works.remove(works[-1])
         assert int(Step.CALLING) == progress.at

@@ -50,7 +50,8 @@ class Admission:
         listeners: Listeners | None = None,
     ) -> None:
         self._room = Room(bounds)
-        self._limit, self._limiter = bounds.limit, bounds.limiter
+        self._limit = bounds.limit
+        self._limiter = bounds.limiter if bounds.limiter.limits else None
         self._clock = clock
         self._ledger = ledger
         self._standing = Standing(
@@ -92,7 +93,7 @@ class Admission:
     @property
     def calls(self) -> int:
         """How many calls the gateway takes at once just now; under a rate limit that is not what matters."""
-        return 0 if self._limiter.limits else self.in_flight
+        return 0 if self._limiter else self.in_flight
 
     def passes(self, command: Command) -> bool:
         """Tell whether nothing but other calls stands in the way of a call."""
@@ -105,7 +106,7 @@ class Admission:
 
     def has_room(self, *, urgent: bool) -> bool:
         """Tell whether one more call would start at once and keep no other from starting."""
-        return not self._limiter.limits and not self._line.length and self._room.fits(urgent=urgent)
+        return not self._limiter and not self._line.length and self._room.fits(urgent=urgent)
 
     def admit(
         self, command: Command, *, urgent: bool, about: Subject = NOBODY, patient: bool = False
@@ -119,7 +120,7 @@ class Admission:
         if self._line.length or self._stopped:
             return False
         fits = standing.is_closed(command) and self._room.fits(urgent=leave.urgent)
-        if not (fits or standing.tries(command)) or not self._limiter.take():
+        if not (fits or standing.tries(command)) or (self._limiter and not self._limiter.take()):
             return False
         self._grant(leave)
         return True
@@ -144,7 +145,8 @@ class Admission:
         except BaseException:
             self._line.leave(leave)
             if leave.granted:
-                self._limiter.give_back()
+                if self._limiter:
+                    self._limiter.give_back()
                 self._give_back(leave)
                 self._standing.unused(leave)
             raise
@@ -180,7 +182,8 @@ class Admission:
     def answered(self, command: str, outcome: str, seconds: float) -> None:
         """Learn from each call how long the gateway took."""
         if outcome == "ok":
-            self._limit.served(command, seconds, full=self._line.length > 0 or self._room.is_full)
+            full = self._line.length > 0 or self._room.counted >= self._limit.value
+            self._limit.served(command, seconds, full=full)
             if self._line.length:
                 self._let_in()
 
@@ -199,7 +202,8 @@ class Admission:
             self._look.cancel()
         self._standing.close()
         self._ledger.close()
-        self._limiter.close()
+        if self._limiter:
+            self._limiter.close()
 
     def _away(self, leave: Leave) -> GatewayAwayError | None:
         """Return why *leave* cannot be granted before somebody or something changes."""
@@ -228,7 +232,7 @@ class Admission:
     def _let_in(self) -> None:
         """Grant leave to as many as may go."""
         while self._line.length and (leave := self._next()):
-            if not self._limiter.take():
+            if self._limiter and not self._limiter.take():
                 self._limiter.when_there_is_one(self._let_in)
                 return
             self._line.leave(leave)

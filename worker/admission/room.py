@@ -50,11 +50,6 @@ class Room:
         self._shared = self._for_bulk = 0  # the limit, and what bulk work may have of it
         self.in_flight = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there are as many as the limit allows."""
-        return self.counted >= self._limit.value
-
     def fits(self, *, urgent: bool) -> bool:
         """Tell whether there is room for one more."""
         limit = self._limit.value
@@ -66,15 +61,25 @@ class Room:
 
     def enter(self, leave: Leave) -> None:
         """One more is out."""
+        command = leave.command
         self.in_flight += 1
-        self._count(leave, 1)
-        leave.granted, leave.written_off = True, self._written_off[leave.command]
+        self.counted += 1
+        self._counted_of[command] += 1
+        if not leave.urgent:
+            self.bulk += 1
+            self._bulk_of[command] += 1
+        leave.granted, leave.written_off = True, self._written_off[command]
 
     def leave(self, leave: Leave) -> None:
         """It is over."""
+        command = leave.command
         self.in_flight -= 1
-        if leave.written_off == self._written_off[leave.command]:
-            self._count(leave, -1)
+        if leave.written_off == self._written_off[command]:
+            self.counted -= 1
+            self._counted_of[command] -= 1
+            if not leave.urgent:
+                self.bulk -= 1
+                self._bulk_of[command] -= 1
         leave.granted = False
 
     def write_off(self, command: Command) -> None:
@@ -89,13 +94,6 @@ class Room:
         self._limit.restart()
         for command in Command:
             self.write_off(command)
-
-    def _count(self, leave: Leave, change: int) -> None:
-        self.counted += change
-        self._counted_of[leave.command] += change
-        if not leave.urgent:
-            self.bulk += change
-            self._bulk_of[leave.command] += change
 
     def _share(self, limit: int) -> int:
         most = self._bounds.most

@@ -157,7 +157,7 @@ class HandlerWiring:
             margin=LEASE_MARGIN,
         )
 
-    def _make(self, ports: SendPorts) -> Callable[[PartWork], Awaitable[None]]:
+    def _make(self, ports: SendPorts) -> Callable[[PartWork], Awaitable[object]]:
         """Return what makes calls: for each job alone, or for those together that send the same."""
         if not self.settings.gateway.coalesce_sends:
             return Calls(self.gateway, self.gate, ports.entries).alone

@@ -209,7 +209,7 @@ class Preparation:
 
     def _send(self, body: bytes, lines: Sequence[int]) -> PreparedJob:
         job, head = self.acceptance.send_job(Delivery(Lane.SEND, body, self.routing_key))
-        if has_expired(head.expires_at, self.now):
+        if head.expires_at and has_expired(head.expires_at, self.now):
             raise rejection(
                 FailureCode.EXPIRED, "`expires_at` is over: nothing would be sent any more.", "expires_at"
             )

@@ -3,6 +3,6 @@
 from datetime import datetime
 
 
-def has_expired(expires_at: datetime | None, now: datetime) -> bool:
-    """Tell whether it is too late *now* for a job; never for one without an end (docs/contract.md, 3)."""
-    return expires_at is not None and now >= expires_at
+def has_expired(expires_at: datetime, now: datetime) -> bool:
+    """Tell whether it is too late *now* for a job that has an end (docs/contract.md, 3)."""
+    return now >= expires_at

@@ -12,7 +12,13 @@ from worker.domain.replay import Replay
 
 
 class Lane(StrEnum):
-    """The work queues, by the part of their name behind the prefix."""
+    """The work queues, by the part of their name behind the prefix.
+
+    Attributes:
+        is_urgent: whether its jobs go before others.
+    """
+
+    is_urgent: bool
 
     SEND = "send"
     SEND_URGENT = "send.urgent"
@@ -32,11 +38,6 @@ class Lane(StrEnum):
     def kind(self) -> JobKind:
         """What its jobs ask for."""
         return JobKind(self.value.partition(".")[0])
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether its jobs go before others."""
-        return self in _URGENT
 
     @property
     def holds_parts(self) -> bool:
@@ -80,6 +81,8 @@ _URGENT = frozenset(
         Lane.CANCEL,
     }
 )
+for _lane in Lane:
+    _lane.is_urgent = _lane in _URGENT
 _PARTS = frozenset(
     {Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS, Lane.SEND_PARTS_HELD, Lane.SEND_URGENT_PARTS_HELD}
 )

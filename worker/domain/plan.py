@@ -45,11 +45,6 @@ def _unverified(refusal: PermanentError | None) -> str:
     return f"the gateway refused to look this number up in the DND list: {refusal.detail}"
 
 
-def whole(order: tuple[str, ...], settled: tuple[Settled, ...], calls: Calls) -> Part:
-    """Plan a job that has one result."""
-    return Part(order, settled, tuple(Call(recipients) for recipients in calls))
-
-
 def split(settled: Sequence[Settled], calls: Calls) -> Split:
     """Plan a large job: a part for each call, then the settled ones in parts of their own."""
     sent = tuple(Part(recipients, calls=(Call(recipients),)) for recipients in calls)

@@ -1,5 +1,6 @@
 """How far the work on a delivery has got, so that a stop cuts off no more than it must."""
 
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -21,28 +22,19 @@ class Steps(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class Progress:
     """The work under way for one delivery.
 
     Attributes:
+        works: what is being done for it: work that begins is put in, work that ends is taken out.
         stopped: the worker stops: no call may begin any more.
     """
 
-    __slots__ = ("_works", "stopped")
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self._works: list[Steps] = []
-
-    def begins(self, work: Steps) -> None:
-        """Take *work* into account."""
-        self._works.append(work)
-
-    def ends(self, work: Steps) -> None:
-        """Leave it out again."""
-        self._works.remove(work)
+    works: list[Steps] = field(default_factory=list)
+    stopped: bool = False
 
     @property
     def at(self) -> Step:
         """The step that is worst to cut off."""
-        return max((work.at for work in self._works), default=Step.WAITING)
+        return max((work.at for work in self.works), default=Step.WAITING)

@@ -1,7 +1,7 @@
 """Any usual spelling of a phone number to the digits that ITON is given, or why it cannot be one."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -49,18 +49,13 @@ class Distinct:
 
     Attributes:
         order: all of them: a valid one as digits with country code, an invalid one as the producer spelt it.
-        invalid: why, by the producer's spelling.
+        valid: those that can be sent to.
+        invalid: why the others cannot, by the producer's spelling.
     """
 
     order: tuple[str, ...]
+    valid: tuple[str, ...]
     invalid: dict[str, str]
-
-    @property
-    def valid(self) -> tuple[str, ...]:
-        """Those that can be sent to."""
-        return (
-            tuple([name for name in self.order if name not in self.invalid]) if self.invalid else self.order
-        )
 
 
 def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:
@@ -68,12 +63,15 @@ def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:
 
     Digits that lack the `+` of a foreign number are that number where another spelling names it.
     """
-    order: dict[str, None] = {}
-    invalid: dict[str, str] = {}
     quick = _quick_form(plan)
     given = tuple(spellings)
-    if _are_all_plain(given, quick):
-        return Distinct(tuple(dict.fromkeys(given)), invalid)
+    joined = ",".join(given)
+    # Each is spelt as it is sent, as nearly always: seen in a quarter of the time that it takes one by one.
+    if joined.count(",") == len(given) - 1 and quick.plain.fullmatch(joined):
+        once = tuple(dict.fromkeys(given))
+        return Distinct(once, once, {})
+    order: dict[str, None] = {}
+    invalid: dict[str, str] = {}
     for spelling in given:
         match = quick.pattern.fullmatch(spelling)
         try:
@@ -84,13 +82,7 @@ def distinct(spellings: Iterable[str], plan: NumberingPlan) -> Distinct:
             if name not in order:
                 invalid[name] = str(error)
         order[name] = None
-    return Distinct(tuple(order), invalid)
-
-
-def _are_all_plain(spellings: Sequence[str], quick: "_QuickForm") -> bool:
-    """Tell whether each is spelt as it is sent: in a quarter of the time that it takes one by one."""
-    joined = ",".join(spellings)
-    return joined.count(",") == len(spellings) - 1 and quick.plain.fullmatch(joined) is not None
+    return Distinct(tuple(order), tuple([name for name in order if name not in invalid]), invalid)
 
 
 def normalise(spelling: str, plan: NumberingPlan) -> str:

@@ -65,11 +65,11 @@ def measure(text: str, *, unicode: bool | None = None) -> Measure:
         text: what would be sent.
         unicode: True measures a text in UCS-2 that could do without; None detects.
     """
-    if unicode or not is_gsm7(text):
-        return Measure(Encoding.UCS2, _segments([_utf16_units(char) for char in text], *_UCS2_ROOM))
-    if _PLAIN.issuperset(text):
+    if not unicode and _PLAIN.issuperset(text):
         single, joined = _GSM7_ROOM
         return Measure(Encoding.GSM7, 1 if len(text) <= single else -(-len(text) // joined))
+    if unicode or not is_gsm7(text):
+        return Measure(Encoding.UCS2, _segments([_utf16_units(char) for char in text], *_UCS2_ROOM))
     return Measure(Encoding.GSM7, _segments([_SEPTETS[char] for char in text], *_GSM7_ROOM))
 
 

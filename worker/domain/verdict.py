@@ -39,9 +39,13 @@ class Wishes:
     most_calls: int
     times: Times | None = None
 
+    def forbid(self, now: datetime) -> bool:
+        """Tell whether a call may not go out *now*, be it too late or too early."""
+        return self.expired(now) or (self.times is not None and self.times.wait(now) is not None)
+
     def expired(self, now: datetime) -> bool:
         """Tell whether nothing may be sent any more."""
-        return has_expired(self.expires_at, now)
+        return self.expires_at is not None and has_expired(self.expires_at, now)
 
     def repeatable(self, call: Call, now: datetime) -> bool:
         """Tell whether a call whose reply is lost may be made again."""

@@ -20,7 +20,7 @@ from worker.domain.errors import (
 )
 from worker.iton.bodies import Body, decoded
 from worker.iton.dialect import Credentials, Dialect
-from worker.iton.exchange import exchange_of
+from worker.iton.exchange import asked_to_wait, exchange_of, lost
 from worker.iton.http_logs import quiet_http_logs
 from worker.iton.operators import has_a_suffix
 from worker.iton.plain import plain_dnd, plain_ids, plain_status
@@ -39,11 +39,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _MOST_SUFFIXED = 100  # headers; a producer may make them up
-
-# The first that fits. Only what happens before the request is written is safe to try again; the words of
-# these three are the transport's own, those of any other may hold the URL.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_UNREADABLE = (httpx.DecodingError, httpx.RemoteProtocolError)
 
 _OUTCOMES: tuple[tuple[type[WorkerError], str], ...] = (
     (PermanentError, "permanent"),
@@ -228,30 +223,24 @@ class ItonGateway:
             observers.on_keys(command, len(asked))
         outcome: Reading[T] | WorkerError | None = None
         try:
-            reply = await self._replied(request)
+            try:
+                reply: Incoming | WorkerError = await self._exchange(request, self._patience)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
+                reply = lost(exc, "the gateway")
             if isinstance(reply, Incoming) and reply.status == HTTPStatus.OK:
                 value = plain(reply.content, asked)
                 outcome = None if value is None else Reading(value)
             if outcome is None:
                 outcome = self._understood(reply, command, asked, read, text)
         finally:
-            observers.on_call(command, _named(outcome), now() - started)
+            name = "ok" if isinstance(outcome, Reading) else _named(outcome)
+            observers.on_call(command, name, now() - started)
         if isinstance(outcome, WorkerError):
             # Out of every except clause: httpx's error, which knows the URL, is not in its chain.
             raise outcome
         if outcome.unasked:
             observers.on_unasked(command, outcome.unasked)
         return outcome.value
-
-    async def _replied(self, request: Request) -> Incoming | WorkerError:
-        try:
-            return await self._exchange(request, self._patience)
-        except _NOT_SENT as exc:
-            return TransientError("gateway_unreachable", f"the gateway cannot be reached: {exc}")
-        except _UNREADABLE as exc:
-            return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({_kind(exc)})")
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
-            return OutcomeUncertainError("reply_lost", f"the reply was lost ({_kind(exc)})")
 
     def _understood(
         self,
@@ -296,7 +285,7 @@ class ItonGateway:
         if command is Command.STATUS and rule.verdict is Verdict.UNCERTAIN:
             # What cannot be read may hold the texts of messages.
             detail = f"HTTP {reply.status} with no reply that can be read"
-        error = error_of(rule, detail, seconds_of(_retry_after(reply.headers), self._dialect.now()))
+        error = error_of(rule, detail, seconds_of(asked_to_wait(reply.headers), self._dialect.now()))
         error.for_log = self._quotes.outline(reply.status, body)
         if command is Command.SEND:
             named = f" (message id {', '.join(doubtful)})" if doubtful else ""
@@ -309,16 +298,6 @@ def _nothing_plain(_content: bytes, _asked: Sequence[str]) -> None:
     """Have every reply read with care."""
 
 
-def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"retry-after"), None)
-
-
-def _named(outcome: object) -> str:
-    """Return the outcome's name for metrics; None means that nothing came of the call."""
-    if isinstance(outcome, Reading):
-        return "ok"
+def _named(outcome: WorkerError | None) -> str:
+    """Return the name of a failure for metrics; None means that nothing came of the call."""
     return next((name for kind, name in _OUTCOMES if isinstance(outcome, kind)), "cancelled")
-
-
-def _kind(exc: Exception) -> str:
-    return type(exc).__name__

@@ -73,22 +73,17 @@ class Connector(aiohttp.TCPConnector):
             NotConnectedError: there is none.
         """
         try:
-            connection = await super().connect(req, traces, timeout)
-            while _is_spoilt(connection.protocol):
-                connection.close()
+            while True:
                 connection = await super().connect(req, traces, timeout)
+                protocol = connection.protocol
+                if not (isinstance(protocol, ReplyProtocol) and protocol.used and protocol.should_close):
+                    return connection
+                # Something came in after the last reply; aiohttp would take it for the reply to this request,
+                # and ids would go to the wrong recipients.
+                connection.close()
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as exc:  # odd replies of a proxy, too
             reason = _trouble(exc, proxied=req.proxy is not None)
             raise NotConnectedError(reason, timed_out=isinstance(exc, TimeoutError)) from None
-        return connection
-
-
-def _is_spoilt(protocol: ResponseHandler | None) -> bool:
-    """Tell of a kept-alive connection whether something came in after the last reply.
-
-    aiohttp would take it for the reply to the next request: ids would go to the wrong recipients.
-    """
-    return isinstance(protocol, ReplyProtocol) and protocol.used and protocol.should_close
 
 
 class ReplyProtocol(ResponseHandler):

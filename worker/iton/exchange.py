@@ -1,15 +1,21 @@
 """Requests to the gateway over any transport of httpx; over our own, without httpx's objects in between."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import httpx
 
+from worker.domain.errors import OutcomeUncertainError, TransientError, WorkerError
 from worker.iton.protocol import Request
 from worker.iton.time_limit import time_limit
 from worker.iton.transport import AiohttpTransport, Incoming, Patience
 
 Exchange = Callable[[Request, Patience], Awaitable[Incoming]]
+
+# The first that fits. Only what happens before the request is written is safe to try again; the words of
+# these three are the transport's own, those of any other may hold the URL.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNREADABLE = (httpx.DecodingError, httpx.RemoteProtocolError)
 
 
 def exchange_of(transport: AiohttpTransport | httpx.AsyncBaseTransport) -> Exchange:
@@ -36,3 +42,18 @@ async def _through_httpx(
         )
         content = await response.aread()
     return Incoming(response.status_code, response.headers.raw, content)
+
+
+def lost(exc: Exception, asked: str) -> WorkerError:
+    """Return what an *exc* in place of a reply means; *asked* names who was to reply."""
+    if isinstance(exc, _NOT_SENT):
+        return TransientError("gateway_unreachable", f"{asked} cannot be reached: {exc}")
+    kind = type(exc).__name__
+    if isinstance(exc, _UNREADABLE):
+        return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({kind})")
+    return OutcomeUncertainError("reply_lost", f"the reply was lost ({kind})")
+
+
+def asked_to_wait(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    """Return what a reply says in ``Retry-After``."""
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"retry-after"), None)

@@ -32,22 +32,15 @@ class Request:
     """One HTTP request; its repr shows no credentials.
 
     Attributes:
-        address: the URL without its query.
-        query: percent-encoded, ASCII; None for a POST.
+        url: percent-encoded, ASCII.
         content: the form of a POST; None for a GET.
     """
 
     command: Command
     method: str
-    address: str
-    query: str | None = field(repr=False)
+    url: str = field(repr=False)
     headers: Headers = field(repr=False)
     content: bytes | None = field(repr=False)
-
-    @property
-    def url(self) -> str:
-        """The whole URL."""
-        return self.address if self.query is None else f"{self.address}?{self.query}"
 
 
 class Requests:
@@ -114,10 +107,9 @@ class Requests:
         Raises:
             PermanentError: the text is no valid Unicode.
         """
-        form = self._message_form(message)
         if len(recipients) == 1:
             return ((recipients[0],),)  # it goes alone in any case
-        return _packed(recipients, self._room(Command.SEND, "to=", form))
+        return _packed(recipients, self._room(Command.SEND, "to=", self._message_form(message)))
 
     def pack_ids(self, message_ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Cut *message_ids* likewise into message_status calls."""
@@ -127,7 +119,8 @@ class Requests:
         """Return the bytes that the listed items may take, each with a comma before it."""
         if self._dialect.method == "POST":
             return math.inf
-        return self._dialect.url_limit - len(self._address) - len("?") - len(self._form(command, *fields))
+        form = "&".join((self._account, f"cmd={command}", *fields))
+        return self._dialect.url_limit - len(self._address) - len("?") - len(form)
 
     def _message_form(self, message: TextMessage) -> str:
         sender = message.sender if message.sender is not None else self._dialect.default_sender
@@ -135,14 +128,11 @@ class Requests:
             self._dialect.text_parameter, message.text, message.unicode, sender, tuple(message.params.items())
         )
 
-    def _form(self, command: Command, *fields: str) -> str:
-        return "&".join((self._account, f"cmd={command}", *fields))
-
     def _request(self, command: Command, *fields: str) -> Request:
-        form = self._form(command, *fields)
+        form = "&".join((self._account, f"cmd={command}", *fields))
         if self._dialect.method == "GET":
-            return Request(command, "GET", self._address, form, self._headers, None)
-        return Request(command, "POST", self._address, None, self._form_headers, form.encode())
+            return Request(command, "GET", f"{self._address}?{form}", self._headers, None)
+        return Request(command, "POST", self._address, self._form_headers, form.encode())
 
 
 @lru_cache(maxsize=256)

@@ -111,8 +111,7 @@ class AiohttpTransport:
     def __init__(self, pool: Pool, route: Route | None = None) -> None:
         self._pool = pool
         self._route = route or Route()
-        self._connector: Connector | None = None
-        self._deadlines: Deadlines | None = None
+        self._opened: tuple[Connector, Deadlines] | None = None
         self._peers: dict[tuple[str, Headers], _Peer] = {}
 
     async def exchange(self, request: Request, patience: Patience) -> Incoming:
@@ -125,7 +124,7 @@ class AiohttpTransport:
         """
         loop = asyncio.get_running_loop()
         due = loop.time() + patience.call
-        connector, deadlines = self._opened(loop)
+        connector, deadlines = self._opened or self._open(loop)
         peer, head = self._written(request)
         try:
             connection = await connector.connect(peer.request, [], _timeout(patience.connect))
@@ -148,9 +147,10 @@ class AiohttpTransport:
 
     async def aclose(self) -> None:
         """Close every connection; a request under way fails with ReadError."""
-        if self._connector is not None and self._deadlines is not None:
-            self._deadlines.give_up(ConnectionAbortedError())
-            await self._connector.close()
+        if self._opened is not None:
+            connector, deadlines = self._opened
+            deadlines.give_up(ConnectionAbortedError())
+            await connector.close()
 
     async def _reply(self, protocol: ReplyProtocol) -> Incoming:
         message, body = await protocol.read()
@@ -235,15 +235,12 @@ class AiohttpTransport:
         whole = route.proxy is not None and url.scheme == "http"
         return _Peer(request, "".join(f"{name}: {value}\r\n" for name, value in lines), whole)
 
-    def _opened(self, loop: asyncio.AbstractEventLoop) -> tuple[Connector, Deadlines]:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[Connector, Deadlines]:
         """Return what is made on first use: aiohttp wants a running loop."""
-        if self._connector is None or self._deadlines is None:
-            pool = self._pool
-            self._connector = Connector(
-                pool.connections, pool.keepalive, pool.dns_seconds, trust=self._route.trust
-            )
-            self._deadlines = Deadlines(loop)
-        return self._connector, self._deadlines
+        pool = self._pool
+        connector = Connector(pool.connections, pool.keepalive, pool.dns_seconds, trust=self._route.trust)
+        self._opened = (connector, Deadlines(loop))
+        return self._opened
 
 
 def _translated(exc: Exception) -> httpx.RequestError:

@@ -1,18 +1,18 @@
 """The ``WebApi`` port over HTTP: one request a call, its reply cleaned of credentials."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 import httpx
 
-from worker.domain.errors import OutcomeUncertainError, TransientError, WorkerError
+from worker.domain.errors import TransientError, WorkerError
 from worker.domain.web_verdict import WebReply
 from worker.iton.bodies import decoded
 from worker.iton.client import TimeLimits
 from worker.iton.dialect import Credentials
-from worker.iton.exchange import exchange_of
+from worker.iton.exchange import asked_to_wait, exchange_of, lost
 from worker.iton.http_logs import quiet_http_logs
 from worker.iton.protocol import Headers, Request
 from worker.iton.replies import seconds_of
@@ -21,9 +21,6 @@ from worker.iton.web_replies import published
 from worker.iton.words import Quotes
 from worker.ports import Command, WebCall
 
-# As for SMS: only what happens before the request is written is safe to try again.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_UNREADABLE = (httpx.DecodingError, httpx.RemoteProtocolError)
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -82,7 +79,7 @@ class ItonWebApi:
 
     async def is_there(self) -> bool:
         """Tell whether it answers a GET of its own address, with whatever it likes but a fault of its own."""
-        reply = await self._replied(Request(Command.API, "GET", self._address, None, self._headers, None))
+        reply = await self._replied(Request(Command.API, "GET", self._address, self._headers, None))
         if isinstance(reply, WorkerError):
             return False
         return reply.status not in _BUSY and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -100,17 +97,14 @@ class ItonWebApi:
         if content is None and call.method in _WITH_BODY:
             content = b""  # or some servers wait for a length (411)
         address = self._address + path
-        return Request(Command.API, call.method, address, query if question else None, headers, content)
+        url = f"{address}?{query}" if question else address
+        return Request(Command.API, call.method, url, headers, content)
 
     async def _replied(self, request: Request) -> Incoming | WorkerError:
         try:
             return await self._exchange(request, self._patience)
-        except _NOT_SENT as exc:
-            return TransientError("gateway_unreachable", f"the Web API cannot be reached: {exc}")
-        except _UNREADABLE as exc:
-            return OutcomeUncertainError("reply_unreadable", f"the reply cannot be read ({_kind(exc)})")
         except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
-            return OutcomeUncertainError("reply_lost", f"the reply was lost ({_kind(exc)})")
+            return lost(exc, "the Web API")
 
     def _read(self, reply: Incoming) -> WebReply:
         body = decoded(reply.content)
@@ -121,12 +115,8 @@ class ItonWebApi:
             truncated,
             self._quotes.detail(reply.status, body, ()),
             self._quotes.outline(reply.status, body),
-            seconds_of(_retry_after(reply.headers), datetime.now(UTC)),
+            seconds_of(asked_to_wait(reply.headers), datetime.now(UTC)),
         )
-
-
-def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"retry-after"), None)
 
 
 def _outcome(reply: Incoming | WorkerError | None) -> str:

@@ -70,7 +70,7 @@ class SqliteLedger:
         if not swaps:
             return []
         try:
-            return await self._thread.swap(swaps)
+            return cast("list[bool]", await self._thread.ask(LedgerFile.swap, swaps))
         except LedgerUnavailableError as error:
             return [again(error) for _ in swaps]
         except Exception:  # noqa: BLE001 -- one of them cannot be stored as it is: the others must not suffer for it

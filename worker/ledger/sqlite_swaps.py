@@ -34,9 +34,9 @@ def _swap_some(
     # A token names one version: where it is its own successor, the write was done before, if it ever was.
     replacing = [swap for swap in swaps if swap.expected not in (None, swap.new.token)]
     written = 0
-    for some in _portions(creating) if creating else ():
+    for some in _portions(creating) if len(creating) > 1 else (creating,) if creating else ():
         written += _create(connection, some, now, expires_at)
-    for some in _portions(replacing) if replacing else ():
+    for some in _portions(replacing) if len(replacing) > 1 else (replacing,) if replacing else ():
         written += _replace(connection, some, now, expires_at)
     if written == len(swaps):
         return [True] * written

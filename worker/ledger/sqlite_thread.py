@@ -95,28 +95,26 @@ class LedgerThread:
         Or LedgerUnavailableError, where the file cannot be used or the thread was told to stop; so it is for
         the other questions.
         """
-        return self._ask(LedgerFile.read, work)
-
-    def swap(self, swaps: Sequence[Swap]) -> asyncio.Future[list[bool]]:
-        """Queue *swaps*; the future gets which ones stand.
-
-        A future that is cancelled meanwhile is left alone; the swaps are done all the same.
-        """
-        return self._ask(LedgerFile.swap, swaps)
+        return self.ask(LedgerFile.read, work)
 
     def swap_one(self, swap: Swap) -> asyncio.Future[bool]:
         """Queue one likewise; the future gets whether it stands."""
-        return self._ask(LedgerFile.swap, (swap,), alone=True)
+        return self.ask(LedgerFile.swap, (swap,), alone=True)
 
     def renew(self, keys: Sequence[str]) -> asyncio.Future[list[bool]]:
         """Queue renewals; the future gets which entries were due."""
-        return self._ask(LedgerFile.renew, keys)
+        return self.ask(LedgerFile.renew, keys)
 
     def probe(self) -> asyncio.Future[None]:
         """Queue a test whether a batch of entries can be written."""
-        return self._ask(_probe, None)
+        return self.ask(_probe, None)
 
-    def _ask(self, kind: _Do, what: object, *, alone: bool = False) -> asyncio.Future[Any]:
+    def ask(self, kind: _Do, what: object, *, alone: bool = False) -> asyncio.Future[Any]:
+        """Queue *what*, to be done by *kind* together with what others want of that kind.
+
+        The future gets the answer; *alone*: the one of a list of one. A future that is cancelled meanwhile is
+        left alone; what it was for is done all the same.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         if self._stopping is not None:

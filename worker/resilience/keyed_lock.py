@@ -2,23 +2,22 @@
 
 from asyncio import Future, get_running_loop
 from collections import deque
+from dataclasses import dataclass
 from types import TracebackType
 
 
+@dataclass(frozen=True, slots=True)
 class _Hold:
     """A key, held for the block."""
 
-    __slots__ = ("_key", "_lines")
-
-    def __init__(self, lines: "dict[str, deque[Future[None]]]", key: str) -> None:
-        self._lines = lines
-        self._key = key
+    lines: dict[str, deque[Future[None]]]
+    key: str
 
     async def __aenter__(self) -> None:
-        line = self._lines.get(self._key)
+        line = self.lines.get(self.key)
         if line is None:
             # Nobody has it, as nearly always.
-            self._lines[self._key] = deque()
+            self.lines[self.key] = deque()
             return
         turn: Future[None] = get_running_loop().create_future()
         line.append(turn)
@@ -32,17 +31,20 @@ class _Hold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pass_on()
+        if self.lines[self.key]:
+            self._pass_on()
+        else:
+            del self.lines[self.key]
 
     def _pass_on(self) -> None:
         """Give the key to the first in line that still waits."""
-        line = self._lines[self._key]
+        line = self.lines[self.key]
         while line:
             turn = line.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        del self._lines[self._key]
+        del self.lines[self.key]
 
 
 class KeyedLock:

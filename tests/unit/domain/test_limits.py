@@ -21,10 +21,6 @@ class TestExpiry:
         """The moment itself is too late."""
         assert expired is has_expired(NOW + timedelta(microseconds=after), NOW)
 
-    def test_a_job_without_an_end_never_expires(self) -> None:
-        """Most have none."""
-        assert not has_expired(None, NOW)
-
 
 class TestLane:
     """What a queue says of its jobs."""

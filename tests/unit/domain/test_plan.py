@@ -63,11 +63,5 @@ class TestPartition:
 
     def test_invalid_ones_keep_their_reason(self) -> None:
         """For the result."""
-        (one,) = plan.invalid_ones(Distinct(("12",), {"12": "too short"}))
+        (one,) = plan.invalid_ones(Distinct(("12",), (), {"12": "too short"}))
         assert ("12", Outcome.INVALID, "too short") == (one.recipient, one.outcome, one.detail)
-
-    def test_a_whole_job_lists_its_recipients_in_their_order(self) -> None:
-        """However they were settled."""
-        part = plan.whole(("b", "a"), (Settled("b", Outcome.DND),), (("a",),))
-        assert ("b", "a") == part.order
-        assert 0 == part.next_call()

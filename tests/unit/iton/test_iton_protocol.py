@@ -99,7 +99,7 @@ class TestRequests:
         request = requests(method=method).send(message("a&b\r\nc"), NUMBERS[:3])
         assert request.method == method
         assert said(request) == said(requests().send(message("a&b\r\nc"), NUMBERS[:3]))
-        assert (request.query is None) == (method == "POST") == (request.url == ADDRESS)
+        assert (method == "POST") == (request.url == ADDRESS)
 
     def test_the_token_is_sent_where_there_is_one(self) -> None:
         """In the header that the document names."""

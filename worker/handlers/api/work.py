@@ -68,7 +68,7 @@ class ApiWork:
             TransientError, OutcomeUncertainError: the attempts of this round are used up.
             UnavailableError: the ledger or the Web API is away, or the worker stops; the job must wait.
         """
-        self._progress.begins(self)
+        self._progress.works.append(self)
         try:
             races = 0
             while (state := self.version.entry.state) is not CallState.DONE:
@@ -91,7 +91,7 @@ class ApiWork:
                         ) from None
                     self.version = await self._ports.entries.reload(self.version.key)
         finally:
-            self._progress.ends(self)
+            self._progress.works.remove(self)
 
     async def give_up(self, end: ApiEnd) -> None:
         """Record the end of a job whose rounds are used up; one that another worker has found stands."""

@@ -45,11 +45,8 @@ class Acceptance:
         )
         job = read.job
         size = text.measure(job.text, unicode=job.unicode)
-        if errors := [
-            *self._params_errors(job),
-            *self._text_errors(job, size),
-            *(self._time_errors(job.send_after, delivery) if job.send_after else ()),
-        ]:
+        unfit = job.unicode is False or size.segments > self.max_segments
+        if (unfit or job.params or job.send_after) and (errors := self._errors(job, size, delivery)):
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
         # Made of what is validated: to check it again would cost as much as the job itself did.
         return job, JobHead.model_construct(
@@ -69,9 +66,14 @@ class Acceptance:
             metadata=job.metadata,
         )
 
+    def _errors(self, job: SendJob, size: text.Measure, delivery: Delivery) -> list[JobError]:
+        return [
+            *self._params_errors(job),
+            *self._text_errors(job, size),
+            *(self._time_errors(job.send_after, delivery) if job.send_after else ()),
+        ]
+
     def _params_errors(self, job: SendJob) -> list[JobError]:
-        if not job.params:
-            return []
         words = "`{}` is not among the params that the worker's setting ITON_ALLOWED_PARAMS lists ({})"
         listed = ", ".join(sorted(self.allowed_params)) or "none"
         return [

@@ -17,9 +17,11 @@ from worker.domain.errors import PermanentError, WorkerError
 from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder
-from worker.ports import CallGate, Command, Gateway
+from worker.ports import CallGate, Command, Gateway, Subject
 
 log = structlog.get_logger(__name__)
+
+_SIZE = 10  # numbers; from one size to the next that a gateway may refuse
 
 Choose = Callable[[], Sequence[PartWork]]
 
@@ -37,9 +39,9 @@ class Calls:
     entries: EntryStore
     on_call: Callable[[int], None] = lambda _: None
 
-    async def alone(self, work: PartWork) -> None:
+    def alone(self, work: PartWork) -> Awaitable[object]:
         """Make the call that *work* is at, for it alone; how that ended is in its `failure`."""
-        await self.make(work.order, lambda: (work,), work.numbers)
+        return self.make(work.order, lambda: (work,), work.numbers)
 
     async def make(self, order: CallOrder, choose: Choose, numbers: Sequence[str] = ()) -> list[PartWork]:
         """Make one call for whom *choose* names once there is leave to make it.
@@ -61,7 +63,10 @@ class Calls:
         going: list[PartWork] = []
         again: list[PartWork] = []
         try:
-            about = order.about(numbers)
+            message = order.message
+            # What refusals of several such calls may have in common.
+            sizes = tuple(range(_SIZE, len(numbers) + 1, _SIZE))
+            about = Subject((("sender", message.sender), message.text), numbers, sizes)
             async with self.gate.admit(Command.SEND, urgent=order.urgent, about=about) as leave:
                 going = await self._claimed(choose())
                 if not going:
@@ -69,7 +74,7 @@ class Calls:
                     return []
                 self.on_call(len(going))
                 try:
-                    ids = await self.gateway.send(order.message, _numbers(going))
+                    ids = await self.gateway.send(message, _numbers(going))
                 except WorkerError as error:
                     again = await self._failed(going, error)
                     raise
@@ -88,8 +93,10 @@ class Calls:
         for (member, _), version in zip(claims, written, strict=True):
             if isinstance(version, Exception):
                 member.failure = version
-            elif member.wrote(version):
-                going.append(member)
+            else:
+                member.record.wrote(version)
+                if member.claim is not None:
+                    going.append(member)
         late = [member for member in going if not member.goes_out()]
         for member in late:
             going.remove(member)
@@ -109,7 +116,7 @@ class Calls:
                 # Taken over meanwhile, or the store is away: it goes on until its ids are recorded.
                 slow.append(_tried(member, member.ended(said)))
             else:
-                member.wrote(version)
+                member.record.wrote(version)
         if slow:
             await asyncio.gather(*slow)
 

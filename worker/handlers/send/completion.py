@@ -89,7 +89,7 @@ class Completion:
     """
 
     ports: SendPorts
-    make: Callable[[PartWork], Awaitable[None]]
+    make: Callable[[PartWork], Awaitable[object]]
     policy: RetryPolicy
     most_resends: int
     following: Following
@@ -158,21 +158,22 @@ class Completion:
         disposition: Disposition | None,
     ) -> Handled:
         """Publish what became of a part."""
-        plan = entry.part
-        disposition = disposition or self.given_up(plan.given_up(), delivery) or Done()
         result, message = send_message(part.head, entry, part.number, part.parts, delivery)
+        if disposition is None and Outcome.FAILED in result.counts:
+            disposition = self.given_up(entry.part.given_up(), delivery)
+        disposition = disposition or Done()
         alone = record.late or record.unrecorded is not None
         if alone:
             await self._alone(lambda: self.ports.publisher.publish_result(message))
         else:
             await self.ports.publisher.publish_result(message)
         if part.head.track:
-            await self._followed(part, plan, delivery, alone=alone)
+            await self._followed(part, entry.part, delivery, alone=alone)
         if Outcome.UNCERTAIN in result.counts and isinstance(disposition, DeadLetter):
             # A replay of this one may reach somebody twice: it must look different from one that is safe.
             disposition = replace(disposition, reason=FailureCode.REPLY_LOST)
         counts = {outcome.value: count for outcome, count in result.counts.items()}
-        calls = sum([call.attempts for call in plan.calls])
+        calls = sum([call.attempts for call in entry.part.calls])
         return Handled(disposition, JobSummary("send", result.status.value, part.head.job_id, counts, calls))
 
     async def _followed(self, part: Planned, plan: Part, delivery: Delivery, *, alone: bool) -> None:

@@ -72,8 +72,11 @@ class SendHandler:
 
     async def _sent(self, taken: _Taken) -> Handled:
         """Carry on from where the job's entry says that it is, until nobody comes between."""
-        head = taken.head
-        new = self._seems_new(taken.delivery)
+        head, delivery = taken.head, taken.delivery
+        seen = delivery.redelivered or delivery.attempts or delivery.replay or delivery.waited
+        # The job's first entry may be the one with its plan: a write less for nearly every job. Not while the
+        # lookups wait: the id is the first job's, however long it takes to plan that.
+        new = not seen and self.gate.passes(Command.DND)
         for _ in range(_MOST_RACES):
             version = Version(head.job_id, None, Entry(head.fingerprint)) if new else await self._found(taken)
             if version is None:
@@ -142,14 +145,6 @@ class SendHandler:
             raise LostRaceError
         job = SplitJob(head, version.entry, version.entry.plan, known)
         return await self.large.carry_out(job, taken.delivery, here=taken.here)
-
-    def _seems_new(self, delivery: Delivery) -> bool:
-        """Tell whether the job's first entry may be the one with its plan: a write less for nearly every job.
-
-        Not while the lookups wait: the id is the first job's, however long it takes to plan that.
-        """
-        seen = delivery.redelivered or delivery.attempts or delivery.replay or delivery.waited
-        return not seen and self.gate.passes(Command.DND)
 
     async def _found(self, taken: _Taken) -> Version | None:
         """Find or make the job's entry; None where there is none and none may be made."""

@@ -21,7 +21,7 @@ from worker.domain.errors import (
 from worker.domain.progress import Progress, Step
 from worker.domain.waiting import Times
 from worker.handlers.finishing import LAST_STEP, finished
-from worker.handlers.send.entries import LostRaceError, Version
+from worker.handlers.send.entries import LostRaceError
 from worker.handlers.send.ports import CallOrder, SendPorts
 from worker.handlers.send.record import PartRecord
 
@@ -47,6 +47,7 @@ class PartWork:
     Attributes:
         order: as above.
         record: the entry in this worker's hands.
+        claim: of the call that it is at, as long as no call has followed it.
         failure: with which the last call ended for this part; None where it went well.
     """
 
@@ -56,14 +57,13 @@ class PartWork:
         order: CallOrder,
         record: PartRecord,
         progress: Progress,
-        make: "Callable[[PartWork], Awaitable[None]]",
+        make: "Callable[[PartWork], Awaitable[object]]",
     ) -> None:
         self._ports = ports
         self._progress = progress
         self._make = make
         self._index = 0  # of the call that it is at
         self._at = Step.WAITING
-        self._claim: Call | None = None  # not followed by a call yet
         self._claimed_at = 0.0
         self._cut = False  # its job was cancelled
         self._races = 0  # that were lost in a row
@@ -71,12 +71,13 @@ class PartWork:
         self._last: WorkerError | None = None
         self.order = order
         self.record = record
+        self.claim: Call | None = None
         self.failure: Exception | None = None
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """To whom the call goes that it is at."""
-        return self.record.version.entry.part.calls[self._index].recipients
+        return self.record.part.calls[self._index].recipients
 
     @property
     def at(self) -> Step:
@@ -99,19 +100,18 @@ class PartWork:
             UnrecordedError: what is known of the part cannot be recorded.
         """
         record = self.record
-        self._progress.begins(self)
+        self._progress.works.append(self)
         try:
             while True:
-                part = record.version.entry.part
-                index = part.next_call()
+                index = record.part.next_call()
+                if index is None and not record.unwritten:
+                    return
                 try:
-                    if index is not None:
-                        self._index = index
-                        await self._next(part.calls[index])
-                    elif record.unwritten:
+                    if index is None:
                         await record.write(record.version.entry)
                     else:
-                        return
+                        self._index = index
+                        await self._step(record.part.calls[index])
                 except LostRaceError:
                     await self._raced()
                 except LedgerUnavailableError:
@@ -121,14 +121,14 @@ class PartWork:
                 else:
                     self._races = 0
         finally:
-            self._progress.ends(self)
+            self._progress.works.remove(self)
 
     async def give_up(self, error: WorkerError) -> None:
         """Settle every call that is not done, after the last round ended with *error*."""
         self._last = error
         await self.complete()
 
-    def _next(self, call: Call) -> Awaitable[None]:
+    def _step(self, call: Call) -> Awaitable[None]:
         if call.state is CallState.CALLING:
             return self._outlast()
         if self._last is not None:
@@ -144,7 +144,7 @@ class PartWork:
         await self.record.catch_up()
 
     def _state(self) -> CallState:
-        calls = self.record.version.entry.part.calls
+        calls = self.record.part.calls
         return calls[self._index].state if self._index < len(calls) else CallState.DONE
 
     async def _attempt(self) -> None:
@@ -157,7 +157,7 @@ class PartWork:
             return
         if self.stopped:
             raise UnavailableError("worker_stopping", "the worker stops and gives the job back")
-        self._claim = self.failure = None
+        self.claim = self.failure = None
         try:
             await self._make(self)
             if self.failure is not None:
@@ -190,20 +190,21 @@ class PartWork:
     def claiming(self) -> Entry | None:
         """What the entry says once the call goes out, or why it does not; None: there is nothing to say."""
         entry = self.record.version.entry
-        if self.stopped or entry.part.calls[self._index].state is not CallState.READY:
+        if self.stopped or self.record.part.calls[self._index].state is not CallState.READY:
             return None
         self._at = Step.WRITING
         if entry.cancelled is not None:
             return verdict.after_cancel(entry, self._index)
-        clock, now = self._ports.clock, self._ports.clock.now()
-        if self.order.wishes.expired(now):
-            return verdict.after_expiry(entry, self._index)
-        times = self.order.wishes.times
-        if times is not None and (waits := times.wait(now)) is not None:
-            return self._waiting(waits, times, now)
+        clock, wishes = self._ports.clock, self.order.wishes
+        if wishes.expires_at or wishes.times:
+            now = clock.now()
+            if wishes.expired(now):
+                return verdict.after_expiry(entry, self._index)
+            if wishes.times is not None and (waits := wishes.times.wait(now)) is not None:
+                return self._waiting(waits, wishes.times, now)
         self._claimed_at = clock.elapsed()
         begun = begin(entry, self._index, started=self._ports.store_time())
-        self._claim = begun.part.calls[self._index]
+        self.claim = begun.part.calls[self._index]
         return begun
 
     def _waiting(self, waits: WaitsError, times: Times, now: datetime) -> Entry | None:
@@ -214,11 +215,6 @@ class PartWork:
         self.failure = waits
         return None
 
-    def wrote(self, version: Version) -> bool:
-        """Learn that the entry is written, as *version*; tell whether that was a claim."""
-        self.record.wrote(version)
-        return self._claim is not None
-
     def goes_out(self) -> bool:
         """Tell whether the claim holds for as long as the call may take; if so, a call has followed it.
 
@@ -228,12 +224,11 @@ class PartWork:
         if clock.elapsed() - self._claimed_at > self._ports.margin:
             self._too_late()
             return False
-        now = clock.now()
-        if self.stopped or wishes.expired(now) or self._state() is not CallState.CALLING:
+        if self.stopped or self.record.part.calls[self._index].state is not CallState.CALLING:
             return False
-        if wishes.times is not None and wishes.times.wait(now) is not None:
+        if (wishes.expires_at or wishes.times) and wishes.forbid(clock.now()):
             return False
-        self._claim, self._stale, self._at = None, 0, Step.CALLING
+        self.claim, self._stale, self._at = None, 0, Step.CALLING
         return True
 
     def _too_late(self) -> None:
@@ -246,11 +241,11 @@ class PartWork:
         """Make the call ready again: nothing was sent."""
         self._at = Step.WRITING
         await self.record.settle(self._index, partial(release, went_out=False))
-        self._claim = None
+        self.claim = None
 
     async def _unclaimed(self) -> None:
         """Take back a claim that no call followed, so that nobody takes its reply for lost."""
-        claim, entries, patiently = self._claim, self._ports.entries, self.record.patiently
+        claim, entries, patiently = self.claim, self._ports.entries, self.record.patiently
         while claim is not None:
             found = await patiently(partial(entries.load, self.record.version.key))
             plan = found.entry.plan if found else None
@@ -292,7 +287,7 @@ class PartWork:
         await self.record.write(verdict.after_lease(self.record.version.entry, self._index, repeatable=again))
 
     def _call(self) -> Call:
-        return self.record.version.entry.part.calls[self._index]
+        return self.record.part.calls[self._index]
 
     def _repeatable(self) -> bool:
         if self.record.version.entry.cancelled is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas import FailureCode, Outcome, SendJob
 from worker.domain import plan
-from worker.domain.entry import Part, Settled, Split
+from worker.domain.entry import Call, Part, Settled, Split
 from worker.domain.errors import WorkerError
 from worker.domain.expiry import has_expired
 from worker.domain.limits import MOST_PER_PART
@@ -36,15 +36,16 @@ class Planning:
             WorkerError: the DND endpoint gave no answer.
         """
         recipients = await self._distinct(job)
-        settled, allowed = plan.invalid_ones(recipients), recipients.valid
-        if has_expired(head.expires_at, self.clock.now()):
+        settled = plan.invalid_ones(recipients) if recipients.invalid else ()
+        allowed = recipients.valid
+        if head.expires_at and has_expired(head.expires_at, self.clock.now()):
             words = "the job's time had passed before it was taken"
             settled += _all(allowed, Outcome.EXPIRED, FailureCode.EXPIRED, words)
             allowed = ()
         elif (head.send_after is not None or head.in_hours) and self.timing.has_no_chance(head):
             settled += _all(allowed, Outcome.EXPIRED, FailureCode.OUTSIDE_HOURS, OUTSIDE_HOURS_WORDS)
             allowed = ()
-        elif _is_filtered(job) and allowed:
+        elif allowed and (job.dnd == "filter" if job.dnd else job.category == "promotional"):
             dnd = await self.lookups.dnd(allowed, urgent=urgent)
             settled += plan.listed_ones(allowed, dnd)
             allowed = tuple([name for name in allowed if dnd.get(name) is False])
@@ -73,13 +74,8 @@ class Planning:
     ) -> Part | Split:
         calls = self.gateway.pack(head.message, allowed)
         if len(recipients.order) <= MOST_PER_PART:
-            return plan.whole(recipients.order, settled, calls)
+            return Part(recipients.order, settled, tuple([Call(called) for called in calls]))
         return plan.split(settled, calls)
-
-
-def _is_filtered(job: SendJob) -> bool:
-    """Tell whether the DND list applies: by the job's word, else by its category."""
-    return job.dnd == "filter" if job.dnd else job.category == "promotional"
 
 
 def _all(

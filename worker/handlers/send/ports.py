@@ -1,13 +1,11 @@
 """What every send needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.domain.verdict import Wishes
 from worker.handlers.send.entries import EntryStore
-from worker.ports import CallGate, Clock, Gateway, Observer, Publisher, Retry, Subject, TextMessage
-
-_SIZE = 10  # numbers; from one size to the next that a gateway may refuse
+from worker.ports import CallGate, Clock, Gateway, Observer, Publisher, Retry, TextMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +15,6 @@ class CallOrder:
     message: TextMessage
     wishes: Wishes
     urgent: bool
-
-    def about(self, numbers: Sequence[str] = ()) -> Subject:
-        """What refusals of several such calls may have in common; *numbers* of a call that is one job's."""
-        sizes = tuple(range(_SIZE, len(numbers) + 1, _SIZE))
-        return Subject((("sender", self.message.sender), self.message.text), numbers, sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class PartRecord:
 
     Attributes:
         version: the entry as last written or read.
+        part: its plan.
         unwritten: as above.
         unrecorded: what is known after a call and not in the ledger yet; None while that is nothing.
         late: a reply came after another worker had taken its call over. That worker may have published
@@ -52,6 +53,7 @@ class PartRecord:
     def __init__(self, ports: SendPorts, version: Version, *, unwritten: bool) -> None:
         self._ports = ports
         self.version = version
+        self.part = version.entry.part
         self.unwritten = unwritten
         self.unrecorded: Entry | None = None
         self.late = False
@@ -74,7 +76,8 @@ class PartRecord:
 
     def wrote(self, version: Version) -> None:
         """The entry is in the ledger as *version*."""
-        self.version, self.unwritten, self.unrecorded = version, False, None
+        self.version, self.part = version, version.entry.part
+        self.unwritten, self.unrecorded = False, None
 
     def knows(self, index: int, change: Change) -> Entry:
         """Own what is known of call *index* from here on; return what the entry shall say."""
@@ -94,7 +97,7 @@ class PartRecord:
             UnrecordedError: it cannot be recorded, ever.
             LostRaceError: the same of a call that did not go out; the entry is not this part's any more.
         """
-        begun = self.version.entry.part.calls[index]
+        begun = self.part.calls[index]
         known = self.knows(index, change)
         self._settling = True
         try:
