@@ -187,7 +187,7 @@ def _counted(known: "Known") -> str:
 
 
 def _row(fate: "Fate", *, numbers: bool) -> dict[str, str]:
-    from worker.logs.redaction import masked
+    from worker.logs.lines import masked
 
     return {
         "recipient": fate.recipient if numbers else masked(fate.recipient),

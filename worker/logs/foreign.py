@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 
+import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 ADDRESS = re.compile(r"(?: object)? at 0x[0-9a-fA-F]+")
@@ -45,3 +46,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(one))
         yield one
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def with_tracebacks(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Turn what an event says of a stack or an exception into text."""
+    if "stack_info" in event:
+        event = _stack_as_text(logger, method, event)
+    if "exc_info" in event and (error := exception_in(event.pop("exc_info"))) is not None:
+        event["exception"] = outline(error)
+    return event
+
+
+_stack_as_text = structlog.processors.StackInfoRenderer()

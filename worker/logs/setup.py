@@ -12,11 +12,10 @@ from importlib.metadata import version
 from typing import Literal
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import Processor
 
-from worker.logs.foreign import exception_in, first_line, outline
-from worker.logs.redaction import Redaction
-from worker.logs.rendering import JsonLines, add_trace, console
+from worker.logs.foreign import first_line
+from worker.logs.lines import JsonLines, Redaction, StderrLogger, console
 
 SERVICE = "iton-worker"
 
@@ -45,35 +44,17 @@ def configure_logs(
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     form = form or ("console" if sys.stderr.isatty() else "json")
-    shared = _shared_processors(Redaction(secrets, names))
+    named: list[Processor] = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
     rendering = [JsonLines((service, version(SERVICE)))] if form == "json" else console()
+    # Each costs every line something, so there are no more.
+    leaving = [Redaction(secrets, names), *rendering]
     structlog.configure(
-        processors=[*shared, *rendering],
+        processors=[*named, *leaving],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=_NamedLogger,
+        logger_factory=StderrLogger,
         cache_logger_on_first_use=True,
     )
-    _route_standard_logging(threshold, shared, rendering)
-
-
-class _NamedLogger:
-    """Writes lines to whatever ``sys.stderr`` is at the time.
-
-    A log line that cannot be written is lost, not raised: no job may fail for it.
-    """
-
-    def __init__(self, name: str = "worker") -> None:
-        self.name = name
-
-    def msg(self, line: str) -> None:
-        """Write one line, in one piece."""
-        try:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            pass
-
-    debug = info = warning = warn = error = critical = fatal = exception = log = failure = msg
+    _route_standard_logging(threshold, named, leaving)
 
 
 class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the stubs only
@@ -90,41 +71,13 @@ class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generi
             sys.stderr.write(f'{{"level": "error", "event": "log.failed", "logger": "{record.name}"}}\n')
 
 
-def _shared_processors(redaction: Redaction) -> list[Processor]:
-    """Return what both kinds of lines pass; each costs every line something, so there are no more."""
-    return [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        # Before the redaction, so that a traceback is text by then.
-        _add_tracebacks,
-        redaction,
-        add_trace,
-    ]
-
-
-def _add_tracebacks(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Turn what an event says of a stack or an exception into text; most say nothing."""
-    if "stack_info" in event:
-        event = _stack_as_text(logger, method, event)
-    if "exc_info" in event and (error := exception_in(event.pop("exc_info"))) is not None:
-        event["exception"] = outline(error)
-    return event
-
-
-_stack_as_text = structlog.processors.StackInfoRenderer()
-
-
-def _route_standard_logging(threshold: int, shared: list[Processor], rendering: Sequence[Processor]) -> None:
+def _route_standard_logging(threshold: int, named: Sequence[Processor], leaving: Sequence[Processor]) -> None:
     """Send every library's lines through the same processors."""
     handler = _StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared[:-2], first_line],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *shared[-2:],
-                *rendering,
-            ],
+            foreign_pre_chain=[*named, first_line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *leaving],
         )
     )
     root = logging.getLogger()

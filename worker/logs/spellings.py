@@ -1,11 +1,13 @@
-"""In which spellings a secret turns up in what others say: one pattern that knows them, also mixed."""
+"""In which spellings secrets turn up in what others say: one pattern that knows them all, also mixed."""
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from html.entities import html5
 from itertools import groupby
+from urllib.parse import unquote
 
 # Each may be applied twice or thrice, as by a server that escapes what another one has escaped.
 _PERCENT = "%(?:25){0,2}"
@@ -19,6 +21,7 @@ _WORD_STARTS_BEHIND_ESCAPES = (
     r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 )
 _WORD_ENDS = r"(?![A-Za-z0-9])"
+_SHORT = 6  # characters; shorter secrets are hidden as whole words alone
 # Nobody must escape ASCII letters and digits; in longer secrets those who do are not followed: compiling
 # such a pattern takes long.
 _LONG = 64
@@ -145,3 +148,50 @@ def _entities() -> dict[str, tuple[str, ...]]:
     for name, char in html5.items():
         names.setdefault(char, []).append(name)
     return {char: tuple(sorted(found, key=len, reverse=True)) for char, found in names.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of a secret.
+
+    Attributes:
+        escaped: what is looked for in a text with escapes.
+        plain: what is looked for in any other.
+        word: it counts only as a whole word.
+        literals: of which *plain* holds one at the least.
+    """
+
+    secret: str
+    escaped: str
+    plain: str
+    word: bool
+    literals: tuple[str, ...]
+
+    def pattern(self, *, escaped: bool) -> str:
+        """Return one of its patterns with what must stand around it."""
+        pattern = self.escaped if escaped else self.plain
+        return as_word(pattern, escaped=escaped) if self.word else pattern
+
+
+def forms_of(secrets: Iterable[str], names: Iterable[str]) -> list[Form]:
+    """Return what is looked for, the longest first, so that no tail of one is left."""
+    secrets, names = _variants(secrets), _variants(names)
+    pairs = {f"{name}:{secret}" for name in names for secret in secrets}
+    hidden = [Form(name, spelt(name), re.escape(name), word=True, literals=(name,)) for name in names]
+    hidden += [Form(one, spelt(one), re.escape(one), len(one) < _SHORT, literals=(one,)) for one in secrets]
+    for secret in secrets | pairs:
+        literals = tuple(base64_forms(secret))
+        plain = f"(?:{'|'.join(map(re.escape, literals))})={{0,2}}"
+        hidden.append(Form(secret, in_base64(secret), plain, len(secret) < _SHORT, literals))
+    return sorted(hidden, key=lambda form: (form.word, -len(form.secret), form.escaped))
+
+
+def joined(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Match any of *patterns*, the first that does; nothing where there are none."""
+    return re.compile("|".join(patterns) or "(?!)")
+
+
+def _variants(secrets: Iterable[str]) -> set[str]:
+    """Return *secrets*, and what they are without the escapes of a URL and without spaces around them."""
+    found = {form for secret in secrets for form in (secret, unquote(secret))}
+    return {form for secret in found for form in (secret, secret.strip()) if form.strip()}

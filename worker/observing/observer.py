@@ -1,13 +1,19 @@
-"""From what handlers report to metrics."""
+"""From what happens at the ports to metrics: what is reported or published, how long the ledger takes."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import ParamSpec, TypeVar
 
+from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import Delivery, Disposition, JobSummary, Requeue
 from worker.metrics import Metrics
-from worker.ports import Clock, Command
+from worker.ports import Clock, Command, Ledger, Stored, Swap
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _COMES_BACK = frozenset({"delayed", "returned", "scheduled", "held"})
 _WITHOUT_RESULT = frozenset({"split", "forgotten", *_COMES_BACK})  # a large job's are those of its parts
@@ -89,3 +95,80 @@ class MetricsObserver:
         """Count both."""
         self.metrics.dnd.cache["hit"].inc(hits)
         self.metrics.dnd.cache["miss"].inc(misses)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishMetrics:
+    """Counts confirms, what is refused, and what copies are for."""
+
+    metrics: Metrics
+
+    def confirmed(self, kind: str, seconds: float) -> None:
+        """Count and time it."""
+        broker = self.metrics.broker
+        broker.publishes[kind, "confirmed"].inc()
+        broker.confirm_took.observe(seconds)
+
+    def refused(self, kind: str, how: str) -> None:
+        """Count each time."""
+        self.metrics.broker.publishes[kind, how].inc()
+
+    def given_up(self, kind: str, how: str) -> None:
+        """Count it as well."""
+        self.metrics.broker.publishes[kind, how].inc()
+
+    def dead_lettered(self, reason: str) -> None:
+        """Count it by its reason."""
+        self.metrics.jobs.dead_letters[reason].inc()
+
+    def delayed(self) -> None:
+        """Count another round of the job."""
+        self.metrics.jobs.retries["delay"].inc()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLedger:
+    """A `Ledger` whose operations are timed, and its failures counted."""
+
+    ledger: Ledger
+    metrics: Metrics
+    on_failure: Callable[[LedgerUnavailableError], None] = lambda _: None
+
+    def load(self, key: str) -> Awaitable[Stored | None]:
+        """As the port says."""
+        return self._measured("load", self.ledger.load, key)
+
+    def swap(self, key: str, *, expected: str | None, new: Stored) -> Awaitable[bool]:
+        """As the port says."""
+        return self._measured("swap", self.ledger.swap, key, expected=expected, new=new)
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> Sequence[bool | Exception]:
+        """As the port says; together they are one operation, and a failure is that of the store."""
+        started = time.perf_counter()
+        answers = await self.ledger.swap_many(swaps)
+        self.metrics.ledger.took["swap"].observe(time.perf_counter() - started)
+        for answer in answers:
+            if isinstance(answer, LedgerUnavailableError):
+                self._failed("swap", answer)
+                break
+        return answers
+
+    def renew(self, keys: Sequence[str]) -> Awaitable[Sequence[bool]]:
+        """As the port says."""
+        return self._measured("renew", self.ledger.renew, keys)
+
+    async def _measured(
+        self, operation: str, ask: Callable[P, Awaitable[T]], *args: P.args, **named: P.kwargs
+    ) -> T:
+        started = time.perf_counter()
+        try:
+            return await ask(*args, **named)
+        except LedgerUnavailableError as error:
+            self._failed(operation, error)
+            raise
+        finally:
+            self.metrics.ledger.took[operation].observe(time.perf_counter() - started)
+
+    def _failed(self, operation: str, error: LedgerUnavailableError) -> None:
+        self.metrics.ledger.failures[operation].inc()
+        self.on_failure(error)

@@ -1,15 +1,21 @@
-"""The last safety net of the logs: credentials become ``***``, phone numbers lose their middle."""
+"""A line on its way out: made clean text, rendered, written.
 
+The redaction is the last safety net of the logs: credentials become ``***``, phone numbers lose their middle.
+"""
+
+import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import unquote
 
-from structlog.typing import EventDict, WrappedLogger
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-from worker.logs.foreign import ADDRESS
-from worker.logs.spellings import ESCAPED, as_word, base64_forms, in_base64, spelt
+from worker.domain.trace import TRACEPARENT, trace_ids
+from worker.logs.foreign import ADDRESS, with_tracebacks
+from worker.logs.spellings import ESCAPED, forms_of, joined
 
 HIDDEN = "***"
 
@@ -37,33 +43,10 @@ _NO_NUMBER = re.compile(
 )
 _FEWEST = 7  # digits
 _ENDS = 2
-_SHORT = 6
 # Events, kinds, results, codes: the same few words in every line. Longer texts are read each time.
 _WORD = 40  # characters
 _WORDS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """A form of a secret.
-
-    Attributes:
-        escaped: what is looked for in a text with escapes.
-        plain: what is looked for in any other.
-        word: it counts only as a whole word.
-        literals: of which *plain* holds one at the least.
-    """
-
-    secret: str
-    escaped: str
-    plain: str
-    word: bool
-    literals: tuple[str, ...]
-
-    def pattern(self, *, escaped: bool) -> str:
-        """Return one of its patterns with what must stand around it."""
-        pattern = self.escaped if escaped else self.plain
-        return as_word(pattern, escaped=escaped) if self.word else pattern
+_HEADS = 512  # level, event and logger come in few combinations; those of libraries may be many
 
 
 class Redaction:
@@ -75,24 +58,26 @@ class Redaction:
     """
 
     def __init__(self, secrets: Iterable[str] = (), names: Iterable[str] = ()) -> None:
-        forms = _forms(secrets, names)
-        self._plain = _joined(form.pattern(escaped=False) for form in forms)
-        self._escaped = _joined(form.pattern(escaped=True) for form in forms)
+        forms = forms_of(secrets, names)
+        self._plain = joined(form.pattern(escaped=False) for form in forms)
+        self._escaped = joined(form.pattern(escaped=True) for form in forms)
         # One of these stands in each text that `_plain` finds something in.
         self._literals = tuple({one for form in forms for one in form.literals})
         self._word = lru_cache(_WORDS)(self.text)
 
-    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        """Return the event with clean values."""
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        """Return the event with clean values; a stack or an exception is text by then."""
+        if "exc_info" in event or "stack_info" in event:
+            event = with_tracebacks(logger, method, event)
         for key, value in event.items():
-            if type(value) in _PLAIN:
-                continue
-            if key in _KEPT:
-                event[key] = self._clean(value, numbers=False)
-            elif type(value) is str and len(value) <= _WORD:
-                event[key] = self._word(value)
-            else:
-                event[key] = self._clean(value, numbers=True)
+            kind = type(value)
+            if kind is str:
+                if key in _KEPT:
+                    event[key] = self.text(value, numbers=False)
+                else:
+                    event[key] = self._word(value) if len(value) <= _WORD else self.text(value)
+            elif kind not in _PLAIN:
+                event[key] = self._clean(value, numbers=key not in _KEPT)
         return event
 
     def text(self, value: str, *, numbers: bool = True) -> str:
@@ -118,6 +103,76 @@ class Redaction:
         return self.text(_shown(value), numbers=numbers)
 
 
+def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name the trace of the job at work, by the names of OpenTelemetry for logs that are not OTLP."""
+    traceparent = TRACEPARENT.get()
+    if traceparent is not None:
+        event["trace_id"], event["span_id"] = trace_ids(traceparent)
+    return event
+
+
+class JsonLines:
+    """Renders an event, clean by now, as one JSON object in one line.
+
+    What all lines of one kind share is rendered once: a line costs its own keys and no more.
+
+    Args:
+        service: the service's name and version.
+    """
+
+    def __init__(self, service: tuple[str, str]) -> None:
+        name, version = service
+        self._service = _encode({"service.name": name, "service.version": version})[1:-1]
+        self._head = lru_cache(_HEADS)(self._rendered_head)
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        """Return the line, without its end; every value is plain by now."""
+        if TRACEPARENT.get() is not None:
+            event = add_trace(logger, method, event)
+        head = self._head(event.pop("level"), event.pop("event"), event.pop("logger"))
+        # isoformat leaves out what is zero; one form for all keeps the lines in order as text.
+        moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
+        keys = f", {_encode(event)[1:-1]}" if event else ""
+        return f'{{"timestamp": "{moment}Z"{head}{keys}}}'
+
+    def _rendered_head(self, level: str, event: object, logger: str) -> str:
+        head = _encode({"level": level, "event": event, "logger": logger})[1:-1]
+        return f", {head}, {self._service}"
+
+
+def console() -> list[Processor]:
+    """Render for people; the names of the service would only be in their way."""
+    colors = sys.stderr.isatty()
+    return [
+        add_trace,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
+    ]
+
+
+_encode = json.JSONEncoder(check_circular=False).encode
+
+
+class StderrLogger:
+    """Writes lines to whatever ``sys.stderr`` is at the time.
+
+    A log line that cannot be written is lost, not raised: no job may fail for it.
+    """
+
+    def __init__(self, name: str = "worker") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        """Write one line, in one piece."""
+        try:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            pass
+
+    debug = info = warning = warn = error = critical = fatal = exception = log = failure = msg
+
+
 def _shown(value: object) -> str:
     """Turn anything else into text here, as the renderer would do it behind our back.
 
@@ -131,30 +186,6 @@ def _shown(value: object) -> str:
         return ADDRESS.sub("", repr(value))
     except Exception:  # noqa: BLE001 - a broken __repr__ of anybody's must not lose the line
         return f"<{kind.__name__}>"
-
-
-def _forms(secrets: Iterable[str], names: Iterable[str]) -> list[_Form]:
-    """Return what is looked for, the longest first, so that no tail of one is left."""
-    secrets, names = _variants(secrets), _variants(names)
-    pairs = {f"{name}:{secret}" for name in names for secret in secrets}
-    hidden = [_Form(name, spelt(name), re.escape(name), word=True, literals=(name,)) for name in names]
-    hidden += [_Form(one, spelt(one), re.escape(one), len(one) < _SHORT, literals=(one,)) for one in secrets]
-    for secret in secrets | pairs:
-        literals = tuple(base64_forms(secret))
-        plain = f"(?:{'|'.join(map(re.escape, literals))})={{0,2}}"
-        hidden.append(_Form(secret, in_base64(secret), plain, len(secret) < _SHORT, literals))
-    return sorted(hidden, key=lambda form: (form.word, -len(form.secret), form.escaped))
-
-
-def _joined(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Match any of *patterns*, the first that does; nothing where there are none."""
-    return re.compile("|".join(patterns) or "(?!)")
-
-
-def _variants(secrets: Iterable[str]) -> set[str]:
-    """Return *secrets*, and what they are without the escapes of a URL and without spaces around them."""
-    found = {form for secret in secrets for form in (secret, unquote(secret))}
-    return {form for secret in found for form in (secret, secret.strip()) if form.strip()}
 
 
 def _without_numbers(value: str) -> str:
