@@ -14,7 +14,7 @@ from pamqp import base, commands, frame
 from pamqp.header import ProtocolHeader
 
 from worker.amqp.wire import frames
-from worker.amqp.wire.splitter import Splitter
+from worker.amqp.wire.frames import Splitter
 
 CHANNEL = 1
 TIMEOUT = 10.0  # seconds for one answer

@@ -20,8 +20,8 @@ from yarl import URL
 
 from tests.support.amqp_side import QUICK
 from worker.amqp.connection.opening import RawConnection, open_connection
+from worker.amqp.wire.frames import Splitter
 from worker.amqp.wire.raw import RAW
-from worker.amqp.wire.splitter import Splitter
 from worker.amqp.wire.transport import RawTransportFactory
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import Any, Literal
 
+from worker.amqp.consume.deliveries import Received
 from worker.amqp.consume.in_hand import InHand
-from worker.amqp.consume.received import Received
 from worker.amqp.publish.publisher import BrokerPublisher
 from worker.handlers.balance_book import BalanceBook
 from worker.iton.client import ItonGateway

@@ -14,9 +14,9 @@ from worker.amqp.publish.confirms import ConfirmChannel
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.publish.window import RefusedError, UnroutableError
 from worker.amqp.wire import frames
+from worker.amqp.wire.frames import Splitter
 from worker.amqp.wire.properties import Properties
 from worker.amqp.wire.reader import Sink
-from worker.amqp.wire.splitter import Splitter
 from worker.domain.errors import BrokerUnavailableError
 
 
@@ -124,6 +124,11 @@ class Scene:
         await scene.channel.attach(scene.broker.connection)
         return scene
 
+    def begin(self, message: Outgoing) -> "asyncio.Future[None] | None":
+        """Publish it where that can be at once."""
+        window = self.channel.window
+        return window.publish(message) if window is not None else None
+
     async def publishing(self, *messages: Outgoing) -> list[asyncio.Task[None]]:
         """Begin to publish, each in a task."""
         begun = [asyncio.create_task(self.channel.publish(each)) for each in messages]
@@ -157,7 +162,7 @@ class TestConfirms:
     async def test_what_is_begun_at_once_ends_with_its_confirm(self) -> None:
         """A future and no task."""
         scene = await Scene.attached()
-        confirmed = scene.channel.begin(message("1"))
+        confirmed = scene.begin(message("1"))
         assert confirmed is not None
         assert not confirmed.done()
         scene.broker.say(frames.ACK, 1)
@@ -180,7 +185,7 @@ class TestConfirms:
         scene.broker.closings[0].set_exception(ChannelNotFoundEntity(404, "no exchange"))
         with pytest.raises(ChannelNotFoundEntity):
             await one
-        assert scene.channel.begin(message("2")) is None
+        assert scene.begin(message("2")) is None
         (two,) = await scene.publishing(message("2"))
         scene.broker.say(frames.ACK, 1)
         await asyncio.wait_for(two, 1)
@@ -189,7 +194,7 @@ class TestConfirms:
         """It is an error for whoever insists."""
         scene = await Scene.attached()
         scene.channel.detach()
-        assert scene.channel.begin(message("1")) is None
+        assert scene.begin(message("1")) is None
         with pytest.raises(BrokerUnavailableError):
             await scene.channel.publish(message("1"))
 
@@ -214,7 +219,7 @@ class TestReturns:
         first, second = message(name, b"1"), message(name, b"2")
         one, two = await scene.publishing(first, second)
         assert [b"1"] == scene.broker.published
-        assert scene.channel.begin(second) is None
+        assert scene.begin(second) is None
         scene.broker.send_back(first)
         await settle()
         assert [b"1"] == scene.broker.published
@@ -259,7 +264,7 @@ class TestCongestion:
         """Nothing is begun, and what waits goes on when it takes more."""
         scene = await Scene.attached()
         scene.broker.congested = True
-        assert scene.channel.begin(message("1")) is None
+        assert scene.begin(message("1")) is None
         (one,) = await scene.publishing(message("1"))
         assert [] == scene.broker.published
         scene.broker.congested = False

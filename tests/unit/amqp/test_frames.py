@@ -12,8 +12,7 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from worker.amqp.wire import frames
-from worker.amqp.wire.frames import Frame, MalformedFrameError, Message
-from worker.amqp.wire.splitter import Splitter
+from worker.amqp.wire.frames import Frame, MalformedFrameError, Message, Splitter
 
 CHANNELS = st.integers(0, 65_535)
 TAGS = st.integers(0, 2**63 - 1)  # the library's are signed

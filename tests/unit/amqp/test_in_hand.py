@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.support.settled_frames import tag_of
+from worker.amqp.consume.deliveries import Received
 from worker.amqp.consume.in_hand import InHand
 from worker.amqp.consume.options import ConsumerOptions
-from worker.amqp.consume.received import Received
 from worker.amqp.consume.settlement import Settlement
-from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError
+from worker.domain.errors import LedgerUnavailableError
 from worker.domain.messages import (
     DeadLetter,
     Delay,
@@ -33,6 +34,7 @@ class Scene:
     copies: list[str] = field(default_factory=list)
     disposed: list[Disposition] = field(default_factory=list)
     crashes: int = 0
+    number: int = 1
 
     def __post_init__(self) -> None:
         self.gate = asyncio.Event()
@@ -53,18 +55,10 @@ class Scene:
         """Whether the channel is gone."""
         return self.closed
 
-    def ack(self, tag: int) -> None:
-        """Remember it."""
-        self._say(f"ack {tag}")
-
-    def give_back(self, tag: int) -> None:
-        """Remember it."""
-        self._say(f"nack {tag}")
-
-    def _say(self, words: str) -> None:
-        if self.closed:
-            raise BrokerUnavailableError("connection_lost", "closed")
-        self.said.append(words)
+    def write(self, frame: bytes, how: str) -> None:
+        """Remember it, as long as the channel is there."""
+        if not self.closed:
+            self.said.append(f"{how} {tag_of(frame)}")
 
     async def publish_dead(self, _: Received, why: DeadLetter) -> None:
         """Remember it."""

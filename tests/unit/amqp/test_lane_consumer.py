@@ -10,10 +10,8 @@ from aiormq.exceptions import ChannelInvalidStateError
 from pamqp.commands import Basic, Queue
 
 from worker.amqp.connection.opening import RawConnection
-from worker.amqp.consume.channel import Destination
+from worker.amqp.consume.deliveries import Destination, Received, Room
 from worker.amqp.consume.lane_consumer import LaneConsumer
-from worker.amqp.consume.received import Received
-from worker.amqp.consume.room import Room
 from worker.amqp.wire.reader import Sink
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 
 from worker.amqp import headers
-from worker.amqp.consume.channel import DeliveryChannel, Destination
-from worker.amqp.consume.received import Received
-from worker.amqp.consume.room import Room
+from worker.amqp.consume.deliveries import DeliveryChannel, Destination, Received, Room
 from worker.amqp.publish import copies as made
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.topology.values import Topology

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from worker.amqp.consume.received import Received
+from tests.support.settled_frames import puts_back, tag_of
+from worker.amqp.consume.deliveries import Received
 from worker.amqp.consume.settlement import Settlement
 from worker.amqp.wire.properties import Properties
 from worker.domain.errors import BrokerUnavailableError
@@ -25,6 +26,7 @@ from worker.domain.messages import (
 class RememberingChannel:
     """Settles in memory."""
 
+    number: int = 1
     closed: bool = False
     events: list[str] = field(default_factory=list)
 
@@ -32,18 +34,11 @@ class RememberingChannel:
         """Whether it is."""
         return self.closed
 
-    def ack(self, tag: int) -> None:
-        """Remember it."""
-        self._note(f"ack {tag}")
-
-    def give_back(self, tag: int) -> None:
-        """Remember it."""
-        self._note(f"nack {tag} True")
-
-    def _note(self, event: str) -> None:
-        if self.closed:
-            raise BrokerUnavailableError("connection_lost", "closed")
-        self.events.append(event)
+    def write(self, frame: bytes, how: str) -> None:
+        """Remember it, as long as it is there."""
+        if not self.closed:
+            again = " again" if puts_back(frame) else ""
+            self.events.append(f"{how} {tag_of(frame)}{again}")
 
 
 @dataclass
@@ -134,7 +129,7 @@ class TestWaiting:
     async def test_the_copy_comes_before_the_ack(self, wait: Schedule | Hold) -> None:
         """And where it is not confirmed, the original goes back."""
         assert [f"{wait.reason} send", "ack 7"] == await settled(wait)
-        assert ["sleep 2", "nack 7 True"] == await settled(wait, away=True)
+        assert ["sleep 2", "nack 7 again"] == await settled(wait, away=True)
 
 
 class TestCrashing:
@@ -144,16 +139,16 @@ class TestCrashing:
     async def test_the_pauses_grow_and_a_dead_letter_ends_it(self, disposition: Disposition) -> None:
         """One with the body and none of the properties, which may be what crashes."""
         assert [
-            *("sleep 0.5", "nack 7 True"),
-            *("sleep 3", "nack 7 True"),
-            *("sleep 6", "nack 7 True"),
+            *("sleep 0.5", "nack 7 again"),
+            *("sleep 3", "nack 7 again"),
+            *("sleep 6", "nack 7 again"),
             *("dead send internal_error", "ack 7"),
         ] == await crashed(disposition, 4)
 
     async def test_it_goes_back_where_even_that_crashes(self) -> None:
         """With pauses of up to a minute."""
         events = await crashed(DeadLetter("bad", "words"), 9, bare=False)
-        assert ["sleep 60", "nack 7 True"] == events[-2:]
+        assert ["sleep 60", "nack 7 again"] == events[-2:]
         assert "ack 7" not in events
 
 
@@ -166,7 +161,7 @@ class TestSettling:
             (Done(), ["ack 7"]),
             (DeadLetter("bad", "words"), ["dead send bad", "ack 7"]),
             (Delay(30, "down"), ["delay send 30", "ack 7"]),
-            (Requeue("ledger"), ["sleep 2", "nack 7 True"]),
+            (Requeue("ledger"), ["sleep 2", "nack 7 again"]),
         ],
     )
     async def test_it_acknowledges_only_after_the_copy(
@@ -178,7 +173,7 @@ class TestSettling:
     @pytest.mark.parametrize("disposition", [DeadLetter("bad", "words"), Delay(30, "down")])
     async def test_what_cannot_be_copied_goes_back(self, disposition: Disposition) -> None:
         """Nothing is lost while the broker takes no copy."""
-        assert await settled(disposition, away=True) == ["sleep 2", "nack 7 True"]
+        assert await settled(disposition, away=True) == ["sleep 2", "nack 7 again"]
 
     @pytest.mark.parametrize(
         "disposition", [Done(), Requeue("ledger"), DeadLetter("bad", "words"), Delay(30, "down")]

@@ -10,7 +10,7 @@ from worker.amqp.connection.calls import describe
 from worker.amqp.connection.library import AMQPError
 from worker.amqp.connection.opening import RawConnection
 from worker.amqp.connection.supervisor import SideState, Supervisor
-from worker.amqp.consume.channel import Destination
+from worker.amqp.consume.deliveries import Destination
 from worker.amqp.consume.in_hand import Handle, InHand
 from worker.amqp.consume.lane_consumer import LaneConsumer
 from worker.amqp.consume.options import ConsumerOptions

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 import structlog
 
 from worker.amqp.connection.calls import where
+from worker.amqp.consume.deliveries import Received, Room
 from worker.amqp.consume.options import ConsumerOptions
-from worker.amqp.consume.received import Received
-from worker.amqp.consume.room import Room
 from worker.amqp.consume.settlement import Settlement
 from worker.amqp.consume.weights import Weights
 from worker.domain.errors import UnavailableError

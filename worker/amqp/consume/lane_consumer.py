@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractChannel
 from worker.amqp.connection.calls import bounded, describe, open_channel, underlay_of
 from worker.amqp.connection.library import Basic, DeliveredMessage, UnderlayChannel
 from worker.amqp.connection.opening import RawConnection
-from worker.amqp.consume.channel import DeliveryChannel, Destination
+from worker.amqp.consume.deliveries import DeliveryChannel, Destination
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
 

@@ -9,7 +9,7 @@ import structlog
 
 from worker.amqp.backoff import Backoff, digest
 from worker.amqp.connection.calls import where
-from worker.amqp.consume.received import Received
+from worker.amqp.consume.deliveries import Received
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Hold, Requeue, Schedule
 

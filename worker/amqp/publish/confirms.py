@@ -23,37 +23,32 @@ class ConfirmChannel:
 
     Args:
         limit: seconds, for opening and for one confirm.
+
+    Attributes:
+        window: of the channel that is open; whoever needs no more publishes there without waiting.
     """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._connection: RawConnection | None = None
-        self._window: Window | None = None
+        self.window: Window | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Lock()
 
     async def attach(self, connection: RawConnection) -> None:
         """Use *connection* from now on."""
-        self._connection, self._window = connection, None
+        self._connection, self.window = connection, None
         await self._open()
 
     async def close(self) -> None:
         """Publish nothing more."""
-        window, self._window, self._connection = self._window, None, None
+        window, self.window, self._connection = self.window, None, None
         if window is not None and not window.is_closed:
             await window.retire()
 
     def detach(self) -> None:
         """The connection is gone."""
-        self._connection = self._window = None
-
-    def begin(self, message: Outgoing) -> "asyncio.Future[None] | None":
-        """Publish *message* now; return what ends as `publish` does.
-
-        None where it cannot be at once: there is no channel, or the message has to wait. Raises as `publish`.
-        """
-        window = self._window
-        return window.publish(message) if window is not None else None
+        self._connection = self.window = None
 
     async def publish(self, message: Outgoing) -> None:
         """Return when the broker has confirmed *message* and not returned it.
@@ -63,18 +58,19 @@ class ConfirmChannel:
             BrokerUnavailableError: no connection, or it was lost, or no confirm in time.
             AMQPError: the broker refused it, or closed the channel over it.
         """
-        while (confirmed := self.begin(message)) is None:
-            window = self._window
+        window = self.window
+        while window is None or (confirmed := window.publish(message)) is None:
             if window is None or window.is_closed:
                 window = await self._open()
             await window.ready(message.key)
+            window = self.window
         await confirmed
 
     def _renew(self, refused: Window) -> None:
         # A full queue refuses on every channel: one that is fresh stays for a moment.
-        if self._window is not refused or refused.age < _RENEW_AFTER:
+        if self.window is not refused or refused.age < _RENEW_AFTER:
             return
-        self._window = None
+        self.window = None
         retiring = asyncio.create_task(refused.retire())
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
@@ -83,9 +79,9 @@ class ConfirmChannel:
         async with self._opening:
             if self._connection is None:
                 raise BrokerUnavailableError("connection_lost", "not connected")
-            if self._window is None or self._window.is_closed:
+            if self.window is None or self.window.is_closed:
                 connection = self._connection
                 library = await open_channel(connection.library, self._limit, confirms=True)
                 underlay = await underlay_of(library)
-                self._window = Window(library, underlay, connection, self._limit, self._renew)
-            return self._window
+                self.window = Window(library, underlay, connection, self._limit, self._renew)
+            return self.window

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractChannel
 
+from worker.amqp.backoff import Backoff
 from worker.amqp.connection.calls import bounded, describe, open_channel
 from worker.amqp.connection.library import AMQPError
 from worker.amqp.connection.opening import RawConnection, Timing
@@ -27,7 +29,7 @@ from worker.amqp.publish.observer import PublishObserver, Unobserved
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.publish.permissions import insist_on_publishing
 from worker.amqp.publish.results import encode_reply, encode_result
-from worker.amqp.publish.retrying import RetriedPublishing
+from worker.amqp.publish.retrying import RetriedPublishing, kind_of
 from worker.amqp.publish.window import UnroutableError
 from worker.amqp.topology.declare import prepare
 from worker.amqp.topology.depths import QueueDepths
@@ -42,6 +44,7 @@ from worker.domain.messages import (
     PartMessage,
     ResultMessage,
     Schedule,
+    never,
 )
 
 log = structlog.get_logger(__name__)
@@ -106,8 +109,10 @@ class BrokerPublisher:
             on_down=self._detach,
             timing=self._options.timing,
         )
-        self._paced = RetriedPublishing(
+        self._backoff = Backoff()
+        self._retried = RetriedPublishing(
             self._supervisor,
+            self._backoff,
             self._repair,
             confirm_within=limit,
             hold=self._options.hold,
@@ -138,7 +143,7 @@ class BrokerPublisher:
         message = encode_result(self._topology, result, now=self._options.now())
         if result.reply_to:
             return self._with_reply(message, result.reply_to)
-        return self._paced.deliver(self._results, message)
+        return self._deliver(self._results, message)
 
     async def _with_reply(self, message: Outgoing, reply_to: str) -> None:
         async with asyncio.TaskGroup() as both:
@@ -149,11 +154,11 @@ class BrokerPublisher:
 
     def publish_part(self, part: PartMessage) -> Coroutine[Any, Any, None]:
         """Put a part on the queue of its lane; BrokerUnavailableError unless confirmed."""
-        return self._paced.deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
+        return self._deliver(self._results, encode_part(self._topology, part, now=self._options.now()))
 
     def publish_follow_up(self, follow_up: FollowUpMessage) -> Coroutine[Any, Any, None]:
         """Put a follow-up on its delay queue; BrokerUnavailableError unless confirmed."""
-        return self._paced.deliver(self._copies, encode_follow_up(self._topology, follow_up))
+        return self._deliver(self._copies, encode_follow_up(self._topology, follow_up))
 
     async def publish_dead(self, received: Copyable, why: DeadLetter) -> None:
         """Copy a delivery to the dead-letter exchange; BrokerUnavailableError unless confirmed."""
@@ -162,7 +167,7 @@ class BrokerPublisher:
             self._topology, received.delivery, received.properties, why, now=now, most=self._most
         )
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
-        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        await self._deliver(self._copies, copy, lambda: received.orphaned)
         self._options.observer.dead_lettered(why.reason)
 
     async def publish_delay(self, received: Copyable, wait: Delay) -> None:
@@ -172,17 +177,40 @@ class BrokerPublisher:
             self._topology, received.delivery, received.properties, wait, now=now, most=self._most
         )
         # When the delivery is lost, the one that the broker hands out in its place has its own copy.
-        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        await self._deliver(self._copies, copy, lambda: received.orphaned)
         self._options.observer.delayed()
 
     async def publish_waiting(self, received: Copyable, wait: Schedule | Hold) -> None:
         """Copy a delivery to where it waits; BrokerUnavailableError unless confirmed."""
         copy = waiting_copy(self._topology, received.delivery, received.properties, wait, most=self._most)
-        await self._paced.deliver(self._copies, copy, lambda: received.orphaned)
+        await self._deliver(self._copies, copy, lambda: received.orphaned)
+
+    async def _deliver(
+        self, channel: ConfirmChannel, message: Outgoing, pointless: Callable[[], bool] = never
+    ) -> None:
+        """Return when the broker has confirmed *message*; repeat what it did not, unless that is *pointless*.
+
+        Raises:
+            BrokerUnavailableError: as `RetriedPublishing.deliver`.
+        """
+        began, window = perf_counter(), channel.window
+        confirmed: asyncio.Future[None] | None = None
+        error: BrokerUnavailableError | AMQPError | None = None
+        try:
+            # A publish has a limit of its own; nearly all need no other, and wait for nothing else.
+            if window is not None and not self._backoff.remembered:
+                confirmed = window.publish(message)
+            if confirmed is not None:
+                await confirmed
+        except (BrokerUnavailableError, AMQPError) as first:
+            confirmed, error = None, first
+        if confirmed is None:
+            await self._retried.deliver(channel, message, error, pointless)
+        self._options.observer.confirmed(kind_of(message.exchange), perf_counter() - began)
 
     async def _attempt(self, message: Outgoing) -> BrokerUnavailableError | None:
         try:
-            await self._paced.deliver(self._results, message)
+            await self._deliver(self._results, message)
         except BrokerUnavailableError as error:
             return error
         return None

@@ -1,9 +1,8 @@
-"""Publishes one message until the broker has it, without flooding those who have it already."""
+"""Publishes a message again until the broker has it, without flooding those who have it already."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from time import perf_counter
 from typing import Final, NamedTuple
 
 import structlog
@@ -17,7 +16,6 @@ from worker.amqp.publish.observer import PublishObserver
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.publish.window import RefusedError, UnroutableError
 from worker.domain.errors import BrokerUnavailableError
-from worker.domain.messages import never
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +44,7 @@ class RetriedPublishing:
 
     Args:
         supervisor: of the connection.
+        backoff: remembers what was refused.
         repair: declares again what somebody deleted.
         confirm_within: seconds for one publish, repeats over a lost connection included.
         hold: seconds that a refused message is kept here.
@@ -55,6 +54,7 @@ class RetriedPublishing:
     def __init__(
         self,
         supervisor: Supervisor,
+        backoff: Backoff,
         repair: Callable[[], Awaitable[None]],
         *,
         confirm_within: float,
@@ -66,41 +66,36 @@ class RetriedPublishing:
         self._confirm_within = confirm_within
         self._hold = hold
         self._observer = observer
-        self._backoff = Backoff()
+        self._backoff = backoff
         self._repairing = asyncio.Lock()
         self._repaired = float("-inf")
 
     async def deliver(
-        self, channel: ConfirmChannel, message: Outgoing, pointless: Callable[[], bool] = never
+        self,
+        channel: ConfirmChannel,
+        message: Outgoing,
+        error: BrokerUnavailableError | AMQPError | None,
+        pointless: Callable[[], bool],
     ) -> None:
         """Return when the broker has confirmed *message*.
 
         Args:
             channel: to publish on.
             message: what to publish.
+            error: that it met when it was published first; None: it could not be published at once.
             pointless: whether a repeat has become so.
 
         Raises:
             BrokerUnavailableError: it was not confirmed in time, or is still refused after the hold; or a
                 repeat would be pointless.
         """
-        began, trouble = perf_counter(), None
         try:
-            # A publish has a limit of its own; nearly all need no other, and wait for nothing else.
-            confirmed = None if self._backoff.remembered else channel.begin(message)
-            if confirmed is not None:
-                await confirmed
-                self._observer.confirmed(kind_of(message.exchange), perf_counter() - began)
-                return
-        except (BrokerUnavailableError, AMQPError) as error:
-            trouble = await self._trouble_of(error)
-        try:
+            trouble = await self._trouble_of(error) if error is not None else None
             await self._keep_trying(channel, message, trouble, pointless)
-        except BrokerUnavailableError as error:
-            how = "returned" if error.code == "unroutable" else "failed"
+        except BrokerUnavailableError as given_up:
+            how = "returned" if given_up.code == "unroutable" else "failed"
             self._observer.given_up(kind_of(message.exchange), how)
             raise
-        self._observer.confirmed(kind_of(message.exchange), perf_counter() - began)
 
     async def _keep_trying(
         self,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel
 
@@ -25,6 +26,7 @@ class RefusedError(AMQPError):
     """The broker did not take the message (basic.nack)."""
 
 
+@dataclass(slots=True, eq=False)
 class _Waiting:
     """A publish without its confirm.
 
@@ -32,13 +34,10 @@ class _Waiting:
         over: set once it has its confirm or counts as lost, where somebody waits for that.
     """
 
-    __slots__ = ("confirmed", "due", "message", "over")
-
-    def __init__(self, confirmed: "asyncio.Future[None]", due: float, message: Outgoing) -> None:
-        self.confirmed = confirmed
-        self.due = due
-        self.message = message
-        self.over: asyncio.Event | None = None
+    confirmed: "asyncio.Future[None]"
+    due: float
+    message: Outgoing
+    over: asyncio.Event | None = None
 
     def fail(self, error: BaseException) -> None:
         if not self.confirmed.done():
@@ -86,7 +85,7 @@ class Window:
         self._last_tag = 0
         self._waiting: dict[int, _Waiting] = {}
         self._by_key: dict[bytes, _Waiting] = {}
-        self._look: asyncio.TimerHandle | None = None
+        self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue)
         self._socket.serve(self._number, self)
         channel.closing.add_done_callback(self._closed)
 
@@ -132,8 +131,6 @@ class Window:
         confirmed = self._loop.create_future()
         waiting = _Waiting(confirmed, self._loop.time() + self._limit, message)
         self._waiting[self._last_tag] = self._by_key[message.key] = waiting
-        if self._look is None:
-            self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue)
         return confirmed
 
     async def ready(self, key: bytes) -> None:
@@ -194,13 +191,11 @@ class Window:
                 break
             waiting.fail(BrokerUnavailableError("timeout", words))
             self._over(waiting)
-        more = any(not waiting.confirmed.done() for waiting in self._waiting.values())
-        self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue) if more else None
+        self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue)
 
     def _closed(self, closing: "asyncio.Future[object]") -> None:
         self._socket.forget(self._number, self)
-        if self._look is not None:
-            self._look.cancel()
+        self._look.cancel()
         error = None if closing.cancelled() else closing.exception()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from worker.amqp.wire import frames
-from worker.amqp.wire.frames import Frame
-from worker.amqp.wire.splitter import Splitter
+from worker.amqp.wire.frames import Frame, Splitter
 
 _CHUNK = 262_144  # bytes
 # Seconds; a library that is shown no frame for three heartbeats takes the connection for dead.
@@ -50,7 +49,10 @@ class Sink(Protocol):
         ...
 
     def wants(self, size: int) -> bool:
-        """Whether the body of a message, of *size* bytes with its properties, shall be kept; asked once."""
+        """Whether a message of *size* bytes, properties included, shall be kept; asked once.
+
+        Before its body comes, that is, and not at all of a message that came in one piece.
+        """
         ...
 
     def on_content(self, method: bytes, raw_properties: bytes, body: bytes | None) -> None:
@@ -180,8 +182,7 @@ class FrameReader:
             elif one.channel in self._contents:
                 raise frames.MalformedFrameError(_INTERRUPTED)
             else:
-                wanted = sink.wants(len(one.body) + len(one.raw_properties))
-                sink.on_content(one.payload, one.raw_properties, one.body if wanted else None)
+                sink.on_content(one.payload, one.raw_properties, one.body)
         if self._now() - self._passed_at > _SIGN_OF_LIFE:
             self._passed.append(frames.HEARTBEAT)
             self._passed_at = self._now()

@@ -14,6 +14,9 @@ class FrameSocket:
     Every write holds whole frames, and a message's frames are one write: the library's come between two of
     ours, never into one. What is written within one round of the event loop goes out together at its end: a
     call into the system for each frame would cost more than all the rest of it.
+
+    Attributes:
+        congested: whether much of what was written is still here, as of the last write or `drain`.
     """
 
     def __init__(self, reader: FrameReader, writer: asyncio.StreamWriter) -> None:
@@ -23,6 +26,7 @@ class FrameSocket:
         self._loop = asyncio.get_running_loop()
         self._unsent: list[bytes] = []
         self._unsent_size = 0
+        self.congested = False
 
     def serve(self, channel: int, sink: Sink) -> None:
         """Give *sink* what it takes of *channel*."""
@@ -44,19 +48,15 @@ class FrameSocket:
             self._loop.call_soon(self.flush)
         self._unsent.append(data)
         self._unsent_size += len(data)
+        if self._unsent_size > _MANY_BYTES:
+            self.congested = True
 
     def flush(self) -> None:
         """Hand over to the socket what was written; nothing where the connection is gone."""
         unsent, self._unsent, self._unsent_size = self._unsent, [], 0
         if unsent and not self._transport.is_closing():
             self._writer.write(b"".join(unsent))
-
-    @property
-    def congested(self) -> bool:
-        """Whether much of what was written is still here."""
-        if self._transport.is_closing():
-            return False
-        return self._unsent_size + self._transport.get_write_buffer_size() > _MANY_BYTES
+            self.congested = self._transport.get_write_buffer_size() > _MANY_BYTES
 
     async def drain(self) -> None:
         """Wait until the socket has taken most of it.
@@ -67,5 +67,6 @@ class FrameSocket:
         self.flush()
         try:
             await self._writer.drain()
+            self.congested = False
         except (ConnectionError, OSError):
             raise BrokerUnavailableError("connection_lost", "the connection was closed") from None
