@@ -1,6 +1,6 @@
 """What the handlers need of the world: the smallest interfaces that adapters must keep."""
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -264,7 +264,7 @@ class TokenSource(Protocol):
 class AnswerMemory(Protocol):
     """Remembers for a time what the DND endpoint said of numbers. What it forgot is asked for again."""
 
-    def recall(self, numbers: Iterable[str]) -> dict[str, bool]:
+    def recall(self, numbers: Collection[str]) -> dict[str, bool]:
         """Return the answers that are known and not too old; the other numbers are missing."""
         ...
 

@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 from worker.admission.circuit import CircuitPolicy
-from worker.admission.leave import Leave
+from worker.admission.leave import Bounds, Leave, Room
 from worker.admission.line import Line
 from worker.admission.pause import Pause
 from worker.admission.questions import Ask
-from worker.admission.room import Bounds, Room
 from worker.admission.standing import Listeners, Standing
 from worker.domain.errors import (
     AccountError,

@@ -28,7 +28,6 @@ class Waits(Protocol):
 
 W = TypeVar("W", bound=Waits)
 
-_COMMANDS = tuple(Command)  # an enumeration is slow to go through
 _URGENT, _USUAL, _PATIENT = _RANKS = range(3)
 
 
@@ -42,34 +41,34 @@ class Line(Generic[W]):
     def __init__(self) -> None:
         self._numbers = count()
         self.length = 0
-        self._waiting: dict[tuple[int, Command], dict[W, int]] = {
-            (rank, command): {} for rank in _RANKS for command in Command
-        }
+        self._ranks: tuple[dict[Command, dict[W, int]], ...] = tuple(
+            {command: {} for command in Command} for _ in _RANKS
+        )
 
     def __iter__(self) -> Iterator[W]:
-        return iter([one for some in self._waiting.values() for one in some])
+        return iter([one for waiting in self._ranks for some in waiting.values() for one in some])
 
     def enter(self, who: W) -> None:
         """Take the last place."""
-        self._waiting[_rank(who), who.command][who] = next(self._numbers)
+        self._ranks[_rank(who)][who.command][who] = next(self._numbers)
         self.length += 1
 
     def leave(self, who: W) -> None:
         """Give the place up; without effect on one who has none."""
-        if self._waiting[_rank(who), who.command].pop(who, None) is not None:
+        if self._ranks[_rank(who)][who.command].pop(who, None) is not None:
             self.length -= 1
 
     def first(self, passes: Callable[[Command], bool]) -> W | None:
         """Return who goes next of those whose command *passes*."""
-        for rank in _RANKS:
-            heads = [
-                (number, who)
-                for command in _COMMANDS
-                if (some := self._waiting[rank, command]) and passes(command)
-                for who, number in [next(iter(some.items()))]
-            ]
-            if heads:
-                return min(heads, key=lambda head: head[0])[1]
+        for waiting in self._ranks:
+            first, place = None, 0
+            for command, some in waiting.items():
+                if some and passes(command):
+                    who = next(iter(some))
+                    if first is None or some[who] < place:
+                        first, place = who, some[who]
+            if first is not None:
+                return first
         return None
 
 

@@ -5,7 +5,7 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import structlog
 
@@ -95,7 +95,7 @@ class Lookups:
         self._status = pooling(Command.STATUS, self._ask_status)
         self._tracked = patiently(partial(self._ask_status, patient=True))
 
-    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool | PermanentError]:
+    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> Mapping[str, bool | PermanentError]:
         """Tell of each number whether it is on the DND list, or why the gateway refused to look it up.
 
         Those the gateway leaves out are missing.
@@ -125,7 +125,7 @@ class Lookups:
             known |= self._memory.recall(some)
         return known
 
-    async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
+    async def status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport | PermanentError]:
         """Report on *message_ids*; unknown ones are missing, a refused one has its refusal."""
         if len(message_ids) <= MOST_PER_CALL:
             return _answers(await self._status(message_ids))
@@ -155,10 +155,13 @@ class Lookups:
 
     async def _ask_dnd(self, numbers: Sequence[str], *, urgent: bool) -> Mapping[str, bool | WorkerError]:
         answers = await self._divided(Command.DND, self._gateway.check_dnd, numbers, urgent=urgent)
-        _tell_of_refusals(Command.DND, len(numbers), answers)
+        known = answers
+        if _holds_errors(answers):
+            _tell_of_refusals(Command.DND, len(numbers), answers)
+            known = {name: said for name, said in answers.items() if not isinstance(said, WorkerError)}
         # Right away: a large job that is put off, or killed, does not ask for these again. A refusal is no
         # answer: it is not remembered.
-        self._memory.keep({name: said for name, said in answers.items() if not isinstance(said, WorkerError)})
+        self._memory.keep(cast("Mapping[str, bool]", known))
         return answers
 
     async def _ask_status(
@@ -168,7 +171,8 @@ class Lookups:
         ask = self._gateway.message_status
         for call in self._gateway.pack_ids(ids):
             answers = await self._divided(Command.STATUS, ask, call, urgent=False, patient=patient)
-            _tell_of_refusals(Command.STATUS, len(call), answers)
+            if _holds_errors(answers):
+                _tell_of_refusals(Command.STATUS, len(call), answers)
             found |= answers
         return found
 
@@ -180,7 +184,7 @@ class Lookups:
         *,
         urgent: bool,
         patient: bool = False,
-    ) -> dict[str, V | WorkerError]:
+    ) -> Mapping[str, V | WorkerError]:
         """Ask about *keys*; where that fails, find out which of them it is: the rest must not fail with it.
 
         Raises:
@@ -188,7 +192,7 @@ class Lookups:
         """
         try:
             asked = self._asked(command, lambda: call(keys), keys, urgent=urgent, patient=patient)
-            return dict(await asked)
+            return await asked
         except PermanentError as error:
             if len(keys) == 1 or error.code != _ABOUT_A_KEY[command]:
                 return dict.fromkeys(keys, error)
@@ -201,7 +205,8 @@ class Lookups:
             log.debug("lookup.divided", command=command.value, code=error.code, keys=len(keys))
         half = len(keys) // 2
         first = await self._divided(command, call, keys[:half], urgent=urgent, patient=patient)
-        return first | await self._divided(command, call, keys[half:], urgent=urgent, patient=patient)
+        rest = await self._divided(command, call, keys[half:], urgent=urgent, patient=patient)
+        return {**first, **rest}
 
     async def _asked(
         self,
@@ -235,12 +240,19 @@ def _late() -> OutcomeUncertainError:
     return late
 
 
-def _answers(said: Mapping[str, V | WorkerError]) -> dict[str, V | PermanentError]:
+def _holds_errors(said: Mapping[str, V | WorkerError]) -> bool:
+    """Tell whether a key has no answer, by the kinds of what was said: of nearly all questions each has."""
+    return any(issubclass(kind, WorkerError) for kind in set(map(type, said.values())))
+
+
+def _answers(said: Mapping[str, V | WorkerError]) -> Mapping[str, V | PermanentError]:
     """Return what was *said*, if there is nothing that another round may change.
 
     Raises:
         WorkerError: why a key has no answer yet.
     """
+    if not _holds_errors(said):
+        return cast("Mapping[str, V]", said)
     answers: dict[str, V | PermanentError] = {}
     for key, answer in said.items():
         if isinstance(answer, WorkerError) and not isinstance(answer, PermanentError):

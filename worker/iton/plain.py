@@ -4,12 +4,13 @@ Whatever differs in the slightest is None here, and is read with care (`worker.i
 find the same in these. A key that repeats shows in the number of colons: there is one to each pair.
 """
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
+
+from pydantic_core import from_json
 
 from worker.domain.recipients import NumberingPlan
 from worker.iton.ids import LONGEST_ID, OBVIOUS
@@ -37,9 +38,10 @@ def plain_ids(content: bytes, recipients: Sequence[str]) -> dict[str, tuple[str,
     if not content.startswith(_MAP) or content.count(b":") != len(recipients) + 1:
         return None
     try:
-        ids: dict[str, str] = json.loads(content)["message_id"]
-        number_to_id = dict(zip(ids.values(), ids, strict=True))
-        found: dict[str, tuple[str, ...]] = {number: (number_to_id[number],) for number in recipients}
+        ids: dict[str, str] = from_json(content)["message_id"]
+        found: dict[str, tuple[str, ...]] = dict(zip(ids.values(), zip(ids), strict=True))
+        if tuple(found) != tuple(recipients):
+            found = {number: found[number] for number in recipients}
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
     return found if len(found) == len(recipients) == len(ids) and _are_ids(ids) else None
@@ -50,9 +52,11 @@ def plain_dnd(content: bytes, recipients: Sequence[str]) -> dict[str, bool] | No
     if not content.startswith(b'{"') or content.count(b":") != len(recipients):
         return None
     try:
-        said = json.loads(content)
+        said: dict[str, bool] = from_json(content)
+        if tuple(said) == tuple(recipients) and {bool}.issuperset(map(type, said.values())):
+            return said
         found = {number: _FLAGS[said[number]] for number in recipients}
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
     typed = {bool, str}.issuperset(map(type, said.values()))  # 1 equals true, and is none
     return found if typed and len(found) == len(recipients) == len(said) else None
@@ -69,7 +73,7 @@ def plain_status(
     if not content.startswith(b'{"') or _SPACED.search(content):
         return None
     try:
-        said = json.loads(content)
+        said = from_json(content)
         known = [name for name in message_ids if name in said]
         reports = {name: _report(said[name], zone, numbering, status) for name in known}
         pairs = len(said) + sum(len(details) + len(details[_STATUSES]) for details in said.values())
@@ -108,6 +112,8 @@ _sent_at = lru_cache(maxsize=1024)(sending_date)
 def _are_ids(ids: Collection[str]) -> bool:
     """Tell whether all are ids beyond doubt, as `message_id` has it."""
     joined = "".join(ids)
-    lengths = set(map(len, ids))
-    plain = joined.isascii() and joined.isalnum() and not any(map(str.isalpha, ids))
+    if not joined.isascii():
+        return False
+    seen, lengths = joined.encode(), set(map(len, ids))
+    plain = seen.isdigit() or (seen.isalnum() and not any(map(str.isalpha, ids)))
     return plain and min(lengths) >= OBVIOUS and max(lengths) <= LONGEST_ID

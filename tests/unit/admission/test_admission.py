@@ -11,10 +11,9 @@ from tests.support.fakes import FakeClock, settled
 from worker.admission.admission import Admission
 from worker.admission.call_limit import CallLimit
 from worker.admission.circuit import CircuitPolicy
-from worker.admission.leave import Leave
+from worker.admission.leave import Bounds, Leave
 from worker.admission.pause import Pause
 from worker.admission.rate_limiter import RateLimiter
-from worker.admission.room import Bounds
 from worker.admission.standing import Listeners
 from worker.domain.errors import (
     AccountError,

@@ -47,8 +47,9 @@ class Planning:
             allowed = ()
         elif allowed and (job.dnd == "filter" if job.dnd else job.category == "promotional"):
             dnd = await self.lookups.dnd(allowed, urgent=urgent)
-            settled += plan.listed_ones(allowed, dnd)
-            allowed = tuple([name for name in allowed if dnd.get(name) is False])
+            if any(dnd.values()) or not all(map(dnd.__contains__, allowed)):
+                settled += plan.listed_ones(allowed, dnd)
+                allowed = tuple([name for name in allowed if dnd.get(name) is False])
         return self._cut(recipients, settled, allowed, head)
 
     async def unsent(self, job: SendJob, head: JobHead, error: WorkerError) -> Part | Split:
