@@ -9,6 +9,7 @@ What needs the gateway goes back. A look costs what is handed out at once, the p
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from schemas import JobKind
@@ -18,6 +19,8 @@ from worker.ports import Clock, Command
 
 _EVERY = 0.2  # seconds; the gateway is back for as long at the most before jobs are taken again
 _LOOK_EVERY = 3.0  # seconds from one look to the next
+# The same after the hours, where what is found goes round for nothing nearly always: as many as have passed.
+_LOOK_AT_LEAST_EVERY = 15.0
 _LOOK_FOR = 0.3  # seconds; shorter than what is given back waits for, or it would be handed out again at once
 
 _WORDS = "its jobs wait in their queue, for the end of an outage or for the hours"
@@ -76,8 +79,7 @@ class Outages:
             standing = away | closed
             await self._resume(self.paused.keys() - standing)
             await self._pause(standing - self.paused.keys())
-            due = {lane for lane, since in self.paused.items() if now - since >= _LOOK_EVERY}
-            await self._look(due if self._still_closing(now) else due - closed)
+            await self._look({lane for lane in self.paused if now >= self._next_look(lane, closed)})
 
     def _closed(self) -> frozenset[Lane]:
         """The lanes whose jobs wait for the hours to begin."""
@@ -88,8 +90,14 @@ class Outages:
             self._closed_at = self.clock.elapsed()
         return _HELD
 
-    def _still_closing(self, now: float) -> bool:
-        return self._closed_at is not None and now - self._closed_at < self.afterwards
+    def _next_look(self, lane: Lane, closed: frozenset[Lane]) -> float:
+        """When a lane that rests is looked at, by the clock that only runs forward."""
+        since = self.paused[lane]
+        if lane not in closed or self._closed_at is None:
+            return since + _LOOK_EVERY
+        passed = since - self._closed_at
+        following = since + min(max(passed, _LOOK_EVERY), _LOOK_AT_LEAST_EVERY)
+        return following if following < self._closed_at + self.afterwards else inf
 
     async def _pause(self, lanes: set[Lane]) -> None:
         if lanes:

@@ -129,6 +129,9 @@ def _tell(handled: Handled, seconds: float) -> None:
     summary, disposition = handled.summary, handled.disposition
     if isinstance(disposition, UNFINISHED) and disposition.reason == "gateway_away":
         return  # in an outage it comes and goes, and that it does is said at debug
+    if isinstance(disposition, Requeue) and disposition.reason == FailureCode.OUTSIDE_HOURS:
+        log.debug("job.returned", kind=summary.kind, reason=disposition.reason)
+        return  # a look into a held queue found it
     reason = {} if isinstance(disposition, Done) else {"reason": disposition.reason}
     if summary.kind == "track" and summary.result in _NOTHING_NEW:
         # They come by the thousand.
