@@ -47,6 +47,10 @@ def main() -> int:
     tally = _soak(options)
     print("", *tally.lines(), sep="\n")  # noqa: T201 - for a person at a terminal
     grown = tally.memory[-1] - tally.memory[0] if tally.memory else 0.0
+    if options.plant:
+        found = tally.finds_the_planted
+        print("the planted double was found" if found else "THE PLANTED DOUBLE WAS NOT FOUND")  # noqa: T201 - as above
+        return 0 if found else 1
     kept = tally.kept and grown <= LIMIT_MIB
     print("the promise was kept" if kept else "THE PROMISE WAS BROKEN")  # noqa: T201 - as above
     return 0 if kept else 1
@@ -61,6 +65,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--joint", action="store_true", help="one text for all jobs, which share calls")
     parser.add_argument(
         "--failovers", action="store_true", help="no other trouble than the ledger's primary killed"
+    )
+    parser.add_argument(
+        "--plant", action="store_true", help="send a text a second time behind the workers' backs: find it"
     )
     parser.add_argument("--only-kills", action="store_true", help="no other trouble than SIGKILL")
     return parser.parse_args()
@@ -100,6 +107,7 @@ def _soak(options: argparse.Namespace) -> Tally:
             job_every=0.03 if options.joint else 0.1,
             witness=True,
             hours=_hours(options),
+            plant=options.plant,
             seed=options.seed,
             minutes=options.minutes,
             say=_say,

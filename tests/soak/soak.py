@@ -11,10 +11,12 @@ from typing import Any
 import pika.exceptions
 
 from tests.soak import entry_history
+from tests.soak.bill import Bill, Planted, bill
 from tests.soak.calls_under_way import calls_under_way
 from tests.soak.features import Seen, features, unfinished
 from tests.soak.hours import Break
 from tests.soak.mix import SHARE_ABOVE, Asked
+from tests.soak.planted import plant
 from tests.soak.tally import (
     Tally,
     changed_results,
@@ -27,10 +29,12 @@ from tests.soak.traffic import Traffic
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import Arrived, Scene
 from tests.support.checked_ledger import Changes
+from tests.support.credit_notes import READING
 from tests.support.worker_process import wait_until
 
 Say = Callable[[str], None]
 Strike = Callable[["Soak"], None]
+_HALF = 0.5
 _WARM = 20.0  # seconds until a worker has loaded and cached what it ever will
 
 
@@ -48,6 +52,7 @@ class Plan:
         text: of all jobs; empty: each job has its own.
         witness: one more worker runs through it all.
         hours: when texts under hours wait.
+        plant: whether a text is sent a second time, half way, behind the workers' backs.
         history: whether the store keeps one of all changes, over a failover as well.
         say: told the progress.
     """
@@ -61,6 +66,7 @@ class Plan:
     text: str = ""
     witness: bool = False
     hours: Break = field(default_factory=Break)
+    plant: bool = False
     history: bool = True
     seed: int = 0
     minutes: float = 0.0
@@ -78,7 +84,9 @@ class Soak:
         self._under_way: list[set[str]] = []
         self._struck: Counter[str] = Counter()
         self._memory: list[float] = []
+        self._planted: Planted | None = None
         self._began = time.monotonic()
+        self._balance = int(scene.gateway.state()["balance"])
 
     def run(self) -> Tally:
         """Strike, let the rest finish, add up."""
@@ -94,14 +102,20 @@ class Soak:
             time.sleep(self.dice.uniform(0.2, 1.8) * self.plan.pause)
             self._strike(victims)
             self._watch(witness)
+            if self.plan.plant and self._planted is None and self._passed() > _HALF:
+                self._planted = plant(traffic.asked, self.scene)
         traffic.stop()
         self._finish(traffic.asked)
         return self._tally(traffic.asked)
 
     def _goes_on(self) -> bool:
+        return self._passed() < 1
+
+    def _passed(self) -> float:
+        """The share of it that is over."""
         if self.plan.minutes:
-            return time.monotonic() - self._began < self.plan.minutes * 60
-        return self._struck.total() < self.plan.strikes
+            return (time.monotonic() - self._began) / (self.plan.minutes * 60)
+        return self._struck.total() / self.plan.strikes
 
     def _worker(self) -> ForkedWorker:
         settings: dict[str, Any] = {
@@ -112,6 +126,7 @@ class Soak:
             "ITON_WEB_API_URL": self.scene.gateway.web_api_url,
             "ITON_WEB_API_PATHS": "credentials",
             "ITON_API_TOKEN": "any",
+            "WORKER_CREDITS_INTERVAL": 1,
             **self.plan.hours.settings(),
             **self.plan.settings,
         }
@@ -160,11 +175,28 @@ class Soak:
 
         with suppress(AssertionError):  # what is missing is counted, and said
             wait_until(finished, "every outcome", 90 + self.plan.hours.left(), every=0.2)
+            wait_until(self._is_read, "the balance is read", 15, every=0.2)
         for worker in self.scene.workers:
             if worker.exit_code is None:
                 worker.terminate()
         for worker in self.scene.workers:
             worker.wait_dead(40)
+
+    def _is_read(self) -> bool:
+        """Whether a worker has seen what is left in the end."""
+        notes = (note for worker in self.scene.workers for note in worker.credits)
+        left = self.scene.gateway.state()["balance"]
+        return any(note.name == READING and note.amount == left for note in notes)
+
+    def _bill(self, words: Mapping[str, Arrived]) -> Bill:
+        return bill(
+            self.scene.gateway.sends(),
+            words.values(),
+            [worker.credits for worker in self.scene.workers],
+            initial=self._balance,
+            deaths=self._struck.total(),
+            planted=self._planted,
+        )
 
     def _tally(self, asked: list[Asked]) -> Tally:
         results, wanted, gateway = self.scene.results(), _wanted(asked), self.scene.gateway
@@ -183,6 +215,7 @@ class Soak:
             changed=changed_results(results),
             entries=self._changes(),
             features=features(seen, self.plan.hours),
+            bill=self._bill(words),
             unpublished=self._unpublished(words),
             uncertain=len(lost),
             unexplained=len(lost - known),

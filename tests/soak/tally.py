@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tests.soak.bill import Bill
 from tests.soak.features import NONE, Features
 from tests.support.chaos_scene import Arrived
 from tests.support.checked_ledger import Changes
@@ -26,6 +27,7 @@ class Tally:
         unexplained: those of them that were not under way at any kill.
         entries: what was changed in the ledger, held against the model of the protocol.
         features: scheduled, held, cancelled, followed, and calls of the Web API.
+        bill: what the account paid, against what was sent.
         memory: MiB of the worker that nobody killed, when warm and at the end; empty without one.
     """
 
@@ -43,14 +45,26 @@ class Tally:
     dead: int
     entries: Changes = field(default_factory=Changes)
     features: Features = NONE
+    bill: Bill = field(default_factory=Bill)
     memory: tuple[float, ...] = field(default=())
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
         broken = (self.doubles, self.lost, self.changed, self.unpublished, self.unexplained, self.dead)
-        held = not any(broken) and not self.entries.wrong and self.features.kept
+        held = not any(broken) and not self.entries.wrong and self.features.kept and self.bill.kept
         return held and self.uncertain <= self.under_way
+
+    @property
+    def finds_the_planted(self) -> bool:
+        """Whether it has found the text that was sent again by nobody's order, and that alone is wrong."""
+        planted = self.bill.planted
+        if planted is None or not planted.found or self.bill.unexplained != planted.credits:
+            return False
+        paid = self.bill.paid - planted.credits
+        spent = {**(self.bill.counted or {}), "spent": (self.bill.counted or {})["spent"] - planted.credits}
+        others = replace(self.bill, paid=paid, counted=spent)
+        return replace(self, doubles=self.doubles - planted.recipients, bill=others).kept
 
     def lines(self) -> list[str]:
         """Return the figures, one a line."""
@@ -63,6 +77,7 @@ class Tally:
             f"changed results {self.changed}, ids not published {self.unpublished}, dead letters {self.dead}",
             f"changes of ledger entries: {self.entries.words()}",
             *self.features.lines(),
+            *self.bill.lines(),
             *[f"NOT IN THE MODEL: {words}" for words in self.entries.wrong[:5]],
             *([f"memory of the worker that lives through it, MiB: {memory}"] if memory else []),
         ]

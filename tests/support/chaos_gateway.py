@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from tests.support.worker_process import PASSWORD, USERNAME
 from worker.simulator import RunningSimulator, SimulatorOptions, running_simulator
+from worker.simulator.sends import Send
 
 T = TypeVar("T")
 
@@ -105,6 +106,10 @@ class LocalGateway:
                 for number, message_id in zip(send.to, send.ids, strict=True):
                     drawn.setdefault(number, []).append(message_id)
         return drawn
+
+    def sends(self) -> list[Send]:
+        """Return what was carried out, in its order."""
+        return self._loop.ask(lambda: list(self._control.sends))
 
     def ids_by_text(self) -> dict[tuple[str, str], list[str]]:
         """Return every message id that was drawn, by text and recipient."""

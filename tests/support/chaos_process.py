@@ -10,6 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from tests.support.chaos_steps import Moment, Walk
+from tests.support.credit_notes import Note, note_credits, read_notes
 from tests.support.forked import ForkedChild
 from tests.support.worker_process import NotInTimeError, wait_until
 
@@ -39,8 +40,9 @@ class ForkedWorker:
         self._readyz = f"http://127.0.0.1:{env['HEALTH_PORT']}/readyz"
         self._track = folder / f"{name}.track"
         self._track.touch()
+        self._credits = folder / f"{name}.credits"
         self._child = ForkedChild(
-            _walk, (moment, gathers, self._track), env=env, log=self.log, cwd=self.log.parent
+            _walk, (moment, gathers, self._track, self._credits), env=env, log=self.log, cwd=self.log.parent
         )
 
     @property
@@ -68,6 +70,11 @@ class ForkedWorker:
     def steps(self) -> list[str]:
         """The steps of its walk so far."""
         return self._track.read_text().split()
+
+    @property
+    def credits(self) -> list[Note]:
+        """What its metrics counted of credits so far."""
+        return read_notes(self._credits)
 
     def readiness(self) -> tuple[int, str]:
         """Return status and body of /readyz; 0 where nobody answers."""
@@ -151,8 +158,9 @@ def _state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def _walk(moment: Moment | None, gathers: int, track: Path) -> None:
+def _walk(moment: Moment | None, gathers: int, track: Path, credits_notes: Path) -> None:
     """Be a worker whose steps are written down."""
+    note_credits(credits_notes)
     Walk(moment, track, gathers=gathers).install()
     sys.exit(_run())
 
