@@ -5,10 +5,10 @@ A list of 100,000 wrong entries gives 20 errors, not 100,000.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -62,20 +62,6 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def whole_characters(text: str) -> str:
-    """Return *text*.
-
-    Raises:
-        PydanticCustomError: it holds half of a surrogate pair.
-    """
-    if not text.isascii() and not is_unicode(text):
-        raise refusal(
-            FailureCode.INVALID_UNICODE,
-            "holds half of a surrogate pair (\\ud800 to \\udfff): send whole characters",
-        )
-    return text
 
 
 def small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -157,29 +143,17 @@ def _why_no_id(entry: str) -> str:
     return f"must be one message id, but holds {name}: give every id as an entry of its own"
 
 
-def _are_ascii(entries: Sequence[object]) -> bool:
-    """Tell at once what holds of nearly all entries: they are strings, and not one of them is odd."""
-    try:
-        return "".join(cast("Sequence[str]", entries)).isascii()
-    except TypeError:
-        return False
-
-
-def _are_ascii_ids(entries: Sequence[object]) -> bool:
-    return _are_ascii(entries) and all(map(_MESSAGE_ID.fullmatch, cast("Sequence[str]", entries)))
-
-
 def _entries(
     limit: int,
-    are_sound: Callable[[Sequence[object]], bool],
     complaints: Callable[[list[object]], Complaints],
+    matches: Callable[[str], object] | None = None,
 ) -> Callable[[object], tuple[str, ...]]:
     """A check of an array that stops at *limit* entries and at the first few complaints.
 
     Args:
         limit: of entries.
-        are_sound: tells soon of most arrays that there is no complaint.
         complaints: what is wrong with each entry.
+        matches: tells of an entry in ASCII whether it is free of complaints; None: each is.
     """
 
     def check(value: object) -> tuple[str, ...]:
@@ -193,7 +167,12 @@ def _entries(
             raise refusal(
                 FailureCode.WRONG_LENGTH, f"must have 1 to {limit:,} entries, but has {len(value):,}: {hint}"
             )
-        if not are_sound(value):
+        try:
+            # Nearly always there is no complaint, which is told soonest of all of them together.
+            sound = "".join(value).isascii() and (matches is None or all(map(matches, value)))
+        except TypeError:  # not all are strings
+            sound = False
+        if not sound:
             _raise_first(complaints(list(value)))
         return tuple(value)
 
@@ -259,5 +238,5 @@ def aware_time(value: object) -> object:
         ) from None
 
 
-recipients: Final = _entries(MAX_RECIPIENTS, _are_ascii, _not_strings)
-message_ids: Final = _entries(MAX_MESSAGE_IDS, _are_ascii_ids, _not_ids)
+recipients: Final = _entries(MAX_RECIPIENTS, _not_strings)
+message_ids: Final = _entries(MAX_MESSAGE_IDS, _not_ids, _MESSAGE_ID.fullmatch)

@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from schemas.checks import MAX_PARAMS, RFC3339_PATTERN, aware_time, refusal, whole_characters
+from schemas.checks import MAX_PARAMS, RFC3339_PATTERN, aware_time, refusal
 from schemas.failures import FailureCode
 from schemas.fields import (
     AnyJson,
@@ -115,20 +115,18 @@ class SendJob(Job):
         "itself and does not reject the job.",
         examples=[["919876543210", "+91 98765 43210"]],
     )
-    text: Annotated[str, Field(min_length=1), AfterValidator(whole_characters)] = Field(
+    text: Annotated[str, Field(min_length=1)] = Field(
         description="Sent as given, never altered. At least 1 character, at most 10 segments (a setting of "
         "the worker). Each segment costs a credit for each recipient: 160 characters of the GSM alphabet, "
         "153 of a longer text (^ { } \\ [ ] ~ | € count twice); of any other 70 UTF-16 units, 67 of a longer "
         "one.",
         examples=["Your order is on its way."],
     )
-    sender: Annotated[str, Field(min_length=1, max_length=20), AfterValidator(whole_characters)] | None = (
-        Field(
-            default=None,
-            exclude_if=is_none,
-            description="Custom sender ID, 1 to 20 characters. Absent: the one of the worker's settings.",
-            examples=["ITONIN"],
-        )
+    sender: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Custom sender ID, 1 to 20 characters. Absent: the one of the worker's settings.",
+        examples=["ITONIN"],
     )
     unicode: bool | None = Field(
         default=None,
@@ -251,9 +249,7 @@ class ApiJob(Job):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(
         description="Only a GET may be repeated by the worker; any other call goes out once."
     )
-    path: Annotated[
-        str, StringConstraints(min_length=1, max_length=MAX_PATH), AfterValidator(whole_characters)
-    ] = Field(
+    path: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH)] = Field(
         description="Relative to the Web API's address, without a slash in front; a query is allowed. Its "
         "first segments must be among those of the worker's setting ITON_WEB_API_PATHS. Percent-encoded "
         "where needed; without `..`, `//`, backslashes, control characters and fragments, in any encoding.",

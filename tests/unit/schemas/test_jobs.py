@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas import AccountJob, SendJob, StatusJob
+from schemas import AccountJob, ApiJob, SendJob, StatusJob
 
 
 def send_job(**fields: object) -> SendJob:
@@ -44,6 +44,15 @@ class TestSendJob:
     def test_keeps_nulls_within_metadata(self) -> None:
         """Metadata is the producer's: nothing in it is left out."""
         assert json.loads(send_job(metadata={"note": None}).to_json())["metadata"] == {"note": None}
+
+    @pytest.mark.parametrize("field", ["text", "sender"])
+    def test_refuses_half_a_character(self, field: str) -> None:
+        """It has no length that two readers would agree on, and no encoding."""
+        for given in ("\ud83d", "half \ude00"):
+            with pytest.raises(ValidationError):
+                send_job(**{field: given})
+            with pytest.raises(ValidationError):
+                ApiJob.model_validate({"job_id": "a", "method": "GET", "path": given})
 
     def test_takes_an_aware_datetime(self) -> None:
         """A time becomes an RFC 3339 string."""
