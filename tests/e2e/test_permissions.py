@@ -16,7 +16,8 @@ from tests.support.line import Line, line_on
 from tests.support.results_side import new_job_id, numbers, open_channel, wait_message
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import PROGRAM, Workshop
-from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.publish.options import PublisherOptions
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
 
 pytestmark = pytest.mark.slow

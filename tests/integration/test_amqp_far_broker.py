@@ -13,7 +13,8 @@ from worker.amqp.connection.opening import Timing
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
-from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.publish.options import PublisherOptions
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane, ResultMessage
 

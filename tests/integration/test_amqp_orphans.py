@@ -11,7 +11,8 @@ from tests.support.tcp_gate import TcpGate
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
-from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.publish.options import PublisherOptions
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
 from worker.domain.messages import DeadLetter, Delay, Disposition, Lane
 

@@ -10,7 +10,8 @@ from yarl import URL
 from scripts.local_broker import PrivateBroker
 from tests.support.amqp_side import QUICK, Peer, eventually, pika_channel, running, until
 from tests.support.tcp_gate import TcpGate
-from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.publish.options import PublisherOptions
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane, PartMessage, ResultMessage

@@ -7,7 +7,8 @@ import httpx
 from worker.admission.rate_limiter import RateLimiter
 from worker.amqp.connection.opening import Timing
 from worker.amqp.publish.observer import PublishObserver
-from worker.amqp.publish.publisher import BrokerPublisher, PublisherOptions
+from worker.amqp.publish.options import PublisherOptions
+from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
 from worker.bootstrap.admitting import WEB_API_CALLS
 from worker.bootstrap.rules import numbering_of

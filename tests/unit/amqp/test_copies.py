@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.common import FieldValue
 
-from worker.amqp.consume.reading import decode_delivery
+from worker.amqp.consume.deliveries import decode_delivery
 from worker.amqp.publish import copies
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.topology import ladder

@@ -11,7 +11,8 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from tests.support.settled_frames import puts_back, tag_of
-from worker.amqp.consume.deliveries import DeliveryChannel, Destination, Received, Room
+from worker.amqp.consume.deliveries import DeliveryChannel, Destination, Received
+from worker.amqp.consume.in_hand import Room
 from worker.amqp.wire.raw import wrapped
 from worker.amqp.wire.reader import FrameReader, Sink
 from worker.amqp.wire.socket import FrameSocket
@@ -37,7 +38,7 @@ class Scene:
             Lane.SEND,
             cast("AbstractChannel", self.library),
             cast("FrameSocket", self),
-            Destination(self.received.append, self.room),
+            Destination(self.received.append, self.room.take, self.room.give),
         )
 
     def serve(self, channel: int, sink: Sink) -> None:

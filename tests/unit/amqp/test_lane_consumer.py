@@ -10,7 +10,8 @@ from aiormq.exceptions import ChannelInvalidStateError
 from pamqp.commands import Basic, Queue
 
 from worker.amqp.connection.opening import RawConnection
-from worker.amqp.consume.deliveries import Destination, Received, Room
+from worker.amqp.consume.deliveries import Destination, Received
+from worker.amqp.consume.in_hand import Room
 from worker.amqp.consume.lane_consumer import LaneConsumer
 from worker.amqp.wire.reader import Sink
 from worker.domain.errors import BrokerUnavailableError
@@ -84,7 +85,7 @@ class Scene:
         self.channels: list[FakeChannel] = []
         self.sinks: dict[int, Sink] = {}
         self.over: set[Received] = set()
-        self.destination = Destination(self._take, Room(), self._consumers_of)
+        self.destination = Destination(self._take, Room().take, Room().give, self._consumers_of)
         self.connection = cast("RawConnection", SimpleNamespace(library=self, socket=self))
         self.intake = LaneConsumer(
             lane=Lane.SEND,
@@ -248,7 +249,7 @@ class TestRenewed:
                 lane=lane,
                 queue="",
                 prefetch=1,
-                destination=Destination(Scene()._take, Room()),
+                destination=Destination(Scene()._take, Room().take, Room().give),
                 on_lost=Scene().lost.append,
                 limit=1.0,
             )

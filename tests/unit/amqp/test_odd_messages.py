@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 
 from worker.amqp import headers
-from worker.amqp.consume.deliveries import DeliveryChannel, Destination, Received, Room
+from worker.amqp.consume.deliveries import DeliveryChannel, Destination, Received
+from worker.amqp.consume.in_hand import Room
 from worker.amqp.publish import copies as made
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.topology.values import Topology
@@ -95,7 +96,7 @@ def received(raw_properties: bytes, key: bytes = b"send", body: bytes = b"job") 
     channel = cast("AbstractChannel", SimpleNamespace(number=1, is_closed=False))
     deliver = Basic.Deliver("tag", 1, exchange="", routing_key="").marshal()[:-1] + bytes([len(key)]) + key
     method = struct.pack(">I", frames.DELIVER) + deliver
-    DeliveryChannel(Lane.SEND, channel, wire, Destination(taken.append, Room())).on_content(
+    DeliveryChannel(Lane.SEND, channel, wire, Destination(taken.append, Room().take, Room().give)).on_content(
         method, raw_properties, body
     )
     return taken[0]

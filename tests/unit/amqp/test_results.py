@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.amqp.publish.results import encode_reply, encode_result
+from worker.amqp.publish.publisher import encode_reply, encode_result
 from worker.amqp.topology.values import Topology
 from worker.amqp.wire.properties import Properties
 from worker.domain.messages import ResultMessage

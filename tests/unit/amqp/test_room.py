@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.amqp.consume.deliveries import ALL, Room
+from worker.amqp.consume.in_hand import ALL, Room
 from worker.domain.messages import Lane
 
 MIB = 1_048_576

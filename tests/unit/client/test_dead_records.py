@@ -10,7 +10,7 @@ from pamqp.common import FieldValue
 from pamqp.header import ContentHeader
 
 from schemas.channels import JobKind
-from worker.amqp.consume.reading import decode_delivery
+from worker.amqp.consume.deliveries import decode_delivery
 from worker.amqp.dead.records import DeadLetterRecord, read_record
 from worker.amqp.dead.replay import replay_copy
 from worker.amqp.topology.values import Topology

@@ -70,11 +70,12 @@ class Consumer:
         self._consumers = {lane: self._lane_consumer(lane, count) for lane, count in prefetch.items()}
 
     def _lane_consumer(self, lane: Lane, prefetch: int) -> LaneConsumer:
+        in_hand = self._in_hand
         return LaneConsumer(
             lane=lane,
             queue=self._topology.work_queue(lane),
             prefetch=prefetch,
-            destination=Destination(self._in_hand.take, self._in_hand.room, self._in_hand.consumers_of),
+            destination=Destination(in_hand.take, in_hand.room.take, in_hand.room.give, in_hand.consumers_of),
             on_lost=self._supervisor.fail,
             limit=self._options.timing.call,
         )

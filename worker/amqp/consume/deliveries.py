@@ -1,59 +1,125 @@
-"""Messages of one lane as they come on a channel: bounded in memory, and settled on the same channel."""
+"""Messages of one lane as they come on a channel: read, and settled on the same channel."""
 
-from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
 from worker.amqp.connection.library import UnderlayChannel
-from worker.amqp.consume.reading import decode_delivery
+from worker.amqp.consume.reading import KEY_LIMIT, NOTHING_SAID, OURS, read_headers
 from worker.amqp.wire import frames
-from worker.amqp.wire.properties import Properties, readable
+from worker.amqp.wire.properties import MalformedPropertiesError, Properties, moment_of, readable, utf8
 from worker.amqp.wire.socket import FrameSocket
 from worker.domain.errors import BrokerUnavailableError
-from worker.domain.messages import Delivery, Lane
+from worker.domain.messages import Delivery, Lane, never
 
 log = structlog.get_logger(__name__)
 
-ALL: Final = 67_108_864  # bytes, of all lanes
-_LANE: Final = 16_777_216  # of one lane: ten jobs for 100,000, of which five are worked on
-_LIGHT: Final = 65_536
-_LIGHT_LANE: Final = 1_048_576  # of a lane; so much of light messages is taken however much others have
+_SURELY_SHORT: Final = 63  # characters of a key, of four bytes at the most
 
 
-class Room:
-    """Bounds the bytes of messages in hand.
-
-    A prefetch counts messages, and RabbitMQ cannot be told of bytes: fifty messages of 20 MiB are a gibibyte
-    before anybody has looked at the first. So room is asked for when a message's length is known, before
-    its body is read. While there is any, it is taken: the bound is `ALL`, a little for light messages, and
-    one message of the largest kind.
+class Known(NamedTuple):
+    """The properties that say what a message is, as on the wire; empty: absent.
 
     Attributes:
-        held: bytes in hand, by lane.
+        table: of the headers, without its length in front.
+        timestamp: 8 bytes.
     """
 
-    def __init__(self) -> None:
-        self.held: Counter[Lane] = Counter()
+    table: bytes = b""
+    correlation_id: bytes = b""
+    reply_to: bytes = b""
+    message_id: bytes = b""
+    timestamp: bytes = b""
 
-    def take(self, lane: Lane, size: int) -> bool:
-        """Hold *size* bytes for a message of *lane*, if there is room."""
-        light = size <= _LIGHT and self.held[lane] < _LIGHT_LANE
-        if not light and self.spare(lane) <= 0:
-            return False
-        self.held[lane] += size
-        return True
 
-    def give(self, lane: Lane, size: int) -> None:
-        """Hold them no more."""
-        self.held[lane] -= size
+NOTHING = Known()
 
-    def spare(self, lane: Lane) -> int:
-        """Return how many bytes there is room for; none or fewer: no message is taken."""
-        return min(_LANE - self.held[lane], ALL - self.held.total())
+
+def read_known(raw: bytes) -> Known:  # noqa: C901 - a property a branch, in the order of their flags
+    """Read flags and values in one pass; what is not of use stays bytes (AMQP 0-9-1, 4.2.6.1).
+
+    Raises:
+        MalformedPropertiesError: *raw* ends too early; a broker never sends such.
+    """
+    table = correlation_id = reply_to = message_id = timestamp = b""
+    try:
+        flags, at = raw[0] << 8 | raw[1], 2
+        if flags & 0x8000:  # content type
+            at += 1 + raw[at]
+        if flags & 0x4000:  # content encoding
+            at += 1 + raw[at]
+        if flags & 0x2000:
+            start = at + 4
+            at = start + int.from_bytes(raw[at:start], "big")
+            table = raw[start:at]
+        # Delivery mode and priority are a byte each.
+        at += (flags >> 12 & 1) + (flags >> 11 & 1)
+        if flags & 0x0400:
+            start, at = at + 1, at + 1 + raw[at]
+            correlation_id = raw[start:at]
+        if flags & 0x0200:
+            start, at = at + 1, at + 1 + raw[at]
+            reply_to = raw[start:at]
+        if flags & 0x0100:  # expiration
+            at += 1 + raw[at]
+        if flags & 0x0080:
+            start, at = at + 1, at + 1 + raw[at]
+            message_id = raw[start:at]
+        if flags & 0x0040:
+            start, at = at, at + 8
+            timestamp = raw[start:at]
+    except IndexError:
+        at = len(raw) + 1
+    if at > len(raw):
+        raise MalformedPropertiesError(f"{len(raw)} bytes end too early")
+    return Known(table, correlation_id, reply_to, message_id, timestamp)
+
+
+def decode_delivery(
+    lane: Lane,
+    deliver: frames.Deliver,
+    raw_properties: bytes,
+    body: bytes,
+    is_lost: Callable[[], bool] = never,
+) -> Delivery:
+    """Read what the worker knows; whatever is odd counts as absent, nothing raises."""
+    try:
+        known = read_known(raw_properties)
+    except MalformedPropertiesError:
+        known = Known()
+    texts = (known.message_id, known.correlation_id, known.reply_to)
+    try:
+        message_id, correlation_id, reply_to = map(bytes.decode, texts)
+    except UnicodeDecodeError:
+        message_id, correlation_id, reply_to = (utf8(text) or "" for text in texts)
+    # A table is looked into where it has a header that the worker reads.
+    has_ours = known.table and any(name in known.table for name in OURS)
+    said = read_headers(readable(raw_properties)) if has_ours else NOTHING_SAID
+    key = deliver.routing_key
+    return Delivery(
+        lane,
+        body,
+        said.routing_key or (key if len(key) <= _SURELY_SHORT else _short(key)),
+        message_id or None,
+        correlation_id or None,
+        reply_to or None,
+        said.traceparent,
+        said.attempts,
+        said.first_seen,
+        moment_of(known.timestamp) if known.timestamp else None,
+        deliver.redelivered,
+        said.replay,
+        is_lost,
+        waited=said.waited,
+    )
+
+
+def _short(key: str) -> str:
+    """What fits a key of bytes that were no UTF-8: each such byte has become a character of three."""
+    return key.encode()[:KEY_LIMIT].decode(errors="ignore")
 
 
 class Settles(Protocol):
@@ -139,13 +205,15 @@ class Destination:
 
     Attributes:
         take: gets each; returns soon and does not raise.
-        room: for what is in memory.
+        has_room: takes so many bytes of memory for a message of a lane, if there are any left.
+        give_room: gives them back.
         in_hand: returns the tags of the consumers that deliveries of a lane came to that are not over.
         arrivals: how many there were.
     """
 
     take: Callable[[Received], None]
-    room: Room
+    has_room: Callable[[Lane, int], bool]
+    give_room: Callable[[Lane, int], None]
     in_hand: Callable[[Lane], Collection[str]] = lambda _: ()
     arrivals: int = 0
 
@@ -172,7 +240,7 @@ class DeliveryChannel:
         self._channel = channel
         self.number = int(channel.number)
         self._socket = socket
-        self._destination, self._room = destination, destination.room
+        self._destination = destination
         self._length = self._arriving = 0
         self._lost = False
         socket.serve(self.number, self)
@@ -184,7 +252,7 @@ class DeliveryChannel:
     def lose(self) -> None:
         """Count as gone from now on: the connection is given up, whatever the library knows of it."""
         self._lost = True
-        self._room.give(self._lane, self._arriving)
+        self._destination.give_room(self._lane, self._arriving)
         self._arriving = 0
         self.forget()
 
@@ -212,7 +280,7 @@ class DeliveryChannel:
 
     def wants(self, size: int) -> bool:
         """Whether there is room for a message that comes in pieces."""
-        wanted = self._room.take(self._lane, size)
+        wanted = self._destination.has_room(self._lane, size)
         self._length, self._arriving = size, size if wanted else 0
         return wanted
 
@@ -223,7 +291,7 @@ class DeliveryChannel:
         if body is not None and not held:
             # It came in one piece: nobody has asked yet.
             length = len(raw_properties) + len(body)
-            if self._room.take(self._lane, length):
+            if self._destination.has_room(self._lane, length):
                 held = length
             else:
                 body = None

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
 
 import structlog
 
 from worker.amqp.connection.calls import where
-from worker.amqp.consume.deliveries import Received, Room
+from worker.amqp.consume.deliveries import Received
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
 from worker.amqp.consume.weights import Weights
@@ -22,7 +23,44 @@ log = structlog.get_logger(__name__)
 _HEAVY = 65_536
 _MOST_HEAVY = 8_388_608
 
+ALL: Final = 67_108_864  # bytes, of all lanes
+_LANE: Final = 16_777_216  # of one lane: ten jobs for 100,000, of which five are worked on
+_LIGHT: Final = 65_536
+_LIGHT_LANE: Final = 1_048_576  # of a lane; so much of light messages is taken however much others have
+
 Handle = Callable[[Delivery], Awaitable[Disposition]]
+
+
+class Room:
+    """Bounds the bytes of messages in hand.
+
+    A prefetch counts messages, and RabbitMQ cannot be told of bytes: fifty messages of 20 MiB are a gibibyte
+    before anybody has looked at the first. So room is asked for when a message's length is known, before
+    its body is read. While there is any, it is taken: the bound is `ALL`, a little for light messages, and
+    one message of the largest kind.
+
+    Attributes:
+        held: bytes in hand, by lane.
+    """
+
+    def __init__(self) -> None:
+        self.held: Counter[Lane] = Counter()
+
+    def take(self, lane: Lane, size: int) -> bool:
+        """Hold *size* bytes for a message of *lane*, if there is room."""
+        light = size <= _LIGHT and self.held[lane] < _LIGHT_LANE
+        if not light and self.spare(lane) <= 0:
+            return False
+        self.held[lane] += size
+        return True
+
+    def give(self, lane: Lane, size: int) -> None:
+        """Hold them no more."""
+        self.held[lane] -= size
+
+    def spare(self, lane: Lane) -> int:
+        """Return how many bytes there is room for; none or fewer: no message is taken."""
+        return min(_LANE - self.held[lane], ALL - self.held.total())
 
 
 class InHand:

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aio_pika.abc import AbstractChannel
 
+from schemas.channels import APP_ID, CONTENT_TYPE, TRACEPARENT_HEADER
 from worker.amqp.backoff import Backoff
 from worker.amqp.connection.calls import bounded, describe, open_channel
 from worker.amqp.connection.library import AMQPError
-from worker.amqp.connection.opening import RawConnection, Timing
+from worker.amqp.connection.opening import RawConnection
 from worker.amqp.connection.supervisor import SideState, Supervisor
 from worker.amqp.publish.confirms import ConfirmChannel
 from worker.amqp.publish.copies import (
@@ -25,10 +26,9 @@ from worker.amqp.publish.copies import (
     encode_part,
     waiting_copy,
 )
-from worker.amqp.publish.observer import PublishObserver, Unobserved
+from worker.amqp.publish.options import PublisherOptions
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.publish.permissions import insist_on_publishing
-from worker.amqp.publish.results import encode_reply, encode_result
 from worker.amqp.publish.retrying import RetriedPublishing, kind_of
 from worker.amqp.publish.window import UnroutableError
 from worker.amqp.topology.declare import prepare
@@ -50,33 +50,6 @@ from worker.domain.messages import (
 log = structlog.get_logger(__name__)
 
 _REPLY_TRIES = 3
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherOptions:
-    """How the publisher behaves.
-
-    Attributes:
-        name: of the connection, for the broker's operator.
-        declare: whether the topology is declared, or only checked.
-        confirm_within: seconds for one publish, repeats over a lost connection included.
-        hold: seconds that a message is kept here, and tried again, which the broker refuses.
-        observer: learns what becomes of each message.
-        timing: limits of the connection.
-        now: the time, for timestamps.
-    """
-
-    name: str = "iton-worker publishing"
-    declare: bool = True
-    confirm_within: float = 15.0
-    hold: float = 600.0
-    observer: PublishObserver = field(default_factory=Unobserved)
-    timing: Timing = field(default_factory=Timing)
-    now: Callable[[], datetime] = _utc_now
 
 
 class BrokerPublisher:
@@ -264,3 +237,59 @@ class BrokerPublisher:
         if self._probing is not None:
             asked = self._probing.declare_exchange(self._topology.result_exchange("send"), passive=True)
             await bounded(asked, self._options.timing.probe_limit)
+
+
+_SHORT: Final = 255  # bytes; AMQP: a short string
+
+
+def _short(text: str) -> bytes:
+    """A short string with its length in front; half a surrogate pair becomes a question mark."""
+    raw = text.encode(errors="replace")[:_SHORT]
+    return bytes((len(raw),)) + raw
+
+
+# Content type, delivery mode, message id, timestamp, type, application.
+_FLAGS: Final = 0x8000 | 0x1000 | 0x0080 | 0x0040 | 0x0020 | 0x0008
+_HEADERS: Final = 0x2000
+_CORRELATION_ID: Final = 0x0400
+_JSON: Final = _short(CONTENT_TYPE)
+_PERSISTENT: Final = b"\x02"
+_TRACE_KEY: Final = _short(TRACEPARENT_HEADER) + b"S"
+
+
+def encode_result(topology: Topology, result: ResultMessage, *, now: datetime) -> Outgoing:
+    """The result for its exchange."""
+    flags, table, correlation_id = _FLAGS, b"", b""
+    if result.traceparent:
+        flags, table = flags | _HEADERS, _trace_table(result.traceparent)
+    if result.correlation_id is not None:
+        flags = flags | _CORRELATION_ID
+        correlation_id = result.correlation_id.encode(errors="replace")[:_SHORT]
+        correlation_id = bytes((len(correlation_id),)) + correlation_id
+    message_id = result.message_id.encode(errors="replace")[:_SHORT]
+    raw_properties = b"".join(
+        (
+            flags.to_bytes(2, "big"), _JSON, table, _PERSISTENT, correlation_id,
+            bytes((len(message_id),)), message_id,
+            int(now.timestamp()).to_bytes(8, "big"), _end(result.exchange),
+        )
+    )  # fmt: skip
+    exchange = topology.result_exchanges[result.exchange]
+    return Outgoing(exchange, result.routing_key, result.body, raw_properties, message_id)
+
+
+@lru_cache
+def _end(exchange: str) -> bytes:
+    """Type and application."""
+    return _short(f"{exchange}.result.v1") + _short(APP_ID)
+
+
+def _trace_table(traceparent: str) -> bytes:
+    value = traceparent.encode(errors="replace")
+    table = _TRACE_KEY + len(value).to_bytes(4, "big") + value
+    return len(table).to_bytes(4, "big") + table
+
+
+def encode_reply(result: Outgoing, reply_to: str) -> Outgoing:
+    """The copy of a result for the queue that the job named."""
+    return result._replace(exchange="", routing_key=reply_to)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.amqp.consume.reading import read_known
+from worker.amqp.consume.deliveries import read_known
 from worker.amqp.wire.properties import MalformedPropertiesError, Properties
 
 TEXTS = (
