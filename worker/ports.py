@@ -12,10 +12,11 @@ from typing import NamedTuple, Protocol, TypeVar
 from worker.domain.entry import MessageIds
 from worker.domain.errors import AccountTrouble
 from worker.domain.messages import Delivery, FollowUpMessage, JobSummary, PartMessage, ResultMessage
+from worker.domain.value import value
 from worker.domain.web_verdict import WebReply
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TextMessage:
     """What is sent, without to whom.
 
@@ -325,7 +326,7 @@ class Observer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stored:
     """A ledger entry as the store holds it.
 
@@ -338,7 +339,7 @@ class Stored:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Swap:
     """One compare-and-swap.
 

@@ -17,11 +17,12 @@ the entry again and settles what would have been sent to. No step takes the mark
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from schemas import FailureCode, Outcome
+from worker.domain.value import value
 
 
 class CallState(StrEnum):
@@ -81,7 +82,7 @@ def accepted(recipient: str, message_id: str) -> Settled:
     return tuple.__new__(Settled, (recipient, _ACCEPTED, message_id, None, None, ()))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One sendSMS request.
 
@@ -116,7 +117,7 @@ class Call:
         return mine == (self.state, self.attempts, self.started, self.recipients)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Part:
     """At most 100 recipients that share a result: those settled without a call, and the calls.
 
@@ -166,14 +167,14 @@ class Part:
         return next((one for one in every if one.code == FailureCode.RETRIES_EXHAUSTED), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Split:
     """The plan of a large job: its parts as they were cut, once and for all."""
 
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """What the ledger knows of a job or of a part of one.
 

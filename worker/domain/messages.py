@@ -1,7 +1,7 @@
 """What travels between the broker's edge and the handlers: deliveries in, messages out, dispositions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 from schemas import JobKind
 from worker.domain.progress import Progress
 from worker.domain.replay import Replay
+from worker.domain.value import value
 
 
 class Lane(StrEnum):
@@ -93,7 +94,7 @@ def never() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delivery:
     """One message from a work queue, with the properties that the worker reads.
 
@@ -133,7 +134,7 @@ class Delivery:
 ResultExchange = Literal["send", "delivery", "account", "api", "cancel"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResultMessage:
     """A result to publish on ``<prefix>.results.<exchange>``, and to *reply_to* if there is such a queue.
 
@@ -158,7 +159,7 @@ class ResultMessage:
         return f"{self.exchange}.result.v1"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PartMessage:
     """A part of a large job, for the parts queue of its lane.
 
@@ -176,7 +177,7 @@ class PartMessage:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FollowUpMessage:
     """The next look at tracked messages, for the delay queue of tracking.
 
@@ -194,12 +195,12 @@ class FollowUpMessage:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Done:
     """Everything was published: acknowledge."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeadLetter:
     """Copy the delivery to the dead-letter exchange, then acknowledge.
 
@@ -214,7 +215,7 @@ class DeadLetter:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delay:
     """Copy the delivery to the delay queue of *seconds* with its attempt count raised, then acknowledge.
 
@@ -229,7 +230,7 @@ class Delay:
     counts: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Schedule:
     """Copy the delivery to the ladder, from where it comes back in so many *seconds*, then acknowledge.
 
@@ -240,14 +241,14 @@ class Schedule:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """Copy the delivery to the held queue of its lane, then acknowledge. No attempt either."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Requeue:
     """Give it back to its queue: nothing was decided."""
 
@@ -260,7 +261,7 @@ UNFINISHED = (Delay, Schedule, Hold, Requeue)
 """Those of a job that comes again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobSummary:
     """What the canonical log line and the metrics tell of a job. Never a number, a text or a credential.
 

@@ -19,6 +19,7 @@ from phonenumbers import (
 )
 
 from worker.domain.spellings import InvalidNumberError, digits_of
+from worker.domain.value import value
 
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _LENGTH = {
@@ -43,7 +44,7 @@ class NumberingPlan:
     allowed_regions: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Distinct:
     """The recipients of a job, each once, in the order of their first appearance.
 

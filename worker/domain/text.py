@@ -1,9 +1,10 @@
 """How a text is encoded and how many segments it takes (3GPP TS 23.038 and 23.040)."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gsm0338 import Codec
+
+from worker.domain.value import value
 
 
 class Encoding(StrEnum):
@@ -40,7 +41,7 @@ _SEPTETS = _gsm_widths()
 _PLAIN = frozenset(char for char, width in _SEPTETS.items() if width == 1)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Measure:
     """What a text takes on the air.
 

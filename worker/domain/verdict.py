@@ -1,7 +1,6 @@
 """What is known of a call after something happened to it: the rules that decide who is told what."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
@@ -18,6 +17,7 @@ from worker.domain.entry import (
 )
 from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 from worker.domain.expiry import has_expired
+from worker.domain.value import value
 from worker.domain.waiting import Times
 
 CANCELLED = "the job was cancelled before it could be sent"
@@ -25,7 +25,7 @@ CANCELLED = "the job was cancelled before it could be sent"
 OUTSIDE_HOURS_WORDS = "the job's time is over before the hours for such texts begin again"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wishes:
     """What a job says of its calls.
 

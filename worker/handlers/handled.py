@@ -1,12 +1,11 @@
 """What a handler made of a delivery."""
 
-from dataclasses import dataclass
-
 from schemas import FailureCode
 from worker.domain.messages import DeadLetter, Disposition, JobSummary
+from worker.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Handled:
     """The disposition to execute and the summary to log and count."""
 

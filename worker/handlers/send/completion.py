@@ -20,6 +20,7 @@ from worker.domain.errors import (
     WorkerError,
 )
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
+from worker.domain.value import value
 from worker.domain.verdict import Wishes
 from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
@@ -41,7 +42,7 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Planned:
     """A part that may be worked on.
 
@@ -58,7 +59,7 @@ class Planned:
     shares_round: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     """How far a part got in one round.
 

@@ -7,6 +7,7 @@ from worker.domain.entry import Entry
 from worker.domain.entry_codec import UnreadableEntryError, decode, encode
 from worker.domain.errors import EntryUnusableError, UnavailableError
 from worker.domain.replay import Replay, reopened
+from worker.domain.value import value
 from worker.ports import Ledger, Stored, Swap
 
 
@@ -28,7 +29,7 @@ class EntryUnreadableError(EntryUnusableError):
         self.is_newer = error.is_newer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Version:
     """An entry as this worker last wrote or read it.
 

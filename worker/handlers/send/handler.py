@@ -13,6 +13,7 @@ from worker.domain.errors import (
 )
 from worker.domain.limits import MOST_PER_PART
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
+from worker.domain.value import value
 from worker.handlers.handled import Handled, forgotten
 from worker.handlers.send.acceptance import Acceptance, conflict
 from worker.handlers.send.completion import Completion, Planned
@@ -26,7 +27,7 @@ from worker.ports import CallGate, Clock, Command, Locks
 _MOST_RACES = 20  # in a row for one job's entry: the store forgets what it is given, or gives it away
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Taken:
     """A job that was accepted.
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worker.domain.value import value
 from worker.domain.verdict import Wishes
 from worker.handlers.send.entries import EntryStore
 from worker.ports import CallGate, Clock, Gateway, Observer, Publisher, Retry, TextMessage
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallOrder:
     """What a call needs to know of its job."""
 
