@@ -48,8 +48,7 @@ class Acceptance:
         unfit = job.unicode is False or size.segments > self.max_segments
         if (unfit or job.params or job.send_after) and (errors := self._errors(job, size, delivery)):
             raise JobRejectedError(errors, job_id=read.job_id, metadata=job.metadata)
-        # Made of what is validated: to check it again would cost as much as the job itself did.
-        return job, JobHead.model_construct(
+        return job, JobHead(
             job_id=read.job_id,
             fingerprint=read.fingerprint,
             text=job.text,

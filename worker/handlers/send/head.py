@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Self
@@ -12,6 +13,7 @@ from schemas import FailureCode, JobError, JobRejectedError
 from worker.domain.entry import Entry, Part, Split
 from worker.domain.entry_codec import UnreadableEntryError, part_from_row, part_to_row
 from worker.domain.errors import UnavailableError
+from worker.domain.value import value
 from worker.ports import TextMessage
 
 # The first form, and the one of what a release before this one cannot carry out: a part of a job that was
@@ -21,8 +23,9 @@ _PLAIN_FORM, _LATER_FORM = 1, 2
 _FORM = _LATER_FORM
 
 
-class JobHead(BaseModel):
-    """A send job without its recipients.
+@value
+class JobHead:
+    """A send job without its recipients; checked where it is read from a part's message.
 
     Attributes:
         fingerprint: of the whole job's content.
@@ -34,7 +37,7 @@ class JobHead(BaseModel):
         in_hours: the hours apply to it, where there are any.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    __pydantic_config__ = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     job_id: str
     fingerprint: str
@@ -43,13 +46,13 @@ class JobHead(BaseModel):
     encoding: str
     segments: int
     sender: str | None = None
-    params: dict[str, str] = {}
+    params: dict[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
     resend: bool = False
     track: bool = False
     send_after: datetime | None = None
     in_hours: bool = False
-    metadata: dict[str, JsonValue] = {}
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
 
     @property
     def may_wait(self) -> bool:
