@@ -2,13 +2,14 @@
 
 ``python -m bench.stub PORT`` serves 127.0.0.1:PORT. ``/-/set?latency=0.02&limit=10`` sets the seconds that a
 reply takes (`Latency.query` has the forms) and how many connections get one (0: all; the rest are answered
-429), and starts the counts anew; ``/-/state`` returns them as JSON. Only for GET with keep-alive, as all who
-are measured speak it.
+429), and starts the counts anew; ``/-/state`` returns them as JSON, ``/-/arrivals`` when each number came
+first. Only for GET with keep-alive, as all who are measured speak it.
 """
 
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Traffic:
         times: seconds that the next replies take.
         limit: connections that are served; 0: all.
         messages: recipients of sendSMS calls, repeats included.
-        seen: the distinct ones.
+        arrived: the distinct ones, and when each came first, seconds since the epoch.
         busiest: the most calls that were under way at once.
     """
 
@@ -46,7 +47,7 @@ class Traffic:
     limit: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     messages: int = 0
-    seen: set[str] = field(default_factory=set)
+    arrived: dict[str, float] = field(default_factory=dict)
     refused: int = 0
     under_way: int = 0
     busiest: int = 0
@@ -57,7 +58,7 @@ class Traffic:
         """Begin anew with these."""
         self.times, self.limit = latency.times(), limit
         self.calls.clear()
-        self.seen.clear()
+        self.arrived.clear()
         self.messages = self.refused = self.busiest = 0
 
     def state(self) -> dict[str, object]:
@@ -65,7 +66,7 @@ class Traffic:
         return {
             "calls": dict(self.calls),
             "messages": self.messages,
-            "distinct": len(self.seen),
+            "distinct": len(self.arrived),
             "refused": self.refused,
             "busiest": self.busiest,
         }
@@ -78,7 +79,9 @@ class Traffic:
             case "sendSMS":
                 numbers = _listed(query[b"to"])
                 self.messages += len(numbers)
-                self.seen.update(numbers)
+                now = time.time()
+                for number in numbers:
+                    self.arrived.setdefault(number, now)
                 pairs = ",".join(f'"{next(self.ids):024x}":"{number}"' for number in numbers)
                 return b'{"message_id":{%b}}' % pairs.encode()
             case "check_DNDnumber":
@@ -138,6 +141,8 @@ class Connection(asyncio.Protocol):
         if path == b"/-/set":
             self._traffic.served.discard(self)
             self._traffic.set(Latency.read(asked), int(asked.get("limit", 0)))
+        if path == b"/-/arrivals":
+            return json.dumps(self._traffic.arrived).encode()
         return json.dumps(self._traffic.state()).encode()
 
     def _later(self, body: bytes) -> None:
