@@ -27,8 +27,9 @@ class Scene:
     """A channel between a stream and those who take deliveries."""
 
     def __init__(self) -> None:
-        self.stream = asyncio.StreamReader()
-        self.tap = FrameReader(self.stream, rewrite=wrapped, now=lambda: 0.0)
+        stream = asyncio.StreamReader()
+        replaced = asyncio.StreamReaderProtocol(stream)
+        self.tap = FrameReader(replaced, stream, rewrite=wrapped, now=lambda: 0.0)
         self.received: list[Received] = []
         self.room = Room()
         self.written: list[bytes] = []
@@ -55,16 +56,12 @@ class Scene:
             raise BrokerUnavailableError("connection_lost", "closed")
         self.written.append(data)
 
-    async def deliver(self, *pieces: bytes, size: int | None = None, tag: int = 7) -> None:
+    def deliver(self, *pieces: bytes, size: int | None = None, tag: int = 7) -> None:
         """Hand over a message of *pieces*; *size*: what its header says, where not all of them come."""
         header = ContentHeader(body_size=sum(map(len, pieces)) if size is None else size)
         method = Basic.Deliver("consumer", tag, redelivered=False, exchange="", routing_key="send")
         head = frame.marshal(method, NUMBER) + frame.marshal(header, NUMBER)
-        self.stream.feed_data(head + b"".join(frame.marshal(ContentBody(each), NUMBER) for each in pieces))
-        reading = asyncio.create_task(self.tap.readexactly(1))
-        for _ in range(3):
-            await asyncio.sleep(0)
-        reading.cancel()
+        self.tap.data_received(head + b"".join(frame.marshal(ContentBody(each), NUMBER) for each in pieces))
 
     @property
     def held(self) -> int:
@@ -83,7 +80,7 @@ class TestRoomForADelivery:
         """Properties and body; in one piece or in several."""
         for pieces in ([b"abc"], [b"a", b"bc"], [b""]):
             scene = Scene()
-            await scene.deliver(*pieces)
+            scene.deliver(*pieces)
             (received,) = scene.received
             body = b"".join(pieces)
             assert (body, False) == (received.delivery.body, received.unread)
@@ -94,7 +91,7 @@ class TestRoomForADelivery:
         for pieces in ([b"abc"], [b"a", b"bc"]):
             scene = Scene()
             scene.fill()
-            await scene.deliver(*pieces)
+            scene.deliver(*pieces)
             (received,) = scene.received
             assert (b"", True, 0) == (received.delivery.body, received.unread, received.size)
             assert 3 + len(received.raw_properties) == received.length
@@ -103,9 +100,9 @@ class TestRoomForADelivery:
     async def test_one_after_another_has_its_own(self) -> None:
         """What the first one came in says nothing of the next."""
         scene = Scene()
-        await scene.deliver(b"a", b"bc", tag=1)
-        await scene.deliver(b"abcd", tag=2)
-        await scene.deliver(b"a", b"b", tag=3)
+        scene.deliver(b"a", b"bc", tag=1)
+        scene.deliver(b"abcd", tag=2)
+        scene.deliver(b"a", b"b", tag=3)
         bodies = [received.delivery.body for received in scene.received]
         assert [b"abc", b"abcd", b"ab"] == bodies
         assert sum(received.length for received in scene.received) == scene.held
@@ -113,7 +110,7 @@ class TestRoomForADelivery:
     async def test_what_never_comes_whole_takes_none(self) -> None:
         """Its channel is lost in the middle of it."""
         scene = Scene()
-        await scene.deliver(b"a", size=1_000)
+        scene.deliver(b"a", size=1_000)
         assert scene.held > 1_000
         scene.channel.lose()
         assert ([], 0) == (scene.received, scene.held)
@@ -125,7 +122,7 @@ class TestSettling:
     async def test_it_is_acknowledged_once(self) -> None:
         """Whatever is said afterwards."""
         scene = Scene()
-        await scene.deliver(b"a", tag=9)
+        scene.deliver(b"a", tag=9)
         (received,) = scene.received
         received.ack()
         received.ack()
@@ -135,7 +132,7 @@ class TestSettling:
     async def test_it_goes_back_to_its_queue(self) -> None:
         """To be delivered again."""
         scene = Scene()
-        await scene.deliver(b"a", tag=9)
+        scene.deliver(b"a", tag=9)
         scene.received[0].give_back()
         assert [(9, True)] == [(tag_of(data), puts_back(data)) for data in scene.written]
 
@@ -143,7 +140,7 @@ class TestSettling:
         """The broker has the message again, and the tag may be another's by then."""
         for gone in ("closed", "lost", "disconnected"):
             scene = Scene()
-            await scene.deliver(b"a")
+            scene.deliver(b"a")
             match gone:
                 case "closed":
                     scene.library.is_closed = True

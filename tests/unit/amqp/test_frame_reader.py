@@ -51,20 +51,21 @@ class Scene:
     def __init__(self, **sinks: Hoard) -> None:
         self.now = 0.0
         self.stream = asyncio.StreamReader()
-        self.tap = FrameReader(self.stream, rewrite=wrapped, now=lambda: self.now)
+        replaced = asyncio.StreamReaderProtocol(self.stream)
+        self.tap = FrameReader(replaced, self.stream, rewrite=wrapped, now=lambda: self.now)
         for channel, sink in sinks.items():
             self.tap.serve(int(channel.removeprefix("on")), sink)
 
     def feed(self, *sent: bytes) -> None:
         """The broker writes."""
-        self.stream.feed_data(b"".join(sent))
+        self.tap.data_received(b"".join(sent))
 
     async def passed_on(self) -> list[object]:
         """All that the library gets until the broker closes."""
-        self.stream.feed_eof()
+        self.tap.eof_received()
         seen: list[object] = []
         try:
-            while not self.tap.at_eof():
+            while not self.stream.at_eof():
                 seen.append(await self.next())
         except asyncio.IncompleteReadError:
             pass
@@ -72,9 +73,9 @@ class Scene:
 
     async def next(self) -> object:
         """The next frame that the library gets."""
-        start = await self.tap.readexactly(1) + await self.tap.readexactly(6)
+        start = await self.stream.readexactly(1) + await self.stream.readexactly(6)
         size = struct.unpack(">I", start[3:])[0]
-        return frame.unmarshal(start + await self.tap.readexactly(size + 1))[2]
+        return frame.unmarshal(start + await self.stream.readexactly(size + 1))[2]
 
 
 def message(channel: int, *bodies: bytes, raw: bytes = b"\x00\x00", method: Method = DELIVER) -> bytes:
@@ -189,7 +190,7 @@ class TestPassedOn:
         """The broker's answer is no frame; the library knows what to say."""
         scene = Scene()
         scene.feed(b"AMQP\x00\x00\x09\x01")
-        assert b"AMQP\x00\x00\x09" == await scene.tap.readexactly(1) + await scene.tap.readexactly(6)
+        assert b"AMQP\x00\x00\x09" == await scene.stream.readexactly(1) + await scene.stream.readexactly(6)
 
 
 class TestLife:
@@ -214,4 +215,4 @@ class TestLife:
 async def scene_start(scene: Scene) -> bytes:
     """The first byte of a frame that is complete."""
     scene.feed(frame.marshal(DELIVER, 1)[9:])
-    return await scene.tap.readexactly(1)
+    return await scene.stream.readexactly(1)

@@ -90,7 +90,7 @@ class TestSplitter:
             got += list(splitter.feed(stream[:cut]))
             stream = stream[cut:]
         assert sent == got
-        assert splitter.empty
+        assert not splitter._rest
 
     @given(CHANNELS, st.lists(st.tuples(st.binary(max_size=60), st.integers(9, 80)), max_size=5), st.data())
     def test_messages_are_the_same_however_they_are_cut(

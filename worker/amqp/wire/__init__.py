@@ -2,7 +2,7 @@
 
 Messages and confirms are most of all frames. The client library spends three awaited reads, two queues and
 four objects on each; a message consumed, published, confirmed and acknowledged costs four times as much by
-its means as by these (docs/architecture.md has the figures). So they are taken from the stream before the
+its means as by these (docs/architecture.md has the figures). So they are taken off the socket before the
 library sees them, and written beside its own frames; everything else (log-in, declarations, heartbeats,
 closing) stays its business.
 

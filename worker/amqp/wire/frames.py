@@ -185,11 +185,6 @@ class Splitter:
 
     _rest: bytes = b""
 
-    @property
-    def empty(self) -> bool:
-        """Whether no frame has begun that is not complete."""
-        return not self._rest
-
     def feed(self, data: bytes) -> Iterator[Frame | Message]:
         """Return what is complete by now.
 

@@ -5,35 +5,17 @@ of all frames; everything else (log-in, declarations, heartbeats, closing) stays
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from worker.amqp.wire import frames
 from worker.amqp.wire.frames import Frame, Splitter
 
-_CHUNK = 262_144  # bytes
 # Seconds; a library that is shown no frame for three heartbeats takes the connection for dead.
 _SIGN_OF_LIFE = 1.0
 _FRAME_KINDS = b"\x01\x02\x03\x08"  # method, header, body, heartbeat
 _INTERRUPTED = "a message is interrupted by another frame"
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")  # an alert, a handshake
-
-
-class Reader(Protocol):
-    """What the library asks of a stream, as asyncio's has it."""
-
-    async def readexactly(self, n: int) -> bytes:
-        """Wait for *n* bytes; IncompleteReadError when there are no more."""
-        ...
-
-    async def read(self, n: int = -1) -> bytes:
-        """Wait for some bytes, at most *n*; none at the end."""
-        ...
-
-    def at_eof(self) -> bool:
-        """Whether nothing more will come."""
-        ...
 
 
 class Sink(Protocol):
@@ -99,11 +81,16 @@ class _Content:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
-class FrameReader:
-    """A stream reader for the library that keeps back what a sink takes.
+class FrameReader(asyncio.Protocol):
+    """Takes bytes from the socket, and leaves the library what no sink takes.
+
+    It stands in the place of the protocol that the library's stream is fed by, which learns of everything but
+    the bytes. So a message is with its sink as soon as the event loop has read it: no stream, and no task of
+    the library's, has a turn in between.
 
     Args:
-        reader: of the socket.
+        replaced: the protocol whose place it takes.
+        stream: that the library reads.
         rewrite: changes a content header that goes on to the library.
         now: seconds of a clock that only runs forward.
 
@@ -112,19 +99,23 @@ class FrameReader:
     """
 
     def __init__(
-        self, reader: Reader, *, rewrite: Callable[[Frame], bytes], now: Callable[[], float]
+        self,
+        replaced: asyncio.Protocol,
+        stream: asyncio.StreamReader,
+        *,
+        rewrite: Callable[[Frame], bytes],
+        now: Callable[[], float],
     ) -> None:
-        self._reader = reader
+        self._replaced = replaced
+        self._stream = stream
         self._rewrite = rewrite
         self._now = now
         self._splitter = Splitter()
         self._sinks: dict[int, Sink] = {}
         self._contents: dict[int, _Content] = {}
-        self._passed: deque[bytes] = deque()
+        self._passed: list[bytes] = []
         self._passed_at = now()
-        self._frame = b""
-        self._offset = 0
-        self._greeted = False
+        self._start: bytes | None = b""
         self.close_reason: tuple[int, str] | None = None
 
     def serve(self, channel: int, sink: Sink) -> None:
@@ -137,38 +128,45 @@ class FrameReader:
             del self._sinks[channel]
             self._contents.pop(channel, None)
 
-    def at_eof(self) -> bool:
-        """Whether nothing more will come."""
-        left = self._passed or self._offset < len(self._frame) or not self._splitter.empty
-        return not left and self._reader.at_eof()
-
-    async def read(self, n: int = -1) -> bytes:
-        """Pass on what is there, as it is."""
-        return await self._reader.read(n)
-
-    async def readexactly(self, n: int) -> bytes:
-        """The next *n* bytes; the library asks for a frame in pieces, never for more than one."""
-        if self._offset >= len(self._frame):
-            self._frame, self._offset = await self._next_frame(), 0
-        piece = self._frame[self._offset : self._offset + n]
-        self._offset += n
-        return piece
-
-    async def _next_frame(self) -> bytes:
-        if not self._greeted:
-            self._greeted = True
-            start = await self._reader.readexactly(frames.FRAME_START)
-            if start.startswith(b"AMQP"):
-                # The broker refuses our protocol version: not a frame, the library knows what to say.
-                return start
-            _check_first(start)
-            self._feed(start)
-        while not self._passed:
-            data = await self._reader.read(_CHUNK)
-            if not data:
-                raise asyncio.IncompleteReadError(b"", 1)
+    def data_received(self, data: bytes) -> None:
+        """Take what the socket has; what is wrong with it is an error of the library's next read."""
+        if self._stream.exception() is not None:
+            return
+        try:
+            if self._start is not None:
+                data = self._greeted(self._start + data)
             self._feed(data)
-        return self._passed.popleft()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use any more
+            self._stream.set_exception(error)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on, as all that follows."""
+        return self._replaced.eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass it on."""
+        self._replaced.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._replaced.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._replaced.resume_writing()
+
+    def _greeted(self, data: bytes) -> bytes:
+        """Return what of the first bytes are frames, as soon as that can be told."""
+        if len(data) < frames.FRAME_START:
+            self._start = data
+            return b""
+        self._start = None
+        if data.startswith(b"AMQP"):
+            # The broker refuses our protocol version: not a frame, the library knows what to say.
+            self._stream.feed_data(data)
+            return b""
+        _check_first(data)
+        return data
 
     def _feed(self, data: bytes) -> None:
         for one in self._splitter.feed(data):
@@ -186,6 +184,9 @@ class FrameReader:
         if self._now() - self._passed_at > _SIGN_OF_LIFE:
             self._passed.append(frames.HEARTBEAT)
             self._passed_at = self._now()
+        if self._passed:
+            passed, self._passed = self._passed, []
+            self._stream.feed_data(b"".join(passed))
 
     def _pass_on(self, frame: Frame) -> None:
         if frame.channel == 0 and frames.method_of(frame.payload) == frames.CLOSE:

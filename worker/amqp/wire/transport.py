@@ -1,4 +1,4 @@
-"""How the library opens its socket: with our reader in front of it."""
+"""How the library opens its socket: with our reader between it and the library's stream."""
 
 import asyncio
 from typing import NamedTuple, cast
@@ -41,12 +41,15 @@ class RawTransportFactory(TransportFactory):
     async def create(self, url: URL, **kwargs: object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect."""
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
-        reader, self._writer = await factory.create(url, **kwargs)
+        stream, self._writer = await factory.create(url, **kwargs)
         rewrite = wrapped if self._raw else frames.whole
-        self._reader = FrameReader(reader, rewrite=rewrite, now=asyncio.get_running_loop().time)
+        transport, now = self._writer.transport, asyncio.get_running_loop().time
+        replaced = cast("asyncio.Protocol", transport.get_protocol())
+        self._reader = FrameReader(replaced, stream, rewrite=rewrite, now=now)
+        # Before anything has come: the broker speaks when it is spoken to.
+        transport.set_protocol(self._reader)
         self._socket = FrameSocket(self._reader, self._writer)
-        # The library uses no more of a StreamReader than what the tap has.
-        return cast("asyncio.StreamReader", self._reader), self._writer
+        return stream, self._writer
 
     @property
     def close_reason(self) -> CloseReason | None:
