@@ -7,8 +7,8 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
+from time import gmtime, strftime, time_ns
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -84,8 +84,11 @@ class Redaction:
         """Return *value* without secrets and, unless *numbers* is false, with masked phone numbers."""
         if ESCAPED.search(value):
             value = self._escaped.sub(HIDDEN, value)
-        elif any(one in value for one in self._literals):
-            value = self._plain.sub(HIDDEN, value)
+        else:
+            for literal in self._literals:
+                if literal in value:
+                    value = self._plain.sub(HIDDEN, value)
+                    break
         return _without_numbers(value) if numbers else value
 
     def _clean(self, value: object, *, numbers: bool) -> object:
@@ -124,16 +127,18 @@ class JsonLines:
         name, version = service
         self._service = _encode({"service.name": name, "service.version": version})[1:-1]
         self._head = lru_cache(_HEADS)(self._rendered_head)
+        self._second, self._moment = -1, ""
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
         """Return the line, without its end; every value is plain by now."""
         if TRACEPARENT.get() is not None:
             event = add_trace(logger, method, event)
         head = self._head(event.pop("level"), event.pop("event"), event.pop("logger"))
-        # isoformat leaves out what is zero; one form for all keeps the lines in order as text.
-        moment = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
+        second, rest = divmod(time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second, self._moment = second, strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
         keys = f", {_encode(event)[1:-1]}" if event else ""
-        return f'{{"timestamp": "{moment}Z"{head}{keys}}}'
+        return f'{{"timestamp": "{self._moment}.{rest // 1000:06d}Z"{head}{keys}}}'
 
     def _rendered_head(self, level: str, event: object, logger: str) -> str:
         head = _encode({"level": level, "event": event, "logger": logger})[1:-1]
