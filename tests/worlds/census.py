@@ -3,12 +3,15 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 from tests.worlds.process import Process
 
 _GAUGES = ("iton_worker_calls_in_flight", "iton_worker_jobs_in_flight")
 _OWN = "worker."
 _CACHES = ("NumberMemory",)
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})  # most of what there is, with nothing inside
 
 
 def census(process: Process) -> Counter[str]:
@@ -52,7 +55,7 @@ def _waiting(root: object) -> Iterator[tuple[str, int]]:
     left = [("", root)]
     while left:
         place, each = left.pop()
-        if id(each) in seen:
+        if type(each) in _PLAIN or id(each) in seen:
             continue
         seen.add(id(each))
         if isinstance(each, asyncio.Future):
@@ -66,13 +69,22 @@ def _waiting(root: object) -> Iterator[tuple[str, int]]:
             left.extend((f"{place}{{}}", value) for value in [*each.values(), *each.keys()])
         elif isinstance(each, list | tuple | set | frozenset | deque):
             left.extend((f"{place}[]", value) for value in each)
-        elif type(each).__module__.startswith(_OWN) and type(each).__name__ not in _CACHES:
-            left.extend((f"{type(each).__name__}.{name}", value) for name, value in _fields(each))
+        # mypy: a class that nothing is known of may have no hash.
+        elif (slots := _slots_of_ours(type(each))) is not None:  # type: ignore[arg-type]
+            fields = _fields(each, slots)
+            left.extend((f"{type(each).__name__}.{name}", value) for name, value in fields)
 
 
-def _fields(each: object) -> Iterator[tuple[str, object]]:
-    for kind in type(each).__mro__:
-        for name in getattr(kind, "__slots__", ()):
-            if hasattr(each, name):
-                yield name, getattr(each, name)
+@cache
+def _slots_of_ours(kind: type[Any]) -> tuple[str, ...] | None:
+    """Return the slots of a class of the worker's; None of another one."""
+    if not kind.__module__.startswith(_OWN) or kind.__name__ in _CACHES:
+        return None
+    return tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
+
+
+def _fields(each: object, slots: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    for name in slots:
+        if hasattr(each, name):
+            yield name, getattr(each, name)
     yield from getattr(each, "__dict__", {}).items()

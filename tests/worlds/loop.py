@@ -10,7 +10,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
@@ -87,17 +87,8 @@ class _Numbered:
     _numbers = 0
     _number: int
 
-    def __new__(cls, *_: object, **__: object) -> Self:
-        made = super().__new__(cls)
-        _Numbered._numbers += 1
-        made._number = _Numbered._numbers
-        return made
-
     def __hash__(self) -> int:
         return self._number
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
 
 # The library keeps its tasks, wrapped, in sets that it empties in their order.
@@ -109,17 +100,34 @@ class _Future(_Numbered, asyncio.Future[Any]):
 
 
 class _Task(_Numbered, asyncio.Task[Any]):
-    """A task with a number."""
+    """A task with a number, which it needs while it is made: asyncio keeps all tasks in a set."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        made = super().__new__(cls)
+        _Numbered._numbers += 1
+        made._number = _Numbered._numbers
+        return made
 
 
-class _Timer(asyncio.TimerHandle):
-    """Of those that are due at the same time, the one that was made first comes first."""
+class _Handle(asyncio.Handle):
+    """A handle that never asks whether the loop is debugged: a world makes a hundred thousand of them."""
 
-    born = 0
+    __slots__ = ()
 
-    def __lt__(self, other: asyncio.TimerHandle) -> bool:
-        mine, its = self.when(), other.when()
-        return mine < its or (mine == its and self.born < getattr(other, "born", 0))
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -131,7 +139,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """
 
     _ready: "deque[asyncio.Handle]"
-    _scheduled: "list[asyncio.TimerHandle]"
+    # When, how many were made before, and the timer: of those of one time the first that was made is first.
+    _scheduled: "list[tuple[float, int, asyncio.TimerHandle]]"
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,7 +163,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def create_future(self) -> "asyncio.Future[Any]":
         """Return a future whose place in a set is the same in every run."""
-        return _Future(loop=self)
+        future = _Future(loop=self)
+        _Numbered._numbers += 1
+        future._number = _Numbered._numbers
+        return future
 
     def create_task(  # type: ignore[override]  # asyncio's own has other types in each version
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
@@ -172,12 +184,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Have *callback* called at a time."""
-        timer = _Timer(when, callback, args, self, context)
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
         self._timers_made += 1
-        timer.born = self._timers_made
-        heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True  # type: ignore[attr-defined]
+        heapq.heappush(self._scheduled, (when, self._timers_made, timer))
         return timer
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Have *callback* called in the next round."""
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def run_in_executor(
         self, _executor: object, func: Callable[..., T], *args: object
@@ -218,20 +236,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def timers_of(self, host: Host) -> int:
         """How many timers run for *host*."""
-        handles = [*self._scheduled, *self._ready]
+        handles = [*(timer for _, _, timer in self._scheduled), *self._ready]
         return sum(not h.cancelled() and h._context.get(HOST) is host for h in handles)  # type: ignore[attr-defined]
 
     def _run_once(self) -> None:
         ready, scheduled = self._ready, self._scheduled
         if not ready:
             self._go_to_the_next_timer()
-        while scheduled and scheduled[0]._when <= self._now:  # type: ignore[attr-defined]
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]
-            ready.append(timer)
+        while scheduled and scheduled[0][0] <= self._now:
+            ready.append(heapq.heappop(scheduled)[2])
         self._count(len(ready))
         for _ in range(len(ready)):
-            self._run(ready.popleft())
+            handle = ready.popleft()
+            if not handle._cancelled and _may_run(handle):
+                self.steps += 1
+                handle._run()
 
     def _count(self, steps: int) -> None:
         self._now += _ROUND
@@ -241,28 +260,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if self._steps_in_it > _MOST_A_SECOND:
             raise BusyLoopError(f"{_MOST_A_SECOND} steps in a second: {self._ready[0]!r:.300}")
 
-    def _run(self, handle: asyncio.Handle) -> None:
-        if handle.cancelled():
-            return
-        host = handle._context.get(HOST)  # type: ignore[attr-defined]
-        if host is not None:
-            if not host.alive:
-                return
-            if host.frozen:
-                host.waiting.append(handle)
-                return
-            host.steps += 1
-        self.steps += 1
-        handle._run()
-
     def _go_to_the_next_timer(self) -> None:
         scheduled = self._scheduled
-        while scheduled and scheduled[0].cancelled():
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]
+        while scheduled and scheduled[0][2].cancelled():
+            heapq.heappop(scheduled)
         if not scheduled:
             raise StandstillError
-        self._now = max(self._now, scheduled[0]._when)  # type: ignore[attr-defined]
+        self._now = max(self._now, scheduled[0][0])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Leave it where it is: it is passed over when its time has come."""
@@ -277,6 +281,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
         error = context.get("exception")
         whose = context.get("task") or context.get("future")
         self.unhandled.append(f"{context.get('message')}: {error!r} {whose!r:.300}")
+
+
+def _may_run(handle: asyncio.Handle) -> bool:
+    """Whether its host lives and moves; what a frozen one should do waits with it."""
+    host = handle._context.get(HOST)  # type: ignore[attr-defined]
+    if host is None:
+        return True
+    if not host.alive:
+        return False
+    if host.frozen:
+        host.waiting.append(handle)
+        return False
+    host.steps += 1
+    return True
 
 
 class _NoServer:

@@ -156,6 +156,12 @@ class World:
         return max((trouble.end for trouble in self.troubles), default=0.0)
 
     @property
+    def comes_until(self) -> float:
+        """When nothing new comes any more. What befalls some jobs alone comes with them."""
+        troubles = (trouble.end for trouble in self.troubles if trouble.kind != "own")
+        return max((self.work_ends, *troubles))
+
+    @property
     def work_ends(self) -> float:
         """When the last job comes, or its time."""
         return max((max(job.at, job.after) for job in self.jobs), default=0.0)

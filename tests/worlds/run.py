@@ -79,6 +79,7 @@ class Run:
         self._all: list[Process] = []
         self.troubles = Troubles(self)
         self._topology = topology_of(self.settings)
+        self._comes_until = world.comes_until
 
     def _die(self) -> Random:
         return Random(self.chance.getrandbits(64))  # noqa: S311 - chance of a world, no secret
@@ -182,7 +183,7 @@ class Run:
 
     def _done(self) -> bool:
         now = self.loop.time() - self.history.began
-        if now < max(self.world.work_ends, self.world.trouble_ends) + 1:
+        if now < self._comes_until + 1:
             return False
         if any(process.host.frozen for process in self.processes):
             return False

@@ -4,10 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from functools import lru_cache
 from typing import Any
 
 from pamqp import frame, heartbeat
 from pamqp.commands import Basic, Channel, Connection
+from pamqp.constants import FRAME_METHOD
 
 from tests.worlds import queues
 from tests.worlds.channel import FRAME_MAX, ON_CHANNEL, AmqpChannel
@@ -75,8 +77,7 @@ class Session(asyncio.Protocol):
             if len(self._buffer) < length:
                 return
             raw, self._buffer = self._buffer[:length], self._buffer[length:]
-            _, number, got = frame.unmarshal(raw)
-            self._take(number, got)
+            self._take(*_read(raw))
 
     def unblocked(self) -> None:
         """Read what waited for the end of an alarm."""
@@ -144,6 +145,21 @@ class Session(asyncio.Protocol):
             self.send(0, Connection.CloseOk())
             self._over()
             self._end.close()
+
+
+def _read(raw: bytes) -> tuple[int, Any]:
+    """Return the channel and what a frame says on it."""
+    if raw[0] == FRAME_METHOD:
+        return _read_method(raw)
+    _, number, got = frame.unmarshal(raw)
+    return number, got
+
+
+@lru_cache(maxsize=4_096)
+def _read_method(raw: bytes) -> tuple[int, Any]:
+    """The same of a method: workers ask the same again and again, how full a queue is, say."""
+    _, number, got = frame.unmarshal(raw)
+    return number, got
 
 
 class Server:

@@ -34,6 +34,10 @@ _COMMAND_OF: Mapping[JobKind, Command | None] = {
 }
 """What the gateway must do for a kind of job; None: nothing, it needs the ledger alone."""
 
+_LANES_OF: Mapping[Command | None, tuple[Lane, ...]] = {
+    command: tuple(lane for lane in Lane if _COMMAND_OF[lane.kind] is command)
+    for command in _COMMAND_OF.values()
+}
 
 _HELD = frozenset(lane for lane in Lane if lane.is_held)
 _NONE: frozenset[Lane] = frozenset()
@@ -75,7 +79,9 @@ class Outages:
         while True:
             await self.clock.sleep(_EVERY)
             now, closed = self.clock.elapsed(), self._closed()
-            away = {lane for lane in Lane if self.gates.stands(_COMMAND_OF[lane.kind])}
+            away = {
+                lane for command in _LANES_OF if self.gates.stands(command) for lane in _LANES_OF[command]
+            }
             standing = away | closed
             await self._resume(self.paused.keys() - standing)
             await self._pause(standing - self.paused.keys())
