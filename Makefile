@@ -10,6 +10,8 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IN_PROCESS := tests/unit tests/contract tests/model tests/proof tests/worlds tests/integration tests/helm
 REAL_PROCESS := tests/e2e tests/image
 export UV_PYTHON_DOWNLOADS := never
+# Where this is set, each of a dozen processes compiles all libraries and rewrites all tests for itself.
+unexport PYTHONDONTWRITEBYTECODE
 # The steps of a target are its prerequisites in their order, also with -j.
 .NOTPARALLEL:
 
