@@ -1,15 +1,15 @@
 """Dead letters replayed into a running worker: who was not sent to is sent to, and nobody else."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.forked import run_program
 from tests.support.line import Line, wait_settled
 from tests.support.results_side import Letter, Result, new_job_id, numbers
-from tests.support.worker_process import PROGRAM, wait_until
+from tests.support.worker_process import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -33,14 +33,8 @@ def line(own_line: Callable[..., Line]) -> Line:
 
 def dead(line: Line, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Run ``iton-worker dead`` as an operator does; return exit code and JSON summary."""
-    done = subprocess.run(
-        [PROGRAM, "dead", *arguments, "--json"],
-        env=line.workshop.environment(**SETTINGS),
-        cwd=line.workshop.folder,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    env = line.workshop.environment(**SETTINGS)
+    done = run_program("dead", *arguments, "--json", env=env, cwd=line.workshop.folder)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

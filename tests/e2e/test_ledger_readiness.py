@@ -12,9 +12,10 @@ from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_scene import PLAIN, Scene, open_scene
 from tests.support.faults_gate import fault_gate
+from tests.support.forked import run_program
 from tests.support.postgresql_server import PASSWORD, PostgresqlServer
 from tests.support.redis_server import RedisServer
-from tests.support.worker_process import PROGRAM, wait_until, worker_environment
+from tests.support.worker_process import wait_until, worker_environment
 
 Broken = Callable[[Path], str]
 
@@ -56,9 +57,7 @@ def run(scene: Scene, *command: str, **settings: object) -> subprocess.Completed
         folder=scene.folder,
         **settings,
     )
-    return subprocess.run(
-        [PROGRAM, *command], env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_program(*command, env=env, cwd=scene.folder)
 
 
 def no_redis(_folder: Path) -> str:

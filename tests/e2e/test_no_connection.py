@@ -1,7 +1,6 @@
 """A worker that the broker does not let in: log, readiness and `check` say the same, once."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,8 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from scripts.local_broker import PrivateBroker
+from tests.support.forked import run_program
 from tests.support.simulator_process import SimulatorProcess
-from tests.support.worker_process import PROGRAM, Workshop, wait_until
+from tests.support.worker_process import Workshop, wait_until
 
 _ATTEMPTS = 8  # of the two connections together
 _USER, _PASSWORD = "elsewhere", "elsewhere-4711"
@@ -45,15 +45,7 @@ def _accepted(broker: PrivateBroker) -> int:
 
 def _checked(shop: Workshop, url: str) -> str:
     """Return what `check` says of the broker."""
-    done = subprocess.run(
-        [PROGRAM, "check", "--json"],
-        env=shop.environment(AMQP_URL=url),
-        cwd=shop.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_program("check", "--json", env=shop.environment(AMQP_URL=url), cwd=shop.folder)
     findings = {line["part"]: line["detail"] for line in map(json.loads, done.stdout.splitlines())}
     return str(findings["broker"])
 

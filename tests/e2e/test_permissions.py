@@ -1,7 +1,6 @@
 """The permissions of ``docs/rabbitmq-permissions.md``: with just these, everything works."""
 
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,10 +11,11 @@ from pika.exceptions import ChannelClosedByBroker
 
 from scripts.local_broker import PrivateBroker
 from tests.support.amqp_side import QUICK, running, until
+from tests.support.forked import run_program
 from tests.support.line import Line, line_on
 from tests.support.results_side import new_job_id, numbers, open_channel, wait_message
 from tests.support.simulator_process import SimulatorProcess
-from tests.support.worker_process import PROGRAM, Workshop
+from tests.support.worker_process import Workshop
 from worker.amqp.publish.options import PublisherOptions
 from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
@@ -166,19 +166,13 @@ class TestWorker:
         configure, write, read = _worker_rights("AMQP_DECLARE=false")
         grant((configure, write.replace(r"|amq\.default", ""), read))
         env = shop.environment(AMQP_URL=limited_url, AMQP_DECLARE="false")
-        done = _program(env, shop.folder, "check")
+        done = run_program("check", env=env, cwd=shop.folder)
         assert done.returncode != 0
         assert "may not publish on the default exchange" in done.stdout + done.stderr
 
 
-def _program(env: dict[str, str], folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [PROGRAM, *arguments], env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=60
-    )
-
-
 def _topology(shop: Workshop, **settings: object) -> None:
-    done = _program(shop.environment(**settings), shop.folder, "topology", "--declare")
+    done = run_program("topology", "--declare", env=shop.environment(**settings), cwd=shop.folder)
     assert done.returncode == 0, done.stderr
 
 
@@ -221,7 +215,7 @@ class TestOthers:
         grant(_other_rights("`iton-worker dead`"))
         env = shop.environment(AMQP_URL=limited_url, AMQP_DECLARE="false")
         for command in (["list"], ["replay", "--all", "--yes", "--force"]):
-            done = _program(env, shop.folder, "dead", *command)
+            done = run_program("dead", *command, env=env, cwd=shop.folder)
             assert done.returncode == 0, done.stdout + done.stderr
         with open_channel(shop.amqp_url) as channel:
             assert wait_message(channel, f"{shop.prefix}.send")[2] == b'{"job_id": "a"}'

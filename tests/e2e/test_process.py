@@ -10,11 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from subprocess import PIPE, STDOUT
 
 import pytest
 
 from scripts.local_broker import PrivateBroker
+from tests.support.forked import run_program
 from tests.support.line import Line, line_on
 from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
@@ -61,11 +61,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]
     env = worker_environment(amqp_url="amqp://127.0.0.1:1/", prefix="x", gateway_url=NOWHERE, folder=folder)
 
     def end(variable: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [PROGRAM, "run"], env=env | {variable: WRONG[variable]}, cwd=folder, stdout=PIPE, stderr=STDOUT,
-            text=True, check=False, timeout=60,
-        )  # fmt: skip
-        return done.returncode, done.stdout
+        done = run_program("run", env=env | {variable: WRONG[variable]}, cwd=folder)
+        return done.returncode, done.stdout + done.stderr
 
     with ThreadPoolExecutor(4) as pool:
         return dict(zip(WRONG, pool.map(end, WRONG), strict=True))
@@ -289,12 +286,4 @@ class TestCheck:
 
 def run(workshop: Workshop, *, command: str = "run", **settings: object) -> subprocess.CompletedProcess[str]:
     """Run a worker that is expected to end by itself."""
-    return subprocess.run(
-        [PROGRAM, command],
-        env=workshop.environment(**settings),
-        cwd=workshop.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    return run_program(command, env=workshop.environment(**settings), cwd=workshop.folder)

@@ -8,9 +8,10 @@ import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
+from tests.support.forked import run_program
 from tests.support.line import Line
 from tests.support.results_side import Collector, Producer, new_job_id, open_channel, wait_message
-from tests.support.worker_process import PROGRAM, Workshop, wait_until
+from tests.support.worker_process import Workshop, wait_until
 
 EXCHANGES = {
     "jobs": "topic",
@@ -34,15 +35,7 @@ ONE = "919876543210"
 
 def topology(shop: Workshop, *options: str) -> subprocess.CompletedProcess[str]:
     """Run ``iton-worker topology``."""
-    return subprocess.run(
-        [PROGRAM, "topology", *options],
-        env=shop.environment(),
-        cwd=shop.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_program("topology", *options, env=shop.environment(), cwd=shop.folder)
 
 
 @pytest.fixture(scope="module")
