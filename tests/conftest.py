@@ -16,7 +16,9 @@ from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, share
 from tests.support.checked_ledger import EVERYBODY, Changes
 
 _NO_LOGGER = SimpleNamespace()
-_WORLDS = Path(__file__).parent / "worlds"
+_TESTS = Path(__file__).parent
+_UNWATCHED = {_TESTS / name for name in ("worlds", "model", "proof", "helm")}
+"""Tests that run the worker's code a thousand times over, or none of it."""
 CHANGES = "changes of ledger entries, as the model of the protocol names them"
 
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
@@ -34,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
     for item in items:
-        if item.get_closest_marker("hypothesis") or _WORLDS in item.path.parents:
+        if item.get_closest_marker("hypothesis") or not _UNWATCHED.isdisjoint(item.path.parents):
             # A hundred examples cover what one covers, and being watched more than doubles their time.
             item.add_marker(pytest.mark.no_cover)
 
