@@ -29,6 +29,8 @@ def prefix(amqp_url: str, amqp_prefix: str, monkeypatch: pytest.MonkeyPatch, tmp
         "AMQP_PREFIX": amqp_prefix,
         "WORKER_SECRETS_DIR": str(tmp_path / "none"),
         "WORKER_RETRY_DELAYS": "1",
+        "WORKER_SEND_AFTER_LIMIT": "0",  # no queue of the ladder, which no test here asks for
+        "WORKER_TRACK_DELAYS": "1",
     }.items():
         monkeypatch.setenv(name, value)
     with restored_logs():
