@@ -24,7 +24,7 @@ from tests.worlds.queues import Broker, Message, Published, Queue
 from tests.worlds.session import Server
 from tests.worlds.store import Store
 from tests.worlds.troubles import Troubles
-from worker.bootstrap.adapters import topology_of
+from worker.bootstrap.topology import topology_of
 from worker.domain.messages import Lane
 from worker.logs import configure_logs
 

@@ -9,9 +9,9 @@ from worker.amqp.connection.opening import Timing
 from worker.amqp.publish.observer import PublishObserver
 from worker.amqp.publish.options import PublisherOptions
 from worker.amqp.publish.publisher import BrokerPublisher
-from worker.amqp.topology.values import Topology
 from worker.bootstrap.admitting import WEB_API_CALLS
 from worker.bootstrap.rules import numbering_of
+from worker.bootstrap.topology import topology_of
 from worker.clock import SystemClock
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
@@ -26,16 +26,6 @@ from worker.settings import Settings, SettingsError
 
 _SYSTEM = SystemClock()
 _LONGEST_WEB_REPLY = 32 << 20  # bytes; a picture, of which 64 KB are handed on
-
-
-def topology_of(settings: Settings) -> Topology:
-    """Return the names that the settings give to everything on the broker."""
-    return Topology(
-        settings.broker.prefix,
-        settings.retry.delays,
-        settings.track.delays,
-        ladder=settings.sending.send_after_limit > 0,
-    )
 
 
 def gateway_of(

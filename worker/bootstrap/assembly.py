@@ -20,7 +20,6 @@ from worker.bootstrap.adapters import (
     ledger_of,
     limiter_of,
     publisher_of,
-    topology_of,
     web_api_of,
 )
 from worker.bootstrap.admitting import WEB_API_CALLS, Admitting
@@ -28,6 +27,7 @@ from worker.bootstrap.collaborators import Collaborators
 from worker.bootstrap.long_jobs import LongJobs
 from worker.bootstrap.outages import Outages
 from worker.bootstrap.rules import hours_of
+from worker.bootstrap.topology import topology_of
 from worker.bootstrap.tracing import LastSpans, Tracing, tracing_of
 from worker.bootstrap.web_side import Gates, WebSide
 from worker.bootstrap.wiring import LEASE_MARGIN, HandlerWiring

@@ -9,7 +9,7 @@ from worker.amqp.connection.library import AMQPError, ChannelNotFoundEntity
 from worker.amqp.connection.opening import RawConnection, open_connection
 from worker.amqp.topology.declare import declare
 from worker.amqp.topology.values import Topology
-from worker.bootstrap.adapters import topology_of
+from worker.bootstrap.topology import topology_of
 from worker.domain.errors import BrokerUnavailableError
 from worker.settings import Settings
 
