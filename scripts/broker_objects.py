@@ -6,10 +6,11 @@ from contextlib import closing
 import pika
 
 from worker.amqp.topology.values import Topology
-from worker.domain.limits import DEFAULT_DELAYS
+from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 
-# Tests shorten the delays of retries.
+# Tests shorten the delays of retries, and of looks at tracked messages.
 DELAYS = (1, 2, 3, *DEFAULT_DELAYS)
+TRACK_DELAYS = (1, *DEFAULT_TRACK_DELAYS)
 
 
 def unique_prefix(what: str) -> str:
@@ -25,7 +26,7 @@ def remove_objects(url: str, prefix: str) -> None:
     Raises:
         pika.exceptions.AMQPError: the broker cannot be reached.
     """
-    topology = Topology(prefix, DELAYS, ladder=True)
+    topology = Topology(prefix, DELAYS, TRACK_DELAYS, ladder=True)
     with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
         channel = connection.channel()
         for queue in topology.queues:

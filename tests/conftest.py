@@ -14,6 +14,7 @@ from scripts.find_broker import FoundBroker
 from scripts.local_broker import PrivateBroker
 from tests.support.broker import breakable_broker, keeps_jobs, own_prefix, shared_broker
 from tests.support.checked_ledger import EVERYBODY, Changes
+from tests.support.used_prefix import remove_used
 
 _NO_LOGGER = SimpleNamespace()
 _TESTS = Path(__file__).parent
@@ -93,6 +94,7 @@ def broker() -> Iterator[FoundBroker]:
     """
     with shared_broker() as found:
         yield found
+        remove_used(found.url)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from scripts.find_broker import FoundBroker
 from tests.support import worker_process
-from tests.support.broker import own_prefix
 from tests.support.fleet import Stage
 from tests.support.line import Line, line_on
 from tests.support.redis_server import RedisServer
 from tests.support.simulator_process import SimulatorProcess, simulator_process
+from tests.support.used_prefix import used_prefix
 from tests.support.worker_process import AS_TYPED, Workshop
 
 DEBUG_SETTINGS = {"LOG_LEVEL": "debug", "ITON_ALLOWED_PARAMS": "template_id,entity_id"}
@@ -48,7 +48,7 @@ def shared_line(
 ) -> Iterator[Line]:
     """Provide one worker with usual settings for the whole run."""
     with ExitStack() as stack:
-        prefix = stack.enter_context(own_prefix(broker.url))
+        prefix = stack.enter_context(used_prefix(broker.url))
         workshop = Workshop(
             amqp_url=broker.url,
             prefix=prefix,
@@ -67,6 +67,13 @@ def line(shared_line: Line, gateway: SimulatorProcess) -> Line:
     """Provide the shared worker with a gateway as new. For tests that leave it working."""
     assert gateway is shared_line.gateway
     return shared_line
+
+
+@pytest.fixture
+def amqp_prefix(broker: FoundBroker) -> Iterator[str]:
+    """Provide an ``AMQP_PREFIX`` that is the test's alone; an earlier one's topology may be there, empty."""
+    with used_prefix(broker.url) as prefix:
+        yield prefix
 
 
 @pytest.fixture

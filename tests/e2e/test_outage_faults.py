@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from scripts.find_broker import FoundBroker
-from tests.support.broker import own_prefix
 from tests.support.chaos_gateway import gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
+from tests.support.used_prefix import used_prefix
 from tests.support.worker_process import wait_until
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ def scene(broker: FoundBroker, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Provide one worker for all faults; its time limit is short and its breaker patient."""
     folder = tmp_path_factory.mktemp("faults")
     with (
-        own_prefix(broker.url) as prefix,
+        used_prefix(broker.url) as prefix,
         gateway_loop() as loop,
         loop.gateway() as gateway,
         open_scene(broker.url, prefix, gateway, folder) as scene,

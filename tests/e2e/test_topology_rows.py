@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
+from scripts.find_broker import FoundBroker
+from tests.support.broker import own_prefix
 from tests.support.forked import run_program
 from tests.support.line import Line
 from tests.support.results_side import Collector, Producer, new_job_id, open_channel, wait_message
@@ -36,6 +39,13 @@ ONE = "919876543210"
 def topology(shop: Workshop, *options: str) -> subprocess.CompletedProcess[str]:
     """Run ``iton-worker topology``."""
     return run_program("topology", *options, env=shop.environment(), cwd=shop.folder)
+
+
+@pytest.fixture
+def amqp_prefix(broker: FoundBroker) -> Iterator[str]:
+    """Provide an ``AMQP_PREFIX`` of which nothing is there."""
+    with own_prefix(broker.url) as prefix:
+        yield prefix
 
 
 @pytest.fixture(scope="module")
