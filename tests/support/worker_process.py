@@ -24,6 +24,8 @@ PASSWORD = "sesam öffne&dich 50%+"
 """What the tests' account is called; distinctive, so that a leak is found and nothing else is."""
 START_TIMEOUT = 30.0
 POLL = 0.03
+SLOWER = 1.15  # from one look to the next
+SELDOM = 0.12
 # What a process needs of ours; coverage measures the real program as well.
 _KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
@@ -38,12 +40,16 @@ class NotInTimeError(AssertionError):
 def wait_until(
     condition: Callable[[], object], what: str, within: float = 20.0, *, every: float = POLL
 ) -> None:
-    """Wait until *condition* is true; fail with *what* after *within* seconds. Ask each *every* seconds."""
-    deadline = time.monotonic() + within
+    """Wait until *condition* is true; fail with *what* after *within* seconds.
+
+    Ask each *every* seconds at first, and less often as time goes by: who is asked does it beside its work.
+    """
+    deadline, pause = time.monotonic() + within, every
     while not condition():
         if time.monotonic() > deadline:
             raise NotInTimeError(f"not within {within:g} s: {what}")
-        time.sleep(every)
+        time.sleep(pause)
+        pause = min(pause * SLOWER, max(every, SELDOM))
 
 
 def base_environment() -> dict[str, str]:
