@@ -98,3 +98,12 @@ def test_a_job_whose_result_finds_no_room_is_known_for_all_that_time() -> None:
     jobs = (Job(2.0, "j1", promotional=True), Job(4.0, "j1", promotional=True))
     full = Trouble("broker", 1.0, 240.0, "full", "world.results")
     assert [] == judge(World(2, "ledger", jobs=jobs, troubles=(full,), retention=150.0))[1]
+
+
+def test_a_refused_call_makes_no_room_for_another() -> None:
+    """Who waited was let in before the limit fell, was refused as well, and took one more of it along."""
+    gateway = Gateway(
+        Latency("uniform", 0.1, 0.8), Latency("stalls", 0.12, 0.1), connections=4, over="503", form="gaps"
+    )
+    jobs = singles(100)
+    assert [] == judge(World(100_070, "pace", gateway=gateway, jobs=jobs, settings=few_calls(8)))[1]

@@ -162,12 +162,14 @@ class Admission:
             self._standing.served(leave)
             self._give_back(leave)
             return None
+        # Before its leave is another's: who took it at the old limit would be one too many again.
+        one_too_many = self._is_one_too_many(leave, error)
         self._give_back(leave)
         if isinstance(error, AccountError):
             return self._judged(leave, self._standing.refused(leave, error))
         if not isinstance(error, TransientError | OutcomeUncertainError):
             self._standing.unused(leave)
-        elif not self._is_one_too_many(leave, error):
+        elif not one_too_many:
             return self._judged(leave, self._standing.failed(leave, error))
         return None
 
@@ -279,7 +281,7 @@ class Admission:
         """Return the seconds after which an answer is late, whatever the gateway is like."""
         return self._limit.patience(command.value)
 
-    def _is_one_too_many(self, leave: Leave, error: BaseException) -> bool:
+    def _is_one_too_many(self, leave: Leave, error: BaseException | None) -> bool:
         """Tell whether the gateway had no room for it, with others being served; then there are fewer."""
         if leave.on_trial or not isinstance(error, TransientError):
             return False

@@ -637,6 +637,21 @@ class TestRoom:
         assert door.admission.passes(Command.SEND)
         assert 4 == door.admission.limit
 
+    async def test_nobody_takes_the_place_of_one_too_many(self) -> None:
+        """Who waits would be one too many as well: the limit would fall below what the gateway takes."""
+        door = Door(answer=SILENT)
+        await door.call()
+        calls = [door.call(away(), about=job(1), urgent=True, seconds=1)]
+        calls += [door.call(about=job(number), urgent=True, seconds=9) for number in range(2, 11)]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await settled()
+        assert (9, 9, 1) == (door.admission.limit, door.admission.in_flight, door.admission.waiting)
+        await door.clock.advance(1)
+        assert (8, 8, 1) == (door.admission.limit, door.admission.in_flight, door.admission.waiting)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def test_a_text_that_is_turned_away_again_and_again_takes_no_room_from_others(self) -> None:
         """It counts once, until it is served."""
         door = Door()
