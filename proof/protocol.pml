@@ -3,29 +3,14 @@
    README.md explains it in plain words. Each option of a worker's loop is one step and indivisible; between any
    two of them the other workers may do any number of theirs. */
 
-/* What is searched is told when a search is run, in the environment: one program serves them all. Hidden from
-   the states, as it never changes. */
-hidden byte WORKERS;
-hidden byte FAULTS;       /* in all, of any kind, at any step                                              */
-hidden byte FORGETS;      /* entries that the ledger loses                                                 */
+#include "common.pml"
+
 hidden byte REPLAYS;      /* of dead letters, by an operator                                               */
-hidden byte CANCELS;      /* a request to stop the job: 1 or 0                                             */
 hidden byte MOST;         /* calls for a job that asks for a repeat                                        */
 hidden byte PLAIN_JOB;    /* which jobs there are: 1 or 0                                                  */
 hidden byte RESEND_JOB;
 hidden byte LARGE_JOB;
-hidden byte BROKEN;       /* a mistake of variants.pml                                                     */
 
-c_decl {
-  static int given(const char *name);
-}
-
-c_code {
-  static int given(const char *name) { return atoi(getenv(name)); }
-}
-
-#include "variants.pml"
-#define promise(name, condition)  name = (condition); assert(name)
 #include "transitions.pml"
 
 /* Keys: of the three jobs, and of the parts of the large one. It has two recipients and a part for each; a second
@@ -54,10 +39,8 @@ typedef Entry {
 
 Entry ledger[KEYS];
 byte waiting[KEYS];       /* messages on the queues, by what they are about                                */
-byte busy;                /* workers that have one                                                         */
-byte faults, forgets, replays;
+byte replays;
 
-#define fault             faults > 0 -> faults--
 #define nothing_waits     (waiting[0] + waiting[1] + waiting[2] + waiting[3] + waiting[4] + waiting[5] + waiting[6] == 0)
 #define most_calls        (1 + (MOST - 1) * (e == RESEND))
 #define entry             ledger[e].state
@@ -408,13 +391,12 @@ end:
 init {
   byte number;
   atomic {
+    begins();
     c_code {
-      WORKERS = given("WORKERS"); MOST = given("MOST"); BROKEN = given("BROKEN");
-      FAULTS = given("FAULTS"); FORGETS = given("FORGETS"); REPLAYS = given("REPLAYS");
+      MOST = given("MOST"); REPLAYS = given("REPLAYS");
       PLAIN_JOB = given("PLAIN_JOB"); RESEND_JOB = given("RESEND_JOB"); LARGE_JOB = given("LARGE_JOB");
-      CANCELS = given("CANCELS");
     };
-    faults = FAULTS; forgets = FORGETS; replays = REPLAYS;
+    replays = REPLAYS;
     waiting[PLAIN] = PLAIN_JOB; waiting[RESEND] = RESEND_JOB; waiting[LARGE] = LARGE_JOB;
     do :: number < WORKERS -> run worker(number); number++ :: else -> break od;
     if :: CANCELS -> run canceller(7) :: else fi;

@@ -22,6 +22,12 @@ _BOUNDS = {
     "PLAIN_JOB": 0,
     "RESEND_JOB": 0,
     "LARGE_JOB": 0,
+    "SEND_AFTER": 0,
+    "EXPIRES": 0,
+    "LOOKS": 0,
+    "FIRST": 0,
+    "LATE": 0,
+    "FOLLOWED": 0,
 }
 _VARIANT = re.compile(r"^#define ([A-Z_]+) +(\d+)\b", re.MULTILINE)
 
@@ -36,16 +42,20 @@ class Search:
 
     Attributes:
         bounds: of the model, where they are not as in most searches.
+        model: the file that has it.
         broken: the mistake that is in it.
         liveness: every job ends, in place of what must never happen.
+        first: no further than to the first promise that is broken.
         optimise: of the C compiler: a level that pays for searches of minutes only.
         memory: MiB at most.
         slots: of the hash table, as a power of two.
     """
 
     bounds: Mapping[str, int]
+    model: str = "protocol"
     broken: str = "NOTHING"
     liveness: bool = False
+    first: bool = False
     optimise: int = 0
     memory: int = 2_000
     slots: int = 20
@@ -58,7 +68,7 @@ class Found:
     Attributes:
         broken: the promises that do not hold, as the model calls them.
         complete: every state was visited.
-        rows: lines of transitions.pml whose change was made.
+        rows: lines of the model's table of changes whose change was made.
     """
 
     broken: frozenset[str]
@@ -84,10 +94,10 @@ def search(asked: Search) -> Found:
     Raises:
         SpinFailedError: a program is missing or failed.
     """
-    program = _program(asked.liveness, asked.optimise, asked.memory)
+    program = _program(asked.model, asked.liveness, asked.optimise, asked.memory)
     bounds = {**_BOUNDS, **asked.bounds, "BROKEN": variants()[asked.broken]}
     # -c0: go on behind an error, and name every promise that is broken.
-    options = ["-a", "-f"] if asked.liveness else ["-c0"]
+    options = ["-a", "-f"] if asked.liveness else ["-c1" if asked.first else "-c0"]
     with tempfile.TemporaryDirectory(prefix="spin-") as folder:
         command = [str(program), f"-m{_DEPTH}", f"-w{asked.slots}", *options]
         out = _run(command, Path(folder), {name: str(value) for name, value in bounds.items()})
@@ -100,14 +110,14 @@ def variants() -> Mapping[str, int]:
 
 
 @cache
-def _program(liveness: bool, optimise: int, memory: int) -> Path:  # noqa: FBT001 - a key of the cache
+def _program(model: str, liveness: bool, optimise: int, memory: int) -> Path:  # noqa: FBT001 - a key of the cache
     """Compile the model: once, for all searches of a kind."""
     scratch = tempfile.TemporaryDirectory(prefix="spin-")
     _SCRATCH.append(scratch)
     folder = Path(scratch.name)
     for source in MODEL.glob("*.pml"):
         shutil.copy(source, folder)
-    _run(["spin", "-a", *(["-DLIVENESS"] if liveness else []), "protocol.pml"], folder)
+    _run(["spin", "-a", *(["-DLIVENESS"] if liveness else []), f"{model}.pml"], folder)
     kind = ["-DNOREDUCE" if liveness else "-DSAFETY", "-DCOLLAPSE", "-DPRINTF", f"-DMEMLIM={memory}"]
     _run(["gcc", "-w", f"-O{optimise}", *kind, "-o", "pan", "pan.c"], folder)
     return folder / "pan"

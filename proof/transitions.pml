@@ -25,7 +25,6 @@ mtype:change_name = {
 /* The write of the step that is under way; no part of the state. */
 hidden byte change, before, after, more_calls, new_revision;
 hidden byte line;
-hidden byte seen[128];
 
 #define row(c, f, t, n, r)  :: change == c && before == f && after == t && more_calls == n + 1 && new_revision == r \
   -> line = __LINE__
@@ -77,9 +76,6 @@ inline listed() {
   :: else -> line = 0
   fi;
   promise(only_listed_changes, line > 0 || !broken(NOTHING));
-  if
-  :: !seen[line] -> seen[line] = 1; printf("row %d\n", line)
-  :: else
-  fi;
+  c_code { needed(line); };
   change = 0; before = 0; after = 0; more_calls = 0; new_revision = 0
 }

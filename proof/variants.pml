@@ -24,4 +24,27 @@
 #define MARK_UNSEEN        21  /* marks without a new token: a claim that was about to be written stands     */
 #define ANSWER_EARLY       22  /* says that a job is stopped before claims made earlier are followed or over */
 
+/* Of jobs that wait (scheduled.pml). */
+#define WAITS_UNACKED      23  /* acknowledges, then copies the job to the ladder                          */
+#define UNOPENED           24  /* a job waits without an entry of its own                                  */
+#define UNRENEWED          25  /* its entry is not renewed where it waits on                               */
+#define WAITS_AT_ONCE      26  /* it waits in one go, for longer than its entry lives                      */
+#define LADDER_TRUSTED     27  /* what comes from the ladder is taken for due                              */
+#define END_UNSEEN         28  /* the end of its time is not looked at                                     */
+#define BLIND_CLAIM        29  /* claims whatever the entry says by now                                    */
+#define ANSWERED_EARLY     30  /* says that it is stopped before the claim of a call is over               */
+
+/* Of tracked messages (tracked.pml). */
+#define LOOKED_UNACKED     31  /* acknowledges a look, then publishes what brings the next one             */
+#define NAMED_FIRST        32  /* the entry names the message of the next look, then it is published       */
+#define UNNAMED_DROPPED    33  /* a message that the entry does not name yet is of no use                  */
+#define TOLD_FIRST         34  /* publishes an end, then records it                                        */
+#define NUMBERED_ALIKE     35  /* a part's second tracked result has the number of its first               */
+#define BLIND_UNIT         36  /* writes whatever the entry says by now                                    */
+#define ENDED_AGAIN        37  /* who has its end is followed again where the job comes again              */
+#define FOLLOWED_ONCE      38  /* a message that comes by a late reply is not followed                     */
+#define UNTOLD_DROPPED     39  /* a message that joins lets go of results that are not out yet             */
+#define BARE_MESSAGE       40  /* what brings a look does not say for whom                                 */
+#define NOT_FOLLOWED       41  /* acknowledges the job, then has its messages followed                     */
+
 #define broken(name)  (BROKEN == name)
