@@ -160,7 +160,7 @@ class Admission:
             self._heard[leave.command] = self._clock.elapsed()
         if leave.made if error is None else isinstance(error, PermanentError):
             self._standing.served(leave)
-            self._give_back(leave)
+            self._give_back(leave, served=True)
             return None
         # Before its leave is another's: who took it at the old limit would be one too many again.
         one_too_many = self._is_one_too_many(leave, error)
@@ -255,8 +255,8 @@ class Admission:
         if leave.turn and not leave.turn.done():
             leave.turn.set_result(None)
 
-    def _give_back(self, leave: Leave) -> None:
-        self._room.leave(leave)
+    def _give_back(self, leave: Leave, *, served: bool = False) -> None:
+        self._room.leave(leave, served=served)
         self._flying[leave.command] -= 1
         if leave.on_trial:
             self._standing.trial_ends(leave.command)

@@ -137,6 +137,13 @@ class CallLimit:
         self._begin_round()
         return True
 
+    def served_beside(self) -> None:
+        """A call was served that nobody counted: where others were refused beside it, there is more room."""
+        if self._ceiling < self._highest:
+            self._ceiling += 1
+            self._refused_above += 1
+            self._become(self.value + 1)
+
     def _begin_round(self) -> None:
         self._answers = 0
         self._was_full = False

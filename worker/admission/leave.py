@@ -172,8 +172,8 @@ class Room:
             self._bulk_of[command] += 1
         leave.granted, leave.written_off = True, self._written_off[command]
 
-    def leave(self, leave: Leave) -> None:
-        """It is over."""
+    def leave(self, leave: Leave, *, served: bool) -> None:
+        """It is over; *served*: the gateway had room for it."""
         command = leave.command
         self.in_flight -= 1
         if leave.written_off == self._written_off[command]:
@@ -182,6 +182,8 @@ class Room:
             if not leave.urgent:
                 self.bulk -= 1
                 self._bulk_of[command] -= 1
+        elif served:
+            self._limit.served_beside()
         leave.granted = False
 
     def write_off(self, command: Command) -> None:

@@ -43,6 +43,32 @@ class TestCommandThatHangs:
         await door.clock.run(asyncio.gather(*hanging, *again, waiting, return_exceptions=True))
 
 
+class TestBesideOthers:
+    """Calls that were written off, and are served after all."""
+
+    async def test_their_end_makes_room_where_others_were_refused_beside_them(self) -> None:
+        """The gateway had them too: the limit that was found is too low by so many, and held for long."""
+        door = Door()
+        slow = [background(door, about=job(number), urgent=True, seconds=30) for number in (1, 2)]
+        await settled()
+        door.admission._room.begin_anew()
+        await door.call()
+        for number in range(3, 7):
+            await door.fail(away(), about=job(number))
+        assert 5 == door.admission.limit
+        await door.clock.run(asyncio.gather(*slow))
+        assert 7 == door.admission.limit
+
+    async def test_it_makes_none_where_nobody_was_refused(self) -> None:
+        """Who says that there is any?"""
+        door = Door(slots=4)
+        slow = background(door, about=job(1), urgent=True, seconds=30)
+        await settled()
+        door.admission._room.begin_anew()
+        await door.clock.run(slow)
+        assert 4 == door.admission.limit
+
+
 class TestTrials:
     """Of a command that fails while the account is well."""
 
