@@ -27,13 +27,14 @@ class TestProtocol:
         result = found(name)
         assert (frozenset(), True) == (result.broken, result.complete), result.figures()
 
+    @pytest.mark.timeout(300)  # alone in its process, it makes all of these searches
     @pytest.mark.parametrize("file", sorted(set(TABLES.values())))
     def test_every_change_that_is_allowed_is_needed(self, file: str) -> None:
         """A row that no run makes would let the code do what the model never does."""
         lines = (MODEL / file).read_text().splitlines()
         rows = {number for number, line in enumerate(lines, 1) if ROW.match(line)}
-        made = [found(name).rows for name in SMALL if TABLES[SMALL[name].model] == file]
-        assert rows == frozenset().union(*made)
+        searches = [name for name, case in SMALL.items() if not case.liveness and TABLES[case.model] == file]
+        assert rows == frozenset().union(*(found(name).rows for name in searches))
 
 
 class TestBrokenVariants:

@@ -31,8 +31,8 @@ def left_over(process: Process, usual: Counter[str]) -> tuple[str, ...]:
     found = [
         f"{what}: {now[what]} in place of {usual[what]}" for what in sorted(now) if now[what] > usual[what]
     ]
-    if process.way.under_way:
-        found.append(f"calls under way: {process.way.under_way}")
+    if under_way := process.way.under_way + process.web.under_way:
+        found.append(f"calls under way: {under_way}")
     gauges = process.assembly.metrics.text().decode().splitlines()
     found += [line for line in gauges if line.startswith(_GAUGES) and not line.endswith(" 0.0")]
     return tuple(found)

@@ -10,6 +10,7 @@ from tests.support.checked_ledger import Changes
 from tests.worlds.gateway import Call
 from tests.worlds.plan import Job, World
 from tests.worlds.queues import Published
+from tests.worlds.web import WebCall
 
 Line = tuple[float, str, str]
 
@@ -72,6 +73,7 @@ class History:
     steps: int = 0
     submitted: list[tuple[float, Job]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    web_calls: list[WebCall] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     results: list[tuple[Published, dict[str, Any]]] = field(default_factory=list)
     tracked: list[tuple[Published, dict[str, Any]]] = field(default_factory=list)

@@ -12,6 +12,7 @@ from tests.worlds.plan import Job
 
 PASSWORD = "Geheim-Wort-7781"
 USERNAME = "weltkonto"
+TOKEN = "Zeichen-4711-abcdef"  # of the Web API
 MARK = "Weltentext"  # in every text; no log line may have it
 _NUMBERS = 919_876_000_000
 
@@ -55,6 +56,10 @@ def body(job: Job, at: float, began: float) -> bytes:
         made["message_ids"] = [f"{'ef'[i % 2]}{job.first:05d}{i:018d}" for i in range(job.recipients)]
     if job.kind == "cancel":
         made["target"] = job.target
+    if job.kind == "api":
+        made |= {"method": job.method, "path": f"media/{job.name}"}
+        if job.method != "GET":
+            made["json"] = {"text": text(job)}
     if job.kind == "send":
         made |= _send(job, at, began)
     return json.dumps(made).encode()

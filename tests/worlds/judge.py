@@ -12,10 +12,11 @@ from tests.worlds.oracles.safety import SAFETY
 from tests.worlds.oracles.stopping import STOPPING
 from tests.worlds.oracles.times import TIMES
 from tests.worlds.oracles.tracking import TRACKING
+from tests.worlds.oracles.web import WEB
 from tests.worlds.plan import World
 from tests.worlds.run import play
 
-ORACLES = (*SAFETY, *LEDGER, *STOPPING, *TIMES, *TRACKING, *PROGRESS, *MANNERS)
+ORACLES = (*SAFETY, *LEDGER, *STOPPING, *TIMES, *TRACKING, *WEB, *PROGRESS, *MANNERS)
 _MOST = 3  # of the findings of one oracle are enough
 
 
@@ -50,7 +51,7 @@ def _judged(world: World, *, debug: bool) -> tuple[History, list[Finding]]:
 
 def is_own(world: World) -> bool:
     """Whether *world* is about trouble that is not everybody's."""
-    return world.theme == "own" and bool(world.troubles)
+    return world.is_about_own_trouble and bool(world.troubles)
 
 
 def _asked(oracle: Callable[[History], Iterator[str]], history: History) -> list[Finding]:

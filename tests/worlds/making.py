@@ -6,10 +6,12 @@ from random import Random
 
 from tests.worlds.plan import Gateway, Job, Latency, Trouble, World
 from tests.worlds.replies import FORMS, SPOILT
+from tests.worlds.web_jobs import web_jobs, web_losses, web_outage
 
 _ROUNDS = 25
 _CLOSING = 6 * 60 + 17  # 06:17 UTC
 _CLOSES_AT = 13.5  # seconds of the plan: when the world's clocks show that
+_CROWDED = 2.0  # seconds in which all jobs come
 _IN_FILE = 0.15  # of the worlds have a real file for a ledger
 _HOSTILE = (
     "no JSON",
@@ -404,6 +406,40 @@ def _at_times(chance: Random, workers: int, closing: float, opening: float) -> t
     return (replace(_broker_trouble(chance, chance.choice(("cut", "silence", "gone", "alarm"))), at=at),)
 
 
+def _web(world: World, chance: Random) -> World:
+    """Calls of the Web API among sends: it is in trouble alone, or workers, broker or ledger are."""
+    workers, dice = chance.choice((1, 1, 2, 3)), chance.random()
+    troubles: list[Trouble] = [web_outage(chance)] if chance.random() < 0.4 else [web_losses(chance)]
+    settings = dict(_settings(chance))
+    if dice < 0.35:
+        settings |= {"WORKER_MAX_CALLS": "4", "WORKER_URGENT_CALLS": "1"}
+    elif dice < 0.65:
+        kills = [_kill(chance, workers) for _ in range(chance.choice((1, 2, 4)))]
+        moments = [replace(each, how="web" if each.how == "call" else each.how) for each in kills]
+        troubles = [*moments, *troubles[: chance.choice((0, 1))]]
+    elif dice < 0.75:
+        troubles += [Trouble("cancel", 0.0, 14.0, "", f"w{number}") for number in range(workers)]
+    elif dice < 0.90:
+        how = chance.choice(("away", "2.2", "forget"))
+        at = chance.uniform(0.2, _CROWDED) if how == "forget" else chance.uniform(1, 12)
+        troubles.append(Trouble("ledger", round(at, 3), chance.choice((2.0, 12.0)), how))
+    else:
+        troubles.append(_broker_trouble(chance, chance.choice(("cut", "silence", "gone", "alarm"))))
+    # Who is asked again after the ledger forgot is called again.
+    forgets = any(each.how == "forget" for each in troubles)
+    sends = () if forgets else _mix(chance, 15, 15)
+    seconds = _CROWDED if forgets else 15  # calls are under way when it does
+    jobs = [*sends, *web_jobs(chance, chance.choice((8, 20)), seconds, repeats=not forgets)]
+    return replace(
+        world,
+        workers=workers,
+        jobs=tuple(sorted(jobs, key=lambda job: job.at)),
+        troubles=tuple(troubles),
+        settings=tuple(settings.items()),
+        any_order=chance.random() < 0.5,
+    )
+
+
 def _everything(world: World, chance: Random) -> World:
     """Several things go wrong at once."""
     workers = chance.choice((1, 2, 3))
@@ -433,6 +469,7 @@ _THEMES: Mapping[str, tuple[int, Callable[[World, Random], World]]] = {
     "broker": (3, _broker),
     "ledger": (2, _ledger),
     "times": (2, _times),
+    "web": (2, _web),
     "everything": (3, _everything),
 }
 THEMES = tuple(_THEMES)

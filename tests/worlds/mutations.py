@@ -29,6 +29,31 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "the Web API is called before the claim is written",
+        "worker.handlers.api.work",
+        "            self.version = await ports.entries.write(ready, claim)\n",
+        "            self.version = claim\n",
+        ("called_once",),
+        "web",
+    ),
+    Mutation(
+        "a call of the Web API whose reply is lost is made again, whatever it does",
+        "worker.handlers.api.work",
+        'self._repeatable = job.method == "GET"',
+        "self._repeatable = True",
+        ("called_once",),
+        "web",
+    ),
+    Mutation(
+        "the reply to an api job is let go when the ledger forgot",
+        "worker.handlers.api.work",
+        "            base = found or ApiVersion(mine.key, None, ApiEntry(mine.entry.fingerprint))\n",
+        "            if (base := found) is None:\n"
+        '                raise UnavailableError("ledger_entry_lost", "it is gone")\n',
+        ("called_once",),
+        "web",
+    ),
+    Mutation(
         "a request to stop a job that is still to come leaves no mark",
         "worker.handlers.cancel.marking",
         'Entry("", cancelled=by))',

@@ -52,7 +52,7 @@ class Job:
 
     Attributes:
         at: seconds after the beginning.
-        kind: ``send``, ``status``, ``account``, ``cancel`` or ``hostile``.
+        kind: ``send``, ``status``, ``account``, ``cancel``, ``api`` or ``hostile``.
         name: its job id; several with one name are repeats, or a conflict where they differ.
         first: its numbers are so many, counted from here.
         odd: recipients of these are no numbers.
@@ -64,11 +64,12 @@ class Job:
         after: seconds after the beginning before which it is not sent; 0: at once.
         track: what becomes of its messages is followed.
         explicit: of the category that hours apply to and the DND list does not.
+        method: of an ``api`` job.
     """
 
     at: float
     name: str
-    kind: Literal["send", "status", "account", "cancel", "hostile"] = "send"
+    kind: Literal["send", "status", "account", "cancel", "api", "hostile"] = "send"
     urgent: bool = False
     first: int = 0
     recipients: int = 1
@@ -85,6 +86,7 @@ class Job:
     after: float = 0.0
     track: bool = False
     explicit: bool = False
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,13 @@ class World:
     def timeout(self) -> float:
         """Seconds that one call may take."""
         return float(self.environment.get("ITON_TIMEOUT", "20"))
+
+    @property
+    def is_about_own_trouble(self) -> bool:
+        """Whether what goes wrong is one job's, one command's or the Web API's: nobody else's."""
+        if self.theme == "own":
+            return True
+        return bool(self.troubles) and all(trouble.kind == "web" for trouble in self.troubles)
 
     @property
     def trouble_ends(self) -> float:

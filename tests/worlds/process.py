@@ -11,9 +11,10 @@ from unittest import mock
 from tests.worlds.clock import WorldClock
 from tests.worlds.gateway import Gateway, WayToGateway
 from tests.worlds.history import Life
-from tests.worlds.jobs import PASSWORD, USERNAME
+from tests.worlds.jobs import PASSWORD, TOKEN, USERNAME
 from tests.worlds.loop import Host, VirtualLoop
 from tests.worlds.store import HostLedger, Store
+from tests.worlds.web import ADDRESS, PATHS, WayToWeb, WebGateway
 from worker.bootstrap.assembly import Assembly
 from worker.bootstrap.collaborators import Collaborators
 from worker.runtime import StopSignals, serve
@@ -30,6 +31,9 @@ def settings_of(variables: tuple[tuple[str, str], ...]) -> Settings:
         "ITON_BASE_URL": "http://gateway.world/api/",
         "ITON_USERNAME": USERNAME,
         "ITON_PASSWORD": PASSWORD,
+        "ITON_API_TOKEN": TOKEN,
+        "ITON_WEB_API_URL": ADDRESS,
+        "ITON_WEB_API_PATHS": PATHS,
         "LEDGER_URL": "memory://",
         "HEALTH_PORT": "0",  # opened for real, by every process of the world
         "HEALTH_HOST": "127.0.0.1",
@@ -48,6 +52,7 @@ class Process:
     assembly: Assembly
     clock: WorldClock
     way: WayToGateway
+    web: WayToWeb
     signals: StopSignals = field(default_factory=StopSignals)
     task: "asyncio.Task[int] | None" = None
 
@@ -70,20 +75,21 @@ def start(
     name: str,
     settings: Settings,
     *,
-    gateway: Gateway,
+    gateways: tuple[Gateway, WebGateway],
     store: Store,
     chance: Random,
 ) -> Process:
     """Start a worker process on a new host."""
     host, clock = Host(name), WorldClock(loop)
-    way = WayToGateway(gateway, host, loop)
+    way, to_web = WayToGateway(gateways[0], host, loop), WayToWeb(gateways[1], host, loop)
     given = Collaborators(
         clock=clock,
         random=Random(chance.getrandbits(64)),  # noqa: S311 - chance of a world, no secret
         transport=way,
+        web_transport=to_web,
         store=HostLedger(store, host, clock),
     )
-    process = Process(host, Life(name, loop.time()), Assembly(settings, given), clock, way)
+    process = Process(host, Life(name, loop.time()), Assembly(settings, given), clock, way, to_web)
 
     async def run() -> int:
         return await serve(process.assembly.parts(), process.signals)

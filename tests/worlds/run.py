@@ -24,6 +24,7 @@ from tests.worlds.queues import Broker, Message, Published, Queue
 from tests.worlds.session import Server
 from tests.worlds.store import Store
 from tests.worlds.troubles import Troubles
+from tests.worlds.web import WebCall, WebGateway
 from worker.bootstrap.topology import topology_of
 from worker.domain.messages import Lane
 from worker.logs import configure_logs
@@ -75,6 +76,7 @@ class Run:
         clock, in_file = WorldClock(self.loop), world.store == "sqlite"
         self.store = Store(clock, self._die(), retention, world.ledger_delay, in_file=in_file)
         self.gateway = Gateway(self.loop, world.gateway, self._die(), 0.0)
+        self.web = WebGateway(self.loop, Random(world.seed))  # noqa: S311 - chance of a world, no secret
         self.processes: list[Process] = []
         self._all: list[Process] = []
         self.troubles = Troubles(self)
@@ -91,7 +93,12 @@ class Run:
     def start_worker(self, name: str) -> Process:
         """Start a process."""
         process = start(
-            self.loop, name, self.settings, gateway=self.gateway, store=self.store, chance=self.chance
+            self.loop,
+            name,
+            self.settings,
+            gateways=(self.gateway, self.web),
+            store=self.store,
+            chance=self.chance,
         )
         self.history.lives.append(process.life)
         self._all.append(process)
@@ -107,7 +114,7 @@ class Run:
         await self._until(self._consumed, _UP_WITHIN)
         await asyncio.sleep(_IDLE)
         usual = {process.host.name: census(process) for process in self.processes}
-        self.history.began = self.gateway.began = self.loop.time()
+        self.history.began = self.gateway.began = self.web.began = self.loop.time()
         self._schedule()
         looking = self.loop.create_task(self._look())
         limit = max(self.world.work_ends, self.world.trouble_ends) + _PATIENCE
@@ -119,7 +126,7 @@ class Run:
         await self._find_what_is_left(next(iter(usual.values())))
         looking.cancel()
         await self._stop_all()
-        self.history.calls = self.gateway.calls
+        self.history.calls, self.history.web_calls = self.gateway.calls, self.web.calls
         self.history.published = self.broker.record
         self.history.seen, self.history.written = self.store.seen, self.store.written
         self.history.changes = self.store.changes
@@ -153,10 +160,15 @@ class Run:
         self.broker.on_publish = published
         self.server.on_delivery = delivered
         self.gateway.on_call = self._called
+        self.web.on_call = self._web_called
 
     def _called(self, call: Call) -> None:
         self.note(call.host, f"call {call.command} {','.join(call.numbers[:3])} {call.text[:20]}")
         self.troubles.called(call.host, call.command)
+
+    def _web_called(self, call: WebCall) -> None:
+        self.note(call.host, f"web {call.method} {call.name}")
+        self.troubles.called(call.host, "web" if call.name else "probe")
 
     def _declare(self) -> None:
         """Make the topology beforehand, and a queue for results."""
@@ -200,7 +212,7 @@ class Run:
     def _schedule(self) -> None:
         for job in self.world.jobs:
             self.at(job.at, self._submit, job)
-        self.gateway.troubles = tuple(self.world.troubles)
+        self.gateway.troubles = self.web.troubles = tuple(self.world.troubles)
         listed = {
             number
             for job in self.world.jobs
@@ -258,7 +270,7 @@ def _logs(run: Run, *, debug: bool) -> Iterator[None]:
 
     stderr, level = sys.stderr, "debug" if debug else "info"
     if _configured != [level] or not structlog.is_configured():
-        configure_logs(level=level, form="json", secrets=[jobs.PASSWORD], names=[jobs.USERNAME])
+        configure_logs(level=level, form="json", secrets=[jobs.PASSWORD, jobs.TOKEN], names=[jobs.USERNAME])
         _configured[:] = [level]
     sys.stderr = Lines()
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None

@@ -49,7 +49,8 @@ class Troubles:
 
     def called(self, host: str, command: str) -> None:
         """A call has just gone out; a lookup that is lost costs nothing, so its moment has another name."""
-        self._moment("call" if command == "sendSMS" else "lookup", self._of(host))
+        moments = {"sendSMS": "call", "web": "web", "probe": "probe"}
+        self._moment(moments.get(command, "lookup"), self._of(host))
 
     def published(self, published: Published) -> None:
         """The broker has just got a message."""

@@ -209,7 +209,7 @@ def _first_named(history: History, text: str, number: str) -> float | None:
 
 def nobody_is_blamed(history: History) -> Iterator[str]:
     """Trouble of one job alone leaves every worker ready; consumers that come and go take a round trip."""
-    if history.world.theme != "own":
+    if not history.world.is_about_own_trouble:
         return
     looks = {(host, round(at - history.began)): reasons for at, host, reasons in history.unready}
     for (host, at), reasons in looks.items():
@@ -228,7 +228,7 @@ def slows_nobody(history: History, calm: History) -> Iterator[str]:
     gateway = history.world.gateway
     leeway = _LEEWAY + longest(gateway.send) + longest(gateway.read)
     for at, job in history.submitted:
-        if job.kind == "hostile" or (job.kind == "send" and job.name in concerned):
+        if job.kind in {"hostile", "api"} or (job.kind == "send" and job.name in concerned):
             continue
         if _asks(job.kind, promotional=job.promotional) & kinds:
             continue
