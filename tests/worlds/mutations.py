@@ -105,8 +105,8 @@ MUTATIONS = (
     Mutation(
         "a cancelled waiter leaks its leave to call",
         _ADMISSION,
-        "            if leave.granted:\n                self._limiter.give_back()",
-        "            if leave.granted and leave.urgent is None:\n                self._limiter.give_back()",
+        "            if leave.granted:\n                if self._limiter:",
+        "            if leave.granted and leave.urgent is None:\n                if self._limiter:",
         ("nothing_left", "it_ends"),
         "everything",
     ),
@@ -178,7 +178,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a connection that was reset is taken for one that never was",
-        "worker.iton.client",
+        "worker.iton.exchange",
         "_NOT_SENT = (",
         "_NOT_SENT = (httpx.ReadError, ",
         ("no_double",),
@@ -275,8 +275,8 @@ MUTATIONS = (
     Mutation(
         "the rate limit is not kept",
         _ADMISSION,
-        "            if not self._limiter.take():\n",
-        "            if not self._limiter.take() and self._stopped:\n",
+        "            if self._limiter and not self._limiter.take():\n",
+        "            if self._limiter and not self._limiter.take() and self._stopped:\n",
         ("within_rate",),
         "pace",
     ),
