@@ -132,9 +132,10 @@ class Run:
         self.history.changes = self.store.changes
 
     async def _find_what_is_left(self, usual: Counter[str]) -> None:
-        """Look twice: a question to the broker that is under way now has its answer then."""
+        """Look twice: questions to the broker that are under way now have their answers then."""
         first = {process.host.name: left_over(process, usual) for process in self.processes}
-        await asyncio.sleep(_SECOND_LOOK)
+        # Depths are asked for of one queue after the other.
+        await asyncio.sleep(_SECOND_LOOK + 2 * self.world.delay * len(self._topology.queues))
         for process in self.processes:
             seen = first.get(process.host.name, ())
             process.life.left = tuple(what for what in left_over(process, usual) if what in seen)
