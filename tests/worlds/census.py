@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
@@ -14,20 +14,22 @@ _CACHES = ("NumberMemory",)
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})  # most of what there is, with nothing inside
 
 
-def census(process: Process) -> Counter[str]:
-    """Count tasks by their names and what waits in the worker's objects."""
+def census(process: Process, *, without: Collection[asyncio.Task[object]] = ()) -> Counter[str]:
+    """Count tasks by their names, but for those *without*, and what waits in the worker's objects."""
     counted: Counter[str] = Counter()
     for task in process.host.tasks:
-        if not task.done():
+        if not task.done() and task not in without:
             counted[f"task {getattr(task.get_coro(), '__qualname__', '?')}"] += 1
     for what, many in _waiting(process.assembly):
         counted[what] += many
     return counted
 
 
-def left_over(process: Process, usual: Counter[str]) -> tuple[str, ...]:
-    """Name what *process* has more of than *usual* with nothing to do."""
-    now = census(process)
+def left_over(
+    process: Process, usual: Counter[str], *, without: Collection[asyncio.Task[object]] = ()
+) -> tuple[str, ...]:
+    """Name what *process* has more of than *usual* with nothing to do, but for the tasks *without*."""
+    now = census(process, without=without)
     found = [
         f"{what}: {now[what]} in place of {usual[what]}" for what in sorted(now) if now[what] > usual[what]
     ]

@@ -132,13 +132,17 @@ class Run:
         self.history.changes = self.store.changes
 
     async def _find_what_is_left(self, usual: Counter[str]) -> None:
-        """Look twice: questions to the broker that are under way now have their answers then."""
+        """Look twice: a question to the broker that is under way now has its answer then.
+
+        Another one may be under way then: what has begun since is not what is left.
+        """
         first = {process.host.name: left_over(process, usual) for process in self.processes}
-        # Depths are asked for of one queue after the other.
-        await asyncio.sleep(_SECOND_LOOK + 2 * self.world.delay * len(self._topology.queues))
+        tasks = {process.host.name: set(process.host.tasks) for process in self.processes}
+        await asyncio.sleep(_SECOND_LOOK)
         for process in self.processes:
-            seen = first.get(process.host.name, ())
-            process.life.left = tuple(what for what in left_over(process, usual) if what in seen)
+            begun = set(process.host.tasks) - tasks[process.host.name]
+            left = left_over(process, usual, without=begun)
+            process.life.left = tuple(what for what in left if what in first[process.host.name])
 
     def bury(self) -> None:
         """End what never ended, without a word."""
