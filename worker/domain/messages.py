@@ -16,9 +16,11 @@ class Lane(StrEnum):
     """The work queues, by the part of their name behind the prefix.
 
     Attributes:
+        kind: what its jobs ask for.
         is_urgent: whether its jobs go before others.
     """
 
+    kind: JobKind
     is_urgent: bool
 
     SEND = "send"
@@ -34,11 +36,6 @@ class Lane(StrEnum):
     ACCOUNT = "account"
     API = "api"
     CANCEL = "cancel"
-
-    @property
-    def kind(self) -> JobKind:
-        """What its jobs ask for."""
-        return JobKind(self.value.partition(".")[0])
 
     @property
     def holds_parts(self) -> bool:
@@ -83,6 +80,7 @@ _URGENT = frozenset(
     }
 )
 for _lane in Lane:
+    _lane.kind = JobKind(_lane.value.partition(".")[0])
     _lane.is_urgent = _lane in _URGENT
 _PARTS = frozenset(
     {Lane.SEND_PARTS, Lane.SEND_URGENT_PARTS, Lane.SEND_PARTS_HELD, Lane.SEND_URGENT_PARTS_HELD}

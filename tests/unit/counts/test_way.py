@@ -49,6 +49,13 @@ class TestWay:
         ways = [Recording([A], [(11, 0)] * times).way(JOB, IDLE) for times in (5, 9, 1)]
         assert 5 == middle(ways).calls
 
+    def test_where_each_met_a_timer_what_they_have_in_common_counts(self) -> None:
+        """In the order of the one that met the least."""
+        calls = ([(11, 2), (12, 0), (13, 1)], [(11, 2), (12, 0)], [(11, 1), (12, 2), (13, 0), (14, 0)])
+        ways = [Recording([A, B, C], some).way(JOB, IDLE) for some in (*calls[:2], [(11, 2), (12, 0)])]
+        assert {C: 1, A: 1} == middle(ways).times
+        assert [C, A] == list(middle([*ways[1:], Recording([A, B, C], calls[2]).way(JOB, IDLE)]).times)
+
 
 class TestRecorder:
     """The interpreter's events."""

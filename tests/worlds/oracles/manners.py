@@ -70,14 +70,15 @@ def gentle_in_an_outage(history: History) -> Iterator[str]:
         if outage.kind not in {"gateway", "account"} or outage.chance < 1:
             continue
         begin, end = history.began + outage.at, history.began + outage.end
-        settled = begin + world.timeout + _TAKEN_OVER
         asked = sum(begin + 5 < call.at < end for call in history.calls)
         if outage.seconds > 10 and asked > 4 * world.workers * (outage.seconds - 5):
             yield f"{asked} calls in {outage.seconds - 5:.0f} s of {outage.how}"
         if any(each.kind == "broker" for each in world.troubles):
             continue  # what is given back may not arrive there
-        for host in {host for _, hands in history.in_hand for host in hands}:
-            # What one worker gives back comes to the next one: each is looked at by itself.
+        for life in history.lives:
+            # What one worker gives back comes to the next one: each is looked at by itself. One that is
+            # started in the outage has to find out, as those who were there had.
+            host, settled = life.host, max(begin, life.began) + world.timeout + _TAKEN_OVER
             held = [
                 0 if history.is_frozen(host, at) else hands.get(host, 0)
                 for at, hands in history.in_hand
