@@ -170,19 +170,25 @@ def is_taken_over(history: History) -> Iterator[str]:
     if any(each.kind in {"broker", "ledger", "freeze"} for each in world.troubles):
         return
     back = max((each.seconds for each in world.troubles if each.kind in {"kill", "stop"}), default=0.0)
-    # What asked for a repeat may have to wait for the hours with it.
-    resent = {jobs.text(job) for job in world.jobs if job.resend and hours.apply_to(job)}
+    # What asked for a repeat may have to wait with it, for the hours or for the end of an outage.
+    in_hours = {jobs.text(job): hours.apply_to(job) for job in world.jobs if job.resend}
     for life in history.lives:
         if life.how != "killed" or life.ended is None:
             continue
         wait = (0.0 if world.workers > 1 else back + 2) + world.timeout + _TAKEN_OVER
         others = [each.ended for each in history.lives if each.how == "killed" and each.ended]
         limit = max([life.ended, *[at for at in others if at <= life.ended + wait]]) + wait
+        away = any(
+            each.kind in {"gateway", "account"} and each.chance == 1
+            for each in world.troubles
+            if history.began + each.at < limit < history.began + each.end + _WORKS_AGAIN
+        )
         texts = {
             (call.text, number)
             for call in history.sends()
             if call.host == life.host and (call.ended is None or call.ended > life.ended)
-            if call.text not in resent or hours.are_open(world, limit)
+            if call.text not in in_hours
+            or not (away or (in_hours[call.text] and not hours.are_open(world, limit)))
             for number in call.numbers
         }
         for text, number in texts:
