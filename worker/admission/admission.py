@@ -61,6 +61,7 @@ class Admission:
             on_closed=self._closed,
             on_open=self._let_in,
             on_restored=self._room.begin_anew,
+            serves=self._serves,
         )
         self._line: Line[Leave] = Line()
         self._flying = dict.fromkeys(Command, 0)
@@ -118,8 +119,11 @@ class Admission:
         command, standing = leave.command, self._standing
         if self._line.length or self._stopped:
             return False
-        fits = standing.is_closed(command) and self._room.fits(urgent=leave.urgent)
-        if not (fits or standing.tries(command)) or (self._limiter and not self._limiter.take()):
+        if self._room.fits(urgent=leave.urgent):
+            goes = standing.is_closed(command) or standing.tries(command)
+        else:
+            goes = standing.tries(command) and not self._serves()
+        if not goes or (self._limiter and not self._limiter.take()):
             return False
         self._grant(leave)
         return True
@@ -240,11 +244,19 @@ class Admission:
             self._grant(leave)
 
     def _next(self) -> Leave | None:
-        """Return who goes next. A trial needs no room: what hung in the outage may have all of it."""
+        """Return who goes next.
+
+        A trial needs no room: what hung in the outage may have all of it. But where others are served, these
+        have it, and the gateway would have none for the trial.
+        """
         leave = self._line.first(self._standing.passes)
         if leave and not self._room.fits(urgent=leave.urgent):
-            return self._line.first(self._standing.tries)
+            return None if self._serves() else self._line.first(self._standing.tries)
         return leave
+
+    def _serves(self) -> bool:
+        """Tell whether calls of any command are answered just now."""
+        return any(self._limit.serves(command.value) for command in Command)
 
     def _grant(self, leave: Leave) -> None:
         self._room.enter(leave)

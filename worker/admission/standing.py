@@ -43,6 +43,7 @@ class Standing:
         on_closed: somebody in line may have to go back; told which command is away, None: all are.
         on_open: somebody in line may go.
         on_restored: an outage is over: begin with few calls.
+        serves: whether calls, of any command, are answered just now.
 
     Attributes:
         trouble: for which no call is served; None while there is none.
@@ -58,6 +59,7 @@ class Standing:
         on_closed: Callable[[Command | None], None],
         on_open: Callable[[], None],
         on_restored: Callable[[], None],
+        serves: Callable[[], bool],
     ) -> None:
         self._policy = policy
         self._clock = clock
@@ -66,6 +68,7 @@ class Standing:
         self._on_closed = on_closed
         self._on_open = on_open
         self._on_restored = on_restored
+        self._serves = serves
         self._circuits = {command: Circuit(policy) for command in Command}
         self._served_began = dict.fromkeys(Command, -1.0)
         self._account_answers = False
@@ -236,7 +239,13 @@ class Standing:
             began = self._clock.elapsed()
             if away and self._is_any_away():
                 self._pause = min(2 * self._pause, self._policy.cooldown)
-                self._learn(await self._asked(Command.ACCOUNT, began))
+                answer = await self._asked(Command.ACCOUNT, began)
+                self._learn(answer)
+                if not answer.answered and self.trouble is None and self._serves():
+                    # The gateway is there. It may have had no room for the question beside our own calls, and
+                    # never have any while there are so many of these: what only reads may try.
+                    for command in _READ:
+                        self._circuits[command].answers(now=began)
             # A trial that hangs must not keep the next one from going out.
             self._on_open()
             took = self._clock.elapsed() - began

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.support.fakes import settled
-from tests.unit.admission.test_admission import WELL, Door, away, background, job
+from tests.unit.admission.test_admission import SILENT, WELL, Door, away, background, job
 from worker.domain.errors import OutcomeUncertainError
 from worker.ports import Command, Subject
 
@@ -41,6 +41,51 @@ class TestCommandThatHangs:
         await door.clock.advance(7)
         assert len(door.asked) > before
         await door.clock.run(asyncio.gather(*hanging, *again, waiting, return_exceptions=True))
+
+
+class TestOwnCallsTakeAllTheRoom:
+    """A gateway that serves few calls refuses whatever comes beside them, also the question how it is."""
+
+    async def _served(self, door: Door, command: Command) -> None:
+        for number in range(10, 20):
+            await door.clock.run(background(door, command=command, about=job(number), seconds=0.3))
+
+    async def test_what_only_reads_is_tried_beside_calls_that_are_served(self) -> None:
+        """Else it would stand still for as long as there is something to send."""
+        door = Door(slots=4)
+        await door.call()
+        door.answer = SILENT
+        for number in range(3):
+            await door.fail(away(), Command.DND, about=job(number))
+        assert door.admission.stands(Command.DND)
+        await self._served(door, Command.SEND)
+        assert not door.admission.stands(Command.DND)
+        assert await door.call(command=Command.DND)
+        assert door.admission.passes(Command.DND)
+
+    async def test_its_trial_takes_the_place_of_one_of_them(self) -> None:
+        """Beside all of them it would be refused."""
+        door = Door(slots=4)
+        await door.call()
+        door.answer = SILENT
+        for number in range(3):
+            await door.fail(away(), Command.DND, about=job(number))
+        await self._served(door, Command.SEND)
+        slow = [background(door, about=job(number), urgent=True, seconds=0.5) for number in range(4)]
+        await settled()
+        trial = background(door, command=Command.DND)
+        await settled()
+        assert (4, 1) == (door.admission.in_flight, door.admission.waiting)
+        await door.clock.run(asyncio.gather(*slow, trial))
+        assert trial.result()
+        assert door.admission.passes(Command.DND)
+
+    async def test_a_send_is_not_tried_before_the_account_answers(self) -> None:
+        """Its text may be lost in the trial."""
+        door = Door(slots=4)
+        await door.outage()
+        await self._served(door, Command.DND)
+        assert door.admission.stands(Command.SEND)
 
 
 class TestBesideOthers:
