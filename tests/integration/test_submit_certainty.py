@@ -123,7 +123,7 @@ class TestLostConfirm:
         running.send_signal(signal.SIGINT)
         out, told = running.communicate(timeout=60)
         thief.close()
-        assert running.returncode == 130
+        assert running.returncode == 130, told
         job_id = out.strip()
         assert f"interrupted: job {job_id} may have been published" in told
         assert f"--job-id {job_id} " in told

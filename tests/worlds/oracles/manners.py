@@ -28,14 +28,15 @@ def within_rate(history: History) -> Iterator[str]:
 
 
 def pauses_between_tries(history: History) -> Iterator[str]:
-    """What was refused is not tried again at once, again and again."""
+    """What was refused is not tried again at once, again and again; each worker has to find an outage out."""
+    most = _TRIES * history.world.workers
     tried: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for call in history.sends():
         tried[call.text, *call.numbers].append(call.at)
     for what, times in tried.items():
-        for first, last in zip(times, times[_TRIES:], strict=False):
+        for first, last in zip(times, times[most:], strict=False):
             if last - first < 1:
-                yield f"{what[0][:20]!r} was called {_TRIES + 1} times in {last - first:.2f} s"
+                yield f"{what[0][:20]!r} was called {most + 1} times in {last - first:.2f} s"
                 return
 
 
