@@ -43,6 +43,7 @@ class Circuit:
         state: changed by the methods alone.
         good: a key that was answered lately: a number, an id.
         trials: under way.
+        tried_since: when it went on trial last.
     """
 
     def __init__(self, policy: CircuitPolicy) -> None:
@@ -58,6 +59,7 @@ class Circuit:
         self.state = CircuitState.CLOSED
         self.good: str | None = None
         self.trials = 0
+        self.tried_since = 0.0
 
     def served(self, about: Subject) -> None:
         """The gateway answered a call: the circuit is closed."""
@@ -133,7 +135,7 @@ class Circuit:
         since = self._opened + _BLIND if blind else self._not_before
         if self.state is CircuitState.OPEN and now >= max(since, self._not_before):
             self.state = CircuitState.TRIAL
-            self._next_trial = now
+            self._next_trial = self.tried_since = now
 
     def passes(self, *, now: float) -> bool:
         """Tell whether a call may go out now; on trial, whether it is time for another one."""

@@ -143,7 +143,9 @@ class Standing:
         enough = circuit.failed(about, now=self._clock.elapsed(), retry_after=retry_after)
         if leave.on_trial and circuit.state is not CircuitState.CLOSED:
             error.counts = False
-            self._open(leave.command)
+            # One that hung since before says nothing of what the gateway has answered meanwhile.
+            if leave.began >= circuit.tried_since:
+                self._open(leave.command)
         elif enough and circuit.state is CircuitState.CLOSED:
             await self._doubt(leave.command, error)
 

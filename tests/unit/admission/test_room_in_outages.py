@@ -1,6 +1,7 @@
 """What calls that hang, and trials that fail, leave to the others."""
 
 import asyncio
+from contextlib import suppress
 
 from tests.support.fakes import settled
 from tests.unit.admission.test_admission import SILENT, WELL, Door, away, background, job
@@ -41,6 +42,30 @@ class TestCommandThatHangs:
         await door.clock.advance(7)
         assert len(door.asked) > before
         await door.clock.run(asyncio.gather(*hanging, *again, waiting, return_exceptions=True))
+
+
+class TestTrialsThatHang:
+    """They end by their time limits, one after the other, long after they began."""
+
+    async def test_their_end_stops_no_trial_that_the_account_has_allowed_since(self) -> None:
+        """Else an outage would last for as long after its end as a call may take."""
+        door = Door()
+        await door.outage()
+        door.answer = WELL
+        await door.clock.advance(7)
+        hung = background(door, LOST, about=job(5), seconds=20)
+        await settled()
+        later = background(door, OutcomeUncertainError("reply_lost", "y"), about=job(6), seconds=30)
+        await door.clock.advance(6)
+        assert 2 == door.admission.in_flight
+        with suppress(OutcomeUncertainError):
+            await door.clock.run(hung)
+        await door.clock.advance(7)
+        assert not door.admission.stands(Command.SEND)
+        with suppress(OutcomeUncertainError):
+            await door.clock.run(later)
+        assert not door.admission.stands(Command.SEND)
+        assert await door.call(about=job(7))
 
 
 class TestOwnCallsTakeAllTheRoom:

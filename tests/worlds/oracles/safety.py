@@ -1,6 +1,7 @@
 """What must never happen, whatever goes wrong."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from tests.worlds.replies import is_left_out
 
 _TELLS = 2.0  # seconds that a worker which has gone on takes to reach the broker again, and to publish
 _LATE = 1.0  # seconds that a call may come after the end of its job's time
+_STAMP = re.compile(r'"timestamp": "[^"]*"')
 
 Results = list[dict[str, Any]]
 
@@ -262,7 +264,8 @@ def nothing_told(history: History) -> Iterator[str]:
     """No credential, number or text in a log line; no credential in anything that is published."""
     for _, host, line in history.lines:
         for hidden in (jobs.PASSWORD, jobs.MARK, "919876"):
-            if hidden in line:
+            # A millionth of a second may look like a number.
+            if hidden in line and hidden in _STAMP.sub("", line):
                 yield f"{host} logged {hidden!r}: {line[:300]}"
     for each in history.published:
         if jobs.PASSWORD.encode() in each.body or jobs.PASSWORD in json.dumps(
