@@ -20,6 +20,13 @@ from worker.cli.app import main
 ROOT = Path(__file__).parents[2]
 ONE = ["--to", "919876543210", "--text", "A text of its own"]
 MARK = b"A text of its own"
+# Whoever is started in the background of a shell script ignores SIGINT, and so does what it starts.
+SUBMIT = """
+import signal, sys
+from worker.cli.app import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(["submit", *sys.argv[1:]]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +119,7 @@ class TestLostConfirm:
         thief = _thief(amqp_url, monkeypatch, MARK, cut=False)
         monkeypatch.setenv("WORKER_PUBLISH_TIMEOUT", "60")
         running = subprocess.Popen(
-            [sys.executable, "-m", "worker", "submit", *ONE],
+            [sys.executable, "-c", SUBMIT, *ONE],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             cwd=tmp_path,
             stdout=subprocess.PIPE,
