@@ -78,8 +78,10 @@ def gentle_in_an_outage(history: History) -> Iterator[str]:
             continue  # what is given back may not arrive there
         for life in history.lives:
             # What one worker gives back comes to the next one: each is looked at by itself. One that is
-            # started in the outage has to find out, as those who were there had.
-            host, settled = life.host, max(begin, life.began) + world.timeout + _TAKEN_OVER
+            # started in the outage, or goes on in it, has to find out, as those who were there had.
+            host = life.host
+            awake = [each.ended for each in history.frozen if each.host == host and each.began < end]
+            settled = max(begin, life.began, *awake) + world.timeout + _TAKEN_OVER
             held = [
                 0 if history.is_frozen(host, at) else hands.get(host, 0)
                 for at, hands in history.in_hand
