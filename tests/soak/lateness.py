@@ -8,14 +8,12 @@ import argparse
 import asyncio
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
 
 import pika
 
@@ -24,14 +22,12 @@ from tests.soak.rush_sides import (
     RESULTS,
     Seen,
     Stub,
-    bind_results,
-    open_stub,
+    open_stage,
     percentile,
     publish,
     warnings_of,
 )
-from tests.support.broker import breakable_broker, own_prefix
-from tests.support.worker_process import AS_TYPED, Workshop
+from tests.support.worker_process import Workshop
 from worker.amqp.topology.ladder import STEPS
 
 _SETTINGS = {"WORKER_SEND_AFTER_LIMIT": 604_800, "LOG_LEVEL": "warning"}
@@ -79,20 +75,9 @@ def main() -> int:
     parser.add_argument("--restarts", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds of a call")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lateness-")))
-        broker = stack.enter_context(breakable_broker())
-        stub = stack.enter_context(open_stub(folder, options.latency))
-        prefix = stack.enter_context(own_prefix(broker.url))
-        workshop = Workshop(
-            amqp_url=broker.url, prefix=prefix, gateway_url=stub.url, folder=folder, command=AS_TYPED
-        )
-        stack.callback(workshop.close)
-        workshop.ready(**_SETTINGS)
-        bind_results(broker.url, prefix)
-        return asyncio.run(
-            _measured(Field(broker.url, prefix, stub, workshop, Seen.of(options.jobs)), options)
-        )
+    with open_stage("lateness", options.latency, **_SETTINGS) as stage:
+        scene = Field(stage.broker.url, stage.prefix, stage.stub, stage.workshop, Seen.of(options.jobs))
+        return asyncio.run(_measured(scene, options))
 
 
 async def _measured(scene: Field, options: argparse.Namespace) -> int:

@@ -7,11 +7,8 @@ First the same load that nobody holds, as a measure; then as many as asked for a
 import argparse
 import asyncio
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psutil
 
@@ -21,16 +18,14 @@ from tests.soak.rush_sides import (
     RESULTS,
     Seen,
     Urgent,
-    bind_results,
     bulk_jobs,
-    open_stub,
+    open_stage,
     publish,
     put_held,
     warnings_of,
 )
 from tests.soak.rush_stage import Peaks, Rush, speed, tenths
-from tests.support.broker import breakable_broker, own_prefix
-from tests.support.worker_process import AS_TYPED, Workshop, wait_until
+from tests.support.worker_process import wait_until
 
 _QUIET = 20.0  # seconds of urgent jobs alone
 _AFTER = 110.0  # seconds from the end of the hours in which workers still look into the held queues
@@ -63,17 +58,8 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.05, help="seconds of a call")
     parser.add_argument("--ends", action="store_true", help="the hours end after a minute, and begin again")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rush-")))
-        broker = stack.enter_context(breakable_broker())
-        stub = stack.enter_context(open_stub(folder, options.latency))
-        prefix = stack.enter_context(own_prefix(broker.url))
-        workshop = Workshop(
-            amqp_url=broker.url, prefix=prefix, gateway_url=stub.url, folder=folder, command=AS_TYPED
-        )
-        stack.callback(workshop.close)
-        workshop.ready(LOG_LEVEL="warning", **_closed())
-        bind_results(broker.url, prefix)
+    with open_stage("rush", options.latency, LOG_LEVEL="warning", **_closed()) as stage:
+        broker, prefix, stub, workshop = stage
         node = Tree(_listener(broker.port))
         seen = Seen.of(options.plain + options.jobs)
         rush = Rush(broker.url, prefix, node, stub, workshop, seen, options.urgent)

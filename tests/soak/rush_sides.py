@@ -8,12 +8,13 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import pika
 
@@ -21,7 +22,9 @@ from bench.line import Line
 from schemas import JobKind, read_job
 from scripts.children import Child
 from scripts.free_ports import free_ports
-from tests.support.worker_process import Workshop, base_environment, wait_until
+from scripts.local_broker import PrivateBroker
+from tests.support.broker import breakable_broker, own_prefix
+from tests.support.worker_process import AS_TYPED, Workshop, base_environment, wait_until
 from worker.amqp.headers import COPY_ID, ROUTING_KEY, WAITED
 from worker.clock import SystemClock
 from worker.domain.entry import Entry
@@ -75,6 +78,38 @@ def open_stub(folder: Path, latency: float) -> Iterator[Stub]:
         yield stub
     finally:
         child.kill()
+
+
+class Stage(NamedTuple):
+    """A broker, a gateway and a worker that is ready, and a queue of its results."""
+
+    broker: PrivateBroker
+    prefix: str
+    stub: Stub
+    workshop: Workshop
+
+
+@contextmanager
+def open_stage(name: str, latency: float, **settings: object) -> Iterator[Stage]:
+    """Set it up while the block lasts.
+
+    Args:
+        name: of the folder of its files.
+        latency: seconds of a call.
+        settings: of the worker.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix=f"{name}-")))
+        broker = stack.enter_context(breakable_broker())
+        stub = stack.enter_context(open_stub(folder, latency))
+        prefix = stack.enter_context(own_prefix(broker.url))
+        workshop = Workshop(
+            amqp_url=broker.url, prefix=prefix, gateway_url=stub.url, folder=folder, command=AS_TYPED
+        )
+        stack.callback(workshop.close)
+        workshop.ready(**settings)
+        bind_results(broker.url, prefix)
+        yield Stage(broker, prefix, stub, workshop)
 
 
 def bulk_jobs(first: int, count: int) -> Iterator[bytes]:

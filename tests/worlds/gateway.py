@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextvars import Context
 from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import parse_qs
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs
 import httpx
 
 from tests.worlds import fates
+from tests.worlds.answers import Answers, Way
 from tests.worlds.latency import draw
 from tests.worlds.loop import Host, VirtualLoop
 from tests.worlds.plan import Gateway as Manner
@@ -51,7 +51,7 @@ class Call:
 Reply = Answer | Exception
 
 
-class Gateway:
+class Gateway(Answers):
     """One gateway for all workers.
 
     Attributes:
@@ -63,7 +63,7 @@ class Gateway:
     """
 
     def __init__(self, loop: VirtualLoop, manner: Manner, chance: Random, began: float) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._manner = manner
         self._chance = chance
         self.began = began
@@ -170,16 +170,6 @@ class Gateway:
         sent, numbers = self._given[name]
         return fates.words(name, self._loop.time() - sent, numbers)
 
-    def _later(self, seconds: float, answer: "asyncio.Future[Reply]", reply: Reply) -> None:
-        def come() -> None:
-            if not answer.done():
-                answer.set_result(reply)
-
-        self._at(seconds, come)
-
-    def _at(self, seconds: float, do: Callable[[], None]) -> None:
-        self._loop.call_later(seconds, do, context=Context())
-
     def _seconds(self, latency: Latency) -> float:
         return draw(latency, self._chance, self.in_flight, self._loop.time())
 
@@ -215,14 +205,12 @@ def concerns(trouble: Trouble, call: Call) -> bool:
     }[what]()
 
 
-class WayToGateway(httpx.AsyncBaseTransport):
+class WayToGateway(Way):
     """One worker's connections to the gateway."""
 
     def __init__(self, gateway: Gateway, host: Host, loop: VirtualLoop) -> None:
+        super().__init__(host, loop)
         self._gateway = gateway
-        self._host = host
-        self._loop = loop
-        self.under_way = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make one request."""
@@ -231,17 +219,7 @@ class WayToGateway(httpx.AsyncBaseTransport):
         answer: asyncio.Future[Reply] = self._loop.create_future()
         timeout = request.extensions.get("timeout", {})
         self._gateway.submit(call, answer, timeout.get("connect") or 5.0)
-        self.under_way += 1
-        try:
-            reply = await answer
-        except asyncio.CancelledError:
-            call.cut = True
-            raise
-        finally:
-            self.under_way -= 1
-            call.ended = self._loop.time()
-        if isinstance(reply, Exception):
-            raise reply
+        reply = await self._answered(call, answer)
         call.told, call.reached = reply.told, self._loop.time()
         headers = {"retry-after": reply.retry_after} if reply.retry_after else {}
         return httpx.Response(reply.status, content=reply.content, headers=headers)

@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import dataclass
 from random import Random
 
 import httpx
 
+from tests.worlds.answers import Answers, Way
 from tests.worlds.jobs import TOKEN
 from tests.worlds.loop import Host, VirtualLoop
 from tests.worlds.plan import Trouble
@@ -52,7 +52,7 @@ class WebCall:
 Reply = httpx.Response | Exception
 
 
-class WebGateway:
+class WebGateway(Answers):
     """One Web API for all workers.
 
     Attributes:
@@ -62,7 +62,7 @@ class WebGateway:
     """
 
     def __init__(self, loop: VirtualLoop, chance: Random) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._chance = chance
         self.began = 0.0
         self.calls: list[WebCall] = []
@@ -109,30 +109,18 @@ class WebGateway:
     def _do(self, call: WebCall) -> None:
         call.done = True
 
-    def _later(self, seconds: float, answer: "asyncio.Future[Reply]", reply: Reply) -> None:
-        def come() -> None:
-            if not answer.done():
-                answer.set_result(reply)
-
-        self._at(seconds, come)
-
-    def _at(self, seconds: float, do: Callable[[], None]) -> None:
-        self._loop.call_later(seconds, do, context=Context())
-
 
 def _reply(call: WebCall) -> httpx.Response:
     """Say what was done; it shows the token as well, which no result may."""
     return httpx.Response(200, content=json.dumps({"serial": call.serial, "with": f"ITON {TOKEN}"}))
 
 
-class WayToWeb(httpx.AsyncBaseTransport):
+class WayToWeb(Way):
     """One worker's connections to the Web API."""
 
     def __init__(self, web: WebGateway, host: Host, loop: VirtualLoop) -> None:
+        super().__init__(host, loop)
         self._web = web
-        self._host = host
-        self._loop = loop
-        self.under_way = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make one request."""
@@ -140,16 +128,6 @@ class WayToWeb(httpx.AsyncBaseTransport):
         call = WebCall(self._loop.time(), self._host.name, request.method, name, len(self._web.calls))
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._web.submit(call, answer)
-        self.under_way += 1
-        try:
-            reply = await answer
-        except asyncio.CancelledError:
-            call.cut = True
-            raise
-        finally:
-            self.under_way -= 1
-            call.ended = self._loop.time()
-        if isinstance(reply, Exception):
-            raise reply
+        reply = await self._answered(call, answer)
         call.status, call.reached = reply.status_code, self._loop.time()
         return reply

@@ -1,7 +1,7 @@
 """Whether a command of the gateway works, and whose trouble it is when it fails. Knows no waiting."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,12 +67,7 @@ class Circuit:
         self.state = CircuitState.CLOSED
         if about.keys:
             self.good = about.keys[0]
-        known = self._known
-        for one in about.lasting:
-            known[one] = None
-            known.move_to_end(one)
-        while len(known) > _REMEMBERED:
-            known.popitem(last=False)
+        _remember(self._known, about.lasting)
         self._served_sizes.update(about.sizes)
         if self._turned_away:
             for one in _own(about):
@@ -86,11 +81,7 @@ class Circuit:
         """
         sender_known = all(one in self._known for one in about.lasting[:1])
         again = any(one in self._turned_away for one in _own(about))
-        for one in _own(about):
-            self._turned_away[one] = None
-            self._turned_away.move_to_end(one)
-        while len(self._turned_away) > _REMEMBERED:
-            self._turned_away.popitem(last=False)
+        _remember(self._turned_away, _own(about))
         return self.state is CircuitState.CLOSED and sender_known and not again
 
     def failed(self, about: Subject, *, now: float, retry_after: float | None = None) -> bool:
@@ -157,3 +148,11 @@ class Circuit:
 def _own(about: Subject) -> tuple[Hashable, ...]:
     """What a call has for itself: its text and its first number, not its sender."""
     return (*about.lasting[1:], *about.keys[:1])
+
+
+def _remember(memory: OrderedDict[Hashable, None], several: Iterable[Hashable]) -> None:
+    for one in several:
+        memory[one] = None
+        memory.move_to_end(one)
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)

@@ -263,9 +263,7 @@ def encode_result(topology: Topology, result: ResultMessage, *, now: datetime) -
     if result.traceparent:
         flags, table = flags | _HEADERS, _trace_table(result.traceparent)
     if result.correlation_id is not None:
-        flags = flags | _CORRELATION_ID
-        correlation_id = result.correlation_id.encode(errors="replace")[:_SHORT]
-        correlation_id = bytes((len(correlation_id),)) + correlation_id
+        flags, correlation_id = flags | _CORRELATION_ID, _short(result.correlation_id)
     message_id = result.message_id.encode(errors="replace")[:_SHORT]
     raw_properties = b"".join(
         (
