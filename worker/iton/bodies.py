@@ -2,6 +2,7 @@
 
 import json
 import re
+import string
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ _SPEAKING = frozenset(
     }
 )
 _DEEPEST = 4
+# What is no part of a text at its ends: a mark for each included file (PHP), the end of a string (C).
+_EDGES = string.whitespace + "\u0085\u00a0\u200b\u2028\u2029\ufeff\0\x1a"
 
 # The longer marks first: UTF-32's little one begins like UTF-16's.
 _MARKS = (
@@ -72,12 +75,35 @@ def decoded(content: bytes) -> Body:
 
     A string that holds an object or an array, as servers print that encode twice, is what it holds.
     """
-    text = content.decode(_charset(content), errors="replace").strip()
+    text = content.decode(_charset(content), errors="replace").strip(_EDGES)
     value = _value(text)
     if isinstance(value, str):
         text = value.strip()
         value = _value(text) if text.startswith(("{", "[")) else None
     return Body(text, value if isinstance(value, dict | list) else None)
+
+
+def held(value: object) -> object:
+    """Return the object or array that the string *value* holds; anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        inner = _value(value.strip())
+        return value if inner is None else inner
+    return value
+
+
+def begun(text: str, place: int) -> tuple[object, int]:
+    """Return the JSON value that begins at *place* and where it ends; None where none does."""
+    try:
+        return _JSON.raw_decode(text, place)
+    except (ValueError, ArithmeticError, RecursionError):
+        end = text.rfind("}") + 1
+        value = _value(text[place:end])
+        return value, place + 1 if value is None else end
+
+
+def objects_of(value: object) -> list[Mapping[str, Any]]:
+    """Return the object that *value* is, or those that it is a list of."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
 
 
 def pairs_of(mapping: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:

@@ -25,9 +25,10 @@ from worker.iton.http_logs import quiet_http_logs
 from worker.iton.operators import has_a_suffix
 from worker.iton.plain import plain_dnd, plain_ids, plain_status
 from worker.iton.protocol import Request, Requests, nameable_ids
-from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
+from worker.iton.readings import Reading, read_account, read_dnd, read_status
 from worker.iton.replies import CONTRADICTORY, error_of, rule_for, seconds_of
 from worker.iton.rules import Rule, Verdict
+from worker.iton.sent import read_send
 from worker.iton.statuses import StatusWords
 from worker.iton.transport import AiohttpTransport, Incoming, Patience, Pool
 from worker.iton.unknown_words import UnknownWords

@@ -5,13 +5,15 @@ one. What is compressed can be told by its first bytes (RFC 1952, 2.3.1; RFC 195
 ITON's sentences begin with them.
 """
 
-import json
 import zlib
+
+from worker.iton.bodies import decoded
 
 _GZIP = b"\x1f\x8b"
 _GZIP_WBITS, _ZLIB_WBITS, _DEFLATE_WBITS = 31, 15, -15
 _MOST_MEMBERS = 1_000  # of a gzip file; each costs a copy of the rest
 _MOST_LAYERS = 3
+_PADDING = b"\0 \t\r\n"
 
 
 class BrokenCodingError(ValueError):
@@ -43,11 +45,8 @@ def unpacked(content: bytes, label: str, limit: int) -> bytes:
 
 
 def is_whole(content: bytes) -> bool:
-    """Tell of a body whose transfer was cut off whether it had come to its end: a JSON object says so."""
-    try:
-        return isinstance(json.loads(content), dict)
-    except (ValueError, RecursionError):
-        return False
+    """Tell of a body whose transfer was cut off whether it had come to its end: an object or list says so."""
+    return decoded(content).json is not None
 
 
 def _one_layer_less(content: bytes, label: str, limit: int) -> bytes | None:
@@ -90,4 +89,6 @@ def _inflated(content: bytes, wbits: int, limit: int) -> bytes | None:
         return None
     if len(plain) > limit:
         raise OversizedBodyError
-    return plain if stream.eof and not stream.unused_data else None
+    if not stream.eof or (wbits == _DEFLATE_WBITS and stream.unused_data.strip(_PADDING)):
+        return None  # no checksum tells that it was compressed at all
+    return plain

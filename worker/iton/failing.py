@@ -20,6 +20,9 @@ _ERRORS = frozenset(
         "failure",
     }
 )
+_WORDED = frozenset(
+    {"message", "msg", "text", "reason", "remark", "description", "detail", "details", "info"}
+)
 _GOOD = frozenset(
     {"success", "successful", "successfully", "ok", "okay", "done", "sent", "submitted", "accepted", "queued"}
 )
@@ -44,6 +47,12 @@ def says_it_failed(reply: Mapping[str, Any]) -> bool:
     """
     said = set(_sayings(reply))
     return False in said and True not in said
+
+
+def complains(reply: Mapping[str, Any]) -> bool:
+    """Tell whether *reply* speaks of a failure in words, which may be those of the text that was sent."""
+    spoken = (value for key, value in pairs_of(reply) if plain_key(key) in _WORDED)
+    return any(not _BAD.isdisjoint(_words(value)) for value in spoken)
 
 
 def _sayings(reply: Mapping[str, Any], depth: int = 0) -> Iterator[bool]:

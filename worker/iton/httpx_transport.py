@@ -84,7 +84,8 @@ class HttpxTransport(httpx.AsyncBaseTransport):
                 raise _not_connected(error, proxied=self._route.proxy is not None) from None
             raise _lost(error) from None
         try:
-            if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            by_proxy = self._route.proxy is not None and request.url.scheme == "http"  # else by a tunnel
+            if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and by_proxy:
                 # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
                 raise httpx.ConnectError(proxy_refusal(response.status_code))
             content = await self._body(response)

@@ -6,12 +6,13 @@ from decimal import Decimal
 LONGEST_ID = 200
 """Characters."""
 
-# How Java prints the key of a map that is a floating-point number: 8.624389E6.
-_JAVA_DOUBLE = re.compile(r"[1-9]\.[0-9]{1,30}E[0-9]{1,2}", re.ASCII)
+# How Java prints the key of a map that is a floating-point number: 8.624389E7; 8624389.0 below 10 million.
+_JAVA_DOUBLE = re.compile(r"[1-9]\.[0-9]{1,30}E[0-9]{1,2}|[1-9][0-9]{0,6}\.0", re.ASCII)
 _ERROR_NUMBER = re.compile(r"-[0-9]{1,6}(?:\.0+)?", re.ASCII)
 _PLAIN_WORD = re.compile(r"[A-Za-z_-]+", re.ASCII)
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+", re.ASCII)
-_LONGEST_ERROR_CODE = 6  # digits
+LONGEST_CODE = 6
+"""Digits of a code for an error."""
 OBVIOUS = 16
 """Letters and digits; no code for an error is so long."""
 
@@ -27,12 +28,17 @@ _TROUBLES = frozenset(
         *("reject", "rejected", "denied", "refused", "blocked", "unauthorized", "unauthorised", "code", "ec"),
     }
 )
-# Keys of other objects than maps of ids, and what may become of a number.
-_FIELDS = frozenset(
+_NUMBERS = frozenset(
     {
         *("phone", "phones", "number", "numbers", "mobile", "mobiles", "to", "recipient", "recipients"),
-        *("msisdn", "destination", "receiver", "contact", "cell", "tel", "telephone", "message", "messages"),
-        *("msg", "id", "ids", "status", "state", "sender", "from", "user", "name", "text", "key", "value"),
+        *("msisdn", "destination", "receiver", "contact", "cell", "tel", "telephone"),
+    }
+)
+# Keys of other objects than maps of ids, and what may become of a number.
+_FIELDS = _NUMBERS | frozenset(
+    {
+        *("message", "messages", "msg", "id", "ids", "status", "state", "sender", "from", "user"),
+        *("name", "text", "key", "value"),
         *("reason", "desc", "description", "detail", "details", "type", "response", "result", "data", "info"),
         *("dnd", "ndnc", "ncpr", "spam", "duplicate", "duplicates", "blacklist", "success", "ok", "done"),
         *("sent", "queued", "submitted", "pending", "accepted", "delivered", "undelivered", "expired"),
@@ -76,6 +82,19 @@ def message_id(value: object, *, keyed: bool = False) -> str | None:
     return text if _may_be_id(text, keyed=keyed) else None
 
 
+def is_long(name: str) -> bool:
+    """Tell whether an id has more to it than a code for an error or a status."""
+    digits = sum(map(str.isdigit, name))
+    return digits > LONGEST_CODE or (len(name) >= OBVIOUS and name.isalnum() and digits > 0)
+
+
+def names_something(key: str) -> bool:
+    """Tell whether *key* is that of a field, such as ``number1`` and ``to_2``."""
+    pieces = _PIECE.findall(key)
+    words = {piece.lower() for piece in pieces if not piece.isdigit()}
+    return not words.isdisjoint(_NUMBERS) and words <= _WORDS and not is_long(key)
+
+
 def _may_be_id(text: str, *, keyed: bool) -> bool:
     if not 0 < len(text) <= LONGEST_ID or not text.isprintable() or " " in text or "," in text:
         return False
@@ -98,4 +117,4 @@ def _is_error_code(text: str) -> bool:
     pieces = _PIECE.findall(text)
     words = [piece.lower() for piece in pieces if not piece.isdigit()]
     digits = sum(len(piece) for piece in pieces if piece.isdigit())
-    return bool(words) and digits <= _LONGEST_ERROR_CODE and _TROUBLES.issuperset(words)
+    return bool(words) and digits <= LONGEST_CODE and _TROUBLES.issuperset(words)

@@ -9,10 +9,10 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from worker.iton.ids import whole
 
-_SPELLING = re.compile(r"\+?[0-9][0-9 ()-]{3,30}")
+_SPELLING = re.compile(r"(?:tel:)?\(?\+?\(?[0-9][0-9 ()./\u00a0\u202f\u2010-\u2015-]{3,30}")
 # What prints a number as a fraction: 919876543210.0, 9.1987654321E11.
 _FRACTION = re.compile(r"[0-9]{1,20}\.[0-9]{1,30}(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
-_SEPARATORS = str.maketrans("", "", "+ ()-")
+_SEPARATORS = str.maketrans("", "", "tel:+ ()./-\u00a0\u202f\u2010\u2011\u2012\u2013\u2014\u2015")
 _COUNTRY_CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 _LONGEST_COUNTRY_CODE = 3
 
@@ -68,9 +68,9 @@ def plain_digits(spelling: object) -> str | None:
         # The size first: an absurd number takes long to turn into text, or fails.
         return plain_digits(str(number)) if number is not None and 0 < number < 10**15 else None
     text = spelling.strip()
-    if _SPELLING.fullmatch(text):
-        return text.translate(_SEPARATORS)
-    return plain_digits(Decimal(text)) if _FRACTION.fullmatch(text) else None
+    if _FRACTION.fullmatch(text) and (digits := plain_digits(Decimal(text))):
+        return digits
+    return text.translate(_SEPARATORS) if _SPELLING.fullmatch(text) else None
 
 
 def _country_code_length(number: str) -> int:

@@ -1,15 +1,18 @@
-"""Successful replies, each in every form that the document shows or leaves open (ITON API, Response)."""
+"""Successful replies, each in every form that the document shows or leaves open (ITON API, Response).
+
+Those of a sendSMS are read in `worker.iton.sent`.
+"""
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from worker.domain.recipients import NumberingPlan, as_sent
-from worker.iton.bodies import Body, members, pairs_of
+from worker.iton.bodies import Body, members, objects_of, pairs_of
 from worker.iton.failing import says_it_failed
 from worker.iton.ids import message_id, whole
 from worker.iton.numbers import AskedNumbers, plain_digits
@@ -18,14 +21,7 @@ from worker.ports import MessageReport, RecipientStatus
 
 T = TypeVar("T")
 
-# "Success Your MessageId is 532073f7e4b05199d2c3d812".
-_SENT = re.compile(
-    r"success\W* ?(?:your )?message[ _-]*id ?(?:is\b)? ?[:=]? ?[\"']?(?P<id>[^\s,<>\"']+?)[\"']?\.?",
-    re.IGNORECASE | re.ASCII,
-)
-_LONGEST_SENTENCE = 500
 _SEPARATOR = re.compile(r"[,;|]")
-
 _FLAGS = {"true": True, "false": False}
 
 _CREDITS = re.compile(
@@ -50,7 +46,8 @@ class Reading(Generic[T]):
     Attributes:
         value: of what was asked about.
         unasked: ids and numbers that nobody asked for, and second answers about the DND state of a number.
-        doubtful: ids for all of a sendSMS whose reply says at the same time that it failed.
+        doubtful: ids of a sendSMS that no recipient can be given: the reply says at the same time that it
+            failed, or there are several and nobody can say whose each one is.
     """
 
     value: T
@@ -58,39 +55,19 @@ class Reading(Generic[T]):
     doubtful: tuple[str, ...] = ()
 
 
-def read_send(body: Body, recipients: Sequence[str]) -> Reading[dict[str, tuple[str, ...]]] | None:
-    """Return message ids by recipient; None when *body* is no such reply.
-
-    One id for the whole call is the id of every recipient. A number may have several ids, in the order of
-    the reply. An id that a map gives to a number counts whatever else the reply says; one for the whole call
-    does not count in a reply that says that the call failed.
-    """
-    if not isinstance(body.json, dict):
-        sentence = " ".join(body.text[:_LONGEST_SENTENCE].split())
-        match = _SENT.fullmatch(sentence) if body.json is None else None
-        ids = _ids([match["id"]]) if match else ()
-        return Reading(dict.fromkeys(recipients, ids)) if ids else None
-    named = members(body.json, "messageid")
-    if maps := [inner for inner in named if isinstance(inner, dict)]:
-        return _matched_ids((pair for inner in maps for pair in pairs_of(inner)), recipients, keyed=True)
-    if len(recipients) == 1:  # whose else would a list of ids be?
-        named = [one for inner in named for one in (inner if isinstance(inner, list) else [inner])]
-    if ids := _ids(named):
-        failed = says_it_failed(body.json)
-        return Reading({}, doubtful=ids) if failed else Reading(dict.fromkeys(recipients, ids))
-    reading = _matched_ids(pairs_of(body.json), recipients, keyed=False)
-    # An error object may quote a number; only a map of nothing but ids and numbers is one about others.
-    return reading if reading.value or _is_bare_map(body.json) else None
-
-
 def read_account(body: Body, _asked: Sequence[str] = ()) -> Reading[Decimal] | None:
-    """Return the remaining credits; None when *body* is no such reply."""
+    """Return the remaining credits; None when *body* is no such reply.
+
+    A reply that says that the call failed names none: servers print ``0`` where they have nothing.
+    """
+    objects = objects_of(body.json)
+    if any(map(says_it_failed, objects)):
+        return None
     if body.json is None:
         match = _CREDITS.fullmatch(body.text)
-        amounts = [_amount(match["amount"])] if match else []
+        amounts = [_amount(match["amount"].rstrip("."))] if match else []
     else:
-        values = members(body.json, "remainingcredits") if isinstance(body.json, dict) else []
-        amounts = [_amount(value) for value in values]
+        amounts = [_amount(value) for one in objects for value in members(one, "remainingcredits")]
     known = [amount for amount in amounts if amount is not None]
     return Reading(min(known)) if known else None  # of several, nobody is promised more than there is
 
@@ -99,22 +76,26 @@ def read_dnd(body: Body, recipients: Sequence[str]) -> Reading[dict[str, bool]] 
     """Tell which recipients are listed; None when *body* is no such reply.
 
     A value that is neither true nor false says nothing. Where several answers are about one number, in
-    whatever spelling, *true* counts, and *false* only if all of them say so.
+    whatever spelling, *true* counts, and *false* only if all of them say so, and the reply does not say that
+    the call failed.
     """
-    if not isinstance(body.json, dict):
+    if not (objects := objects_of(body.json)):
         return None
     asked = AskedNumbers(recipients)
     said: dict[str, bool | None] = {}
     unasked = 0
-    for spelling, value in pairs_of(body.json):
-        # As it was sent, as nearly always.
-        number = spelling if spelling in asked else asked.find(spelling)
-        unasked += number is None or number in said
-        if number is not None:
-            flag = _FLAGS[value] if isinstance(value, str) and value in _FLAGS else _flag(value)
-            said[number] = _safer(said[number], flag) if number in said else flag
-    listed = {number: flag for number, flag in said.items() if flag is not None}
-    if not listed and not all(plain_digits(key) for key in body.json):
+    for spelling, value in (pair for one in objects for pair in pairs_of(one)):
+        # As it was sent, as nearly always; or several in one, as they were sent.
+        spellings = (spelling,) if spelling in asked else _SEPARATOR.split(spelling)
+        for number in map(asked.find, spellings):
+            unasked += number is None or number in said
+            if number is not None:
+                flag = _flag(value)
+                said[number] = _safer(said[number], flag) if number in said else flag
+    # What else a reply says stands beside its numbers.
+    answers = {True} if unasked and any(map(says_it_failed, objects)) else {True, False}
+    listed = {number: flag for number, flag in said.items() if flag in answers}
+    if not listed and not all(plain_digits(key) for one in objects for key in one):
         return None  # not about numbers
     return Reading(listed, unasked)
 
@@ -135,63 +116,20 @@ def read_status(
         numbering: whose numbers those without country code are.
         status: what a word means.
     """
-    if not isinstance(body.json, dict):
+    if not (objects := objects_of(body.json)):
         return None
     asked = set(message_ids)
     found: dict[str, list[Mapping[str, Any]]] = {}
     unasked = 0
     about_ids = True
-    for key, details in pairs_of(body.json):
+    for key, details in (pair for one in objects for pair in pairs_of(one)):
         name = key if key in asked else message_id(key)
         unasked += name not in asked
         about_ids &= isinstance(details, dict) or name in asked
-        if name is not None and name in asked and isinstance(details, dict):
-            found.setdefault(name, []).append(details)
+        if name is not None and name in asked and (every := objects_of(details)):
+            found.setdefault(name, []).extend(every)
     reports = {name: _report(found[name], zone, numbering, status) for name in message_ids if name in found}
     return Reading(reports, unasked) if reports or about_ids else None
-
-
-def _ids(values: Iterable[object]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for value in values if (name := message_id(value))))
-
-
-def _matched_ids(
-    pairs: Iterable[tuple[str, Any]], recipients: Sequence[str], *, keyed: bool
-) -> Reading[dict[str, tuple[str, ...]]]:
-    asked = AskedNumbers(recipients)
-    found: dict[str, tuple[str, ...]] = {}
-    unasked = 0
-    for key, phones in pairs:
-        name = message_id(key, keyed=keyed)
-        if name is None:
-            continue
-        if isinstance(phones, str) and phones in asked and phones not in found:
-            found[phones] = (name,)  # one number an id, spelt as it was sent: as nearly always
-            continue
-        for phone in _phones(phones):
-            number = asked.find(phone)
-            unasked += number is None
-            if number is not None and name not in found.get(number, ()):
-                found[number] = (*found.get(number, ()), name)
-    return Reading(found, unasked)
-
-
-def _phones(value: object) -> Iterator[object]:
-    """Yield the numbers of ``PHONE``, ``"PHONE,PHONE"`` and ``[PHONE, ...]``."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _SEPARATOR.split(item) if isinstance(item, str) else (item,)
-    elif isinstance(value, str):
-        yield from _SEPARATOR.split(value)
-    elif whole(value) is not None:
-        yield value
-
-
-def _is_bare_map(mapping: Mapping[str, Any]) -> bool:
-    return bool(mapping) and all(
-        message_id(key) and all(plain_digits(phone) for phone in _phones(phones))
-        for key, phones in pairs_of(mapping)
-    )
 
 
 def _safer(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - answers of the gateway
@@ -247,7 +185,7 @@ def _recipients(
 ) -> tuple[RecipientStatus, ...]:
     words: dict[str, dict[str, str]] = {}
     for statuses in maps:
-        for phone, word in pairs_of(statuses) if isinstance(statuses, dict) else ():
+        for phone, word in (pair for one in objects_of(statuses) for pair in pairs_of(one)):
             raw = word if isinstance(word, str) else _as_written(word)
             words.setdefault(number_in_reply(phone, numbering), {})[raw] = status(raw)
     return tuple(

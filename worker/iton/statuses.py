@@ -15,6 +15,7 @@ UNKNOWN_STATUS = "unknown"
 _WORDS: dict[str, Iterable[str]] = {
     "delivered": (
         *("DELIVIRED", "DELIVERED", "DELIVRD", "DELIVERED-TO-HANDSET", "DELIVERED-TO-TERMINAL", "READ"),
+        *("DELIVERD", "DELIVRED", "DLVRD", "DELIVERED-SUCCESSFULLY", "MESSAGE-DELIVERED"),
         *("RECEIVED-BY-RECIPIENT", "DELIVERY-SUCCESS", "SUCCESSFULLY-DELIVERED"),
     ),
     "pending": (
@@ -42,8 +43,9 @@ _WORDS: dict[str, Iterable[str]] = {
         *("AWAITED-DLR", "AWAITING-DLR", "DLR-PENDING", "IN-PROCESS", "IN-PROGRESS", "IN-QUEUE", "WAITING"),
         *("UNKNOWN", "UNKNOWN-DELIVERY"),  # the operator does not know yet; a later answer may be better
     ),
-    "expired": ("EXPIRED", "MSG-EXPIRED", "MESSAGE-EXPIRED", "VALIDITY-EXPIRED"),
+    "expired": ("EXPIRED", "EXPIRD", "MSG-EXPIRED", "MESSAGE-EXPIRED", "VALIDITY-EXPIRED"),
     "failed": (
+        *("UNDELIVRD", "FAIL"),
         *("UNDELIV", "UNDELIVERED", "UNDELIVERABLE", "NOT-DELIVERED", "DELIVERY-FAILED", "FAILED", "FAILURE"),
         *(
             "DELETED",
@@ -73,11 +75,21 @@ _WORDS: dict[str, Iterable[str]] = {
         ),
     ),
     "rejected": (
-        *("REJECTD", "REJECTED", "BLACKLIST", "BLACKLISTED", "BLOCKED", "SPAM", "INV-TEMPLATE-MATCH"),
+        *(
+            "REJECT",
+            "REJECTD",
+            "REJECTED",
+            "BLACKLIST",
+            "BLACKLISTED",
+            "BLOCKED",
+            "SPAM",
+            "INV-TEMPLATE-MATCH",
+        ),
         *("TEMPLATE-NOT-FOUND", "TEMPLATE-MISMATCH", "SNDRID-NOT-ALLOTED", "SENDERID-NOT-ALLOTTED", "BARRED"),
     ),
     "dnd": (
         *("NCPR", "NDNC", "DND", "DND-FAIL", "DND-REJECTED", "DND-BLOCKED", "NCPR-FAIL", "NDNC-REJECTED"),
+        *("DND-BLOCK", "DND-REJECT", "DND-FAILED", "DND-NUMBER", "NDNC-NUMBER"),
         *("FAILED-DND", "FAILED-NDNC", "REJECTED-DND", "REJECTED-NDNC", "BLOCKED-DND", "NDNC-FAILED"),
     ),
 }

@@ -134,7 +134,7 @@ class AiohttpTransport:
         try:
             deadlines.begin(protocol, due)
             protocol.write(head)
-            reply = await self._reply(protocol)
+            reply = await self._reply(protocol, by_proxy=peer.whole)
         except BaseException as error:
             connection.close()
             if isinstance(error, aiohttp.ClientError | OSError | ValueError | HttpProcessingError):
@@ -152,12 +152,13 @@ class AiohttpTransport:
             deadlines.give_up(ConnectionAbortedError())
             await connector.close()
 
-    async def _reply(self, protocol: ReplyProtocol) -> Incoming:
+    async def _reply(self, protocol: ReplyProtocol, *, by_proxy: bool) -> Incoming:
         message, body = await protocol.read()
         while message.code < HTTPStatus.OK and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
             message, body = await protocol.read()
-        if message.code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
+        if message.code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and by_proxy:
+            # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on. Without one, and
+            # behind a tunnel, it is what the gateway says of a call that it may have carried out.
             raise httpx.ConnectError(proxy_refusal(message.code))
         label = message.headers.get(hdrs.CONTENT_ENCODING)
         if label is None and body.is_eof():
@@ -178,10 +179,8 @@ class AiohttpTransport:
                 content += chunk
                 if len(content) > self._pool.reply_limit:
                     raise self._oversized()
-        except TimeoutError:
-            raise
         except (aiohttp.ClientError, OSError, HttpProcessingError) as exc:
-            lost = exc
+            lost = exc  # TimeoutError, too: what is whole waits only for an end that was announced
         try:
             plain = self._unpacked(bytes(content), label)
         except httpx.DecodingError as exc:

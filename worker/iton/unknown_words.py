@@ -13,7 +13,7 @@ _CODE = re.compile(
     r"[A-Z][A-Z0-9]*(?:[ _:./-]+[A-Z0-9]+){0,7}|[0-9]{1,3}(?:[ _:-]+[A-Z0-9]+){0,7}|[A-Za-z]{2,24}"
 )
 _LONGEST = 60
-_NUMBERS = re.compile(r"[0-9]{4,}")
+_NUMBERS = re.compile(r"[0-9](?:[ _:./-]*[0-9]){3,}")  # in groups too
 
 
 def form_of(word: str) -> str:

@@ -61,6 +61,12 @@ class TestUnpacked:
         """Servers have always disagreed about it."""
         assert unpacked(packed, label, LIMIT) == BODY
 
+    @pytest.mark.parametrize("behind", [b"\r\n", b"\n", bytes(4)])
+    @pytest.mark.parametrize("packed", [zlib.compress(BODY), raw_deflate(BODY)], ids=["zlib", "raw"])
+    def test_what_pads_a_deflated_body_is_none_of_it(self, packed: bytes, behind: bytes) -> None:
+        """As with gzip."""
+        assert unpacked(packed + behind, "deflate", LIMIT) == BODY
+
     def test_deflate_without_its_label(self) -> None:
         """Its header tells."""
         assert unpacked(zlib.compress(BODY), "", LIMIT) == BODY
@@ -130,8 +136,12 @@ class TestWhole:
             (b"417", False),
             (b"[" * 9_999, False),
             (b"\xff", False),
+            (b"[{}]", True),
+            (BODY.replace(b'"', b"'"), True),
+            (BODY.replace(b'"', b"'")[:-1], False),
+            (BODY.decode().encode("utf-16"), True),
         ],
     )
     def test_only_an_object_does(self, content: bytes, *, whole: bool) -> None:
-        """A number or a sentence may go on."""
+        """A number or a sentence may go on; hand-made JSON has an end as well."""
         assert is_whole(content) is whole

@@ -78,14 +78,15 @@ class TestDeadlines:
         """The limits have long passed when it goes on."""
         loop = asyncio.get_running_loop()
         deadlines = Deadlines(loop)
-        answered, silent = begun(deadlines, 0.05, 0.06)
+        answered, silent = begun(deadlines, 0.3, 0.31)
         await asyncio.sleep(0)
-        time.sleep(0.7)  # noqa: ASYNC251 - this is the stop
+        time.sleep(1.2)  # noqa: ASYNC251 - this is the stop
         went_on = loop.time()
-        await asyncio.sleep(0.1)
+        for _ in range(3):  # a look that gave up at once would be over by then
+            await asyncio.sleep(0)
         assert not answered.ended.done()
         deadlines.end(answered)
         with pytest.raises(TimeoutError):
             await silent.ended
-        assert 0.9 < loop.time() - went_on < 5
+        assert 0.9 < loop.time() - went_on < 10
         assert not answered.ended.done()

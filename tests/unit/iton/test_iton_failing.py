@@ -3,7 +3,7 @@
 import pytest
 
 from worker.iton.bodies import decoded
-from worker.iton.failing import says_it_failed
+from worker.iton.failing import complains, says_it_failed
 
 
 def failed(body: str) -> bool:
@@ -62,3 +62,20 @@ class TestFailures:
     def test_what_says_nothing_of_one_or_also_a_success_is_none(self, body: str) -> None:
         """Fields that are always there are no error."""
         assert not failed(body)
+
+    @pytest.mark.parametrize(
+        ("body", "bad"),
+        [
+            ('{"message": "Invalid Sender ID"}', True),
+            ('{"msg": "Sender is not registered"}', True),
+            ('{"reason": "ok", "reason": "rejected by operator"}', True),
+            ('{"message": "Message accepted"}', False),
+            ('{"cost": "invalid", "message": 5}', False),
+        ],
+    )
+    def test_words_of_a_failure_are_heard_apart(self, body: str, *, bad: bool) -> None:
+        """The text of a message may be made of them."""
+        json = decoded(body.encode()).json
+        assert isinstance(json, dict)
+        assert not says_it_failed(json)
+        assert complains(json) is bad

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from worker.domain.recipients import NumberingPlan
 from worker.iton.bodies import decoded
 from worker.iton.plain import plain_dnd, plain_ids, plain_status
-from worker.iton.readings import Reading, read_dnd, read_send, read_status
+from worker.iton.readings import Reading, read_dnd, read_status
+from worker.iton.sent import read_send
 from worker.ports import MessageReport, RecipientStatus
 
 NUMBERS = ["919876543210", "919032728149", "919812345678"]

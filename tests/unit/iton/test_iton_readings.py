@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from worker.domain.recipients import NumberingPlan
 from worker.iton.bodies import decoded
-from worker.iton.readings import Reading, read_account, read_dnd, read_send, read_status
+from worker.iton.readings import Reading, read_account, read_dnd, read_status
+from worker.iton.sent import read_send
 from worker.ports import RecipientStatus
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "iton"
@@ -98,12 +99,12 @@ class TestReadSend:
             b"",
             b"Success",
             b"Success Your MessageId is null",
-            b"Success Your MessageId is 1a,2b",
             b"Failure Your MessageId is 532073f7e4b05199d2c3d812",
-            b"<p>Success Your MessageId is 532073f7e4b05199d2c3d812</p>",
+            b"<p>The manual: Success, your message id is shown here</p>",
             b'{"message_id": null}',
             b'{"message_id": true}',
-            b'{"message_id": ["532073f7e4b05199d2c3d812"]}',
+            b'{"message_id": []}',
+            b'{"message_id": "see, 17"}',
             b'{"error": "Invalid mobile numbers", "number": "919876543210"}',
             b'{"code": 402, "mobile": "919876543210"}',
             b"{}",
@@ -157,10 +158,10 @@ class TestReadSend:
 
     @pytest.mark.parametrize("ids", ['["N1", "N2"]', '["N1", null, "N2", "N1"]'])
     def test_a_list_of_ids_belongs_to_the_only_number_of_the_call(self, ids: str) -> None:
-        """Of several, nobody can say whose."""
+        """Of several, nobody can say whose; they are told all the same."""
         body = decoded(f'{{"message_id": {ids}}}'.encode())
         assert read_send(body, [ANIL]) == Reading({ANIL: ("N1", "N2")})
-        assert read_send(body, [ANIL, BINA]) is None
+        assert read_send(body, [ANIL, BINA]) == Reading({}, doubtful=("N1", "N2"))
 
     @pytest.mark.parametrize(
         "name", ['"0"', '""', '"-1"', "null", '"null"', '"NA"', "0", '"FAILED"', "false"]
@@ -219,6 +220,9 @@ class TestReadAccount:
             (b'{"Remaining_Credits": "1.2345E3"}', "1234.5"),
             (b'{"Remaining_Credits": 7, "Remaining_Credits": 5}', "5"),
             (b'{"Remaining_Credits": 7, "remaining-credits": "many"}', "7"),
+            (b'[{"Remaining_Credits": 7}]', "7"),
+            (b"Remaining_Credits: 417.", "417"),
+            (b"\xef\xbb\xbf\xef\xbb\xbfRemaining_Credits: 417\0", "417"),
         ],
     )
     def test_credits_in_any_notation(self, body: bytes, credits: str) -> None:  # noqa: A002 - what it is called
@@ -237,6 +241,7 @@ class TestReadAccount:
             b"Remaining_Credits: 1,2,3",
             b"Remaining_Credits: 12345678901234567890123",
             b'{"Remaining_Credits": true}',
+            b'{"status": "error", "Remaining_Credits": 0, "error": "Invalid Username"}',
             b'{"Remaining_Credits": NaN}',
             b'{"Remaining_Credits": 1e999999999}',
             b'{"Remaining_Credits": 1e-999999999}',
@@ -268,6 +273,13 @@ class TestReadDnd:
             ('{"919876543210": false, "9876543210": null}', {}),
             ('{"919876543210": "maybe", "9876543210": false, "9032728149": false}', {BINA: False}),
             ("{'919876543210': True, '9032728149': False,}", {ANIL: True, BINA: False}),
+            ('{"919876543210": false, "919876543210,9032728149": true}', {ANIL: True, BINA: True}),
+            ('{"9876543210|9032728149": false}', {ANIL: False, BINA: False}),
+            (
+                '[{"919876543210": false, "9032728149": false}, {"9876543210": true}]',
+                {ANIL: True, BINA: False},
+            ),
+            ('{"919876543210": false, "(+91) 98765-43210": true}', {ANIL: True}),
         ],
     )
     def test_where_answers_contradict_each_other_the_safe_one_counts(
@@ -277,6 +289,15 @@ class TestReadDnd:
         reading = read_dnd(decoded(body.encode()), [ANIL, BINA])
         assert reading is not None
         assert reading.value == listed
+
+    @pytest.mark.parametrize("said", ['"status": "error"', '"error": "list not loaded"', '"success": false'])
+    def test_a_reply_that_says_that_it_failed_allows_nobody(self, said: str) -> None:
+        """Whom it lists is listed all the same."""
+        body = decoded(f'{{{said}, "{ANIL}": false, "9032728149": true}}'.encode())
+        reading = read_dnd(body, [ANIL, BINA])
+        assert reading is not None
+        assert reading.value == {BINA: True}
+        assert read_dnd(decoded(f'{{"{ANIL}": false, {said}}}'.encode()), [ANIL]) is None
 
     @pytest.mark.parametrize(
         "body", [b"", b"true", b'{"status": "down"}', b'{"error": true}', b"[]", b"<html>"]
@@ -389,6 +410,25 @@ class TestReadStatus:
             RecipientStatus(ANIL, "pending", "DELIVRD / FAILED"),
             RecipientStatus(BINA, "pending", "SENT"),
         )
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "[{{{id}: {{{map}: {{{one}}}}}}}]",
+            "{{{id}: [{{{map}: {{{one}}}}}]}}",
+            "{{{id}: {{{map}: [{{{one}}}]}}}}",
+        ],
+    )
+    def test_a_list_of_maps_is_one(self, form: str) -> None:
+        """At any level."""
+        names = {
+            "id": f'"{HELLO}"',
+            "map": '"phoneNumberWithRespectiveStatus"',
+            "one": f'"{ANIL}": "DELIVRD"',
+        }
+        reading = read_status(decoded(form.format(**names).encode()), [HELLO], INDIA, PLAN)
+        assert reading is not None
+        assert reading.value[HELLO].recipients == (RecipientStatus(ANIL, "delivered", "DELIVRD"),)
 
     @pytest.mark.parametrize(
         ("word", "raw"), [(None, "null"), (True, "true"), (5, "5"), (1.5, "1.5"), (["x"], '["x"]'), ("", "")]

@@ -47,4 +47,5 @@ class TestTimeLimit:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             await stopped()
-        assert time.monotonic() - began < 3
+        # Without an end to the grace it would wait for ever.
+        assert time.monotonic() - began < 10

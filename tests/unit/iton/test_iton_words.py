@@ -78,6 +78,9 @@ class TestQuotes:
             quote(PASSWORD, safe=""),
             "token-4d2f81",
             "acme-sms",
+            PASSWORD.upper(),
+            quote(PASSWORD, safe="").lower(),
+            "TOKEN-4D2F81",
         ],
     )
     def test_credentials_are_hidden_in_every_spelling(self, form: str) -> None:
