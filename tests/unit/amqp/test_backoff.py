@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.amqp.backoff import PAUSES, Backoff, digest
+from worker.amqp.backoff import PAUSES, SPREAD, Backoff, digest
 
 
 def publishes(seconds: float) -> int:
@@ -22,6 +22,16 @@ class TestPauses:
     def test_few_publishes_of_a_message_that_is_always_refused(self, seconds: float, most: int) -> None:
         """At most five in the first half minute, and one a minute later on."""
         assert publishes(seconds) <= most
+
+    def test_those_refused_together_do_not_come_back_together(self) -> None:
+        """One of them may be what all were refused for; none comes back before its pause is over."""
+        rolled = iter((0.0, 0.5, 1.0))
+        pacing = Backoff(lambda: next(rolled))
+        waits = []
+        for key in (b"1", b"2", b"3"):
+            pacing.refused(key, "exchange", 0.0)
+            waits.append(pacing.wait(key, 0.0))
+        assert [PAUSES[0] * (1 + SPREAD * share) for share in (0.0, 0.5, 1.0)] == waits
 
     def test_each_message_waits_for_itself(self) -> None:
         """One that was not refused does not wait."""
@@ -69,6 +79,15 @@ class TestTelling:
         assert "full" == pacing.taken(b"2")
         assert not pacing.remembered
         assert pacing.refused(b"3", "full", 1.0)
+
+    def test_what_nobody_came_back_with_keeps_no_target(self) -> None:
+        """Another worker has published it: the next refusal is told, and until then nothing is slower."""
+        pacing = Backoff()
+        pacing.refused(b"gone", "full", 0.0)
+        pacing.refused(b"gone too", "full", 0.0)
+        assert 0.0 == pacing.wait(b"other", 1_000.0)
+        assert not pacing.remembered
+        assert pacing.refused(b"other", "full", 1_000.0)
 
 
 class TestDigest:

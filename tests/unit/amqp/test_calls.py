@@ -15,6 +15,7 @@ from aiormq.exceptions import (
 )
 from pamqp.commands import Basic
 
+from tests.support.deadline import DEADLINE
 from worker.amqp.connection.calls import bounded, describe
 from worker.domain.errors import BrokerUnavailableError
 
@@ -30,7 +31,7 @@ class TestBounded:
 
     async def test_the_value_comes_through(self) -> None:
         """Where nothing goes wrong nothing changes."""
-        assert await bounded(asyncio.sleep(0, "value"), 1) == "value"
+        assert await bounded(asyncio.sleep(0, "value"), DEADLINE) == "value"
 
     async def test_it_ends_in_time(self) -> None:
         """A silent broker is an error of ours."""
@@ -45,18 +46,19 @@ class TestBounded:
             ChannelInvalidStateError("x"),
             RuntimeError("closed"),
             AMQPConnectionError(),
+            Exception(),
         ],
     )
     async def test_a_lost_connection_is_one_error(self, error: BaseException) -> None:
         """Whatever the library says, also a cancellation that nobody asked for."""
         with pytest.raises(BrokerUnavailableError) as caught:
-            await bounded(fail(error), 1)
+            await bounded(fail(error), DEADLINE)
         assert caught.value.code == "connection_lost"
 
     async def test_what_the_broker_answers_comes_through(self) -> None:
         """The caller knows what it means."""
         with pytest.raises(ChannelNotFoundEntity):
-            await bounded(fail(ChannelNotFoundEntity("no queue")), 1)
+            await bounded(fail(ChannelNotFoundEntity("no queue")), DEADLINE)
 
     @pytest.mark.parametrize("error", [ChannelInvalidStateError("closed"), ChannelNotFoundEntity("q"), None])
     async def test_our_own_cancellation_is_never_swallowed(self, error: Exception | None) -> None:
@@ -95,6 +97,19 @@ class TestDescribing:
     def test_the_systems_words(self) -> None:
         """They name the address that refused."""
         assert "refused" in describe(ConnectionRefusedError(111, "Connection refused"))
+
+    @pytest.mark.parametrize(
+        ("spelt", "said"),
+        [
+            (ConnectionResetError(104, "Connection reset by peer"), ": Connection reset by peer"),
+            (ConnectionResetError(), ""),
+            (EOFError("0 bytes read"), ": 0 bytes read"),
+        ],
+    )
+    def test_errors_that_the_library_quotes_are_words(self, spelt: Exception, said: str) -> None:
+        """A person at a terminal reads them."""
+        lost = AMQPConnectionError(f"Server connection reset: {spelt!r}")
+        assert describe(lost) == f"Server connection reset{said}"
 
     def test_a_nack_comes_without_words(self) -> None:
         """Its arguments are the message, with texts and numbers in it, and a frame."""

@@ -1,15 +1,23 @@
 """Publishes and what the broker says of them, told apart by number and by key."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import (
+    AMQPConnectionError,
+    ChannelNotFoundEntity,
+    ConnectionClosed,
+    ConnectionFrameError,
+)
 
+from tests.support.deadline import DEADLINE
 from worker.amqp.connection.opening import RawConnection
+from worker.amqp.publish import window
 from worker.amqp.publish.confirms import ConfirmChannel
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.publish.window import RefusedError, UnroutableError
@@ -112,15 +120,15 @@ def message(name: str, body: bytes = b"body") -> Outgoing:
 class Scene:
     """A channel that publishes, and the broker behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float) -> None:
         self.broker = FakeBroker()
-        self.channel = ConfirmChannel(limit=5.0)
+        self.channel = ConfirmChannel(limit)
         self.tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def attached(cls) -> "Scene":
+    async def attached(cls, limit: float = 5.0) -> "Scene":
         """One that is connected."""
-        scene = cls()
+        scene = cls(limit)
         await scene.channel.attach(scene.broker.connection)
         return scene
 
@@ -157,7 +165,7 @@ class TestConfirms:
         await settle()
         assert [True, True, True, False] == [each.done() for each in (first, second, third, fourth)]
         scene.broker.say(frames.ACK, 0, multiple=True)
-        await asyncio.wait_for(fourth, 1)
+        await asyncio.wait_for(fourth, DEADLINE)
 
     async def test_what_is_begun_at_once_ends_with_its_confirm(self) -> None:
         """A future and no task."""
@@ -188,7 +196,37 @@ class TestConfirms:
         assert scene.begin(message("2")) is None
         (two,) = await scene.publishing(message("2"))
         scene.broker.say(frames.ACK, 1)
-        await asyncio.wait_for(two, 1)
+        await asyncio.wait_for(two, DEADLINE)
+
+    @pytest.mark.parametrize(
+        ("error", "seen"),
+        [
+            (AMQPConnectionError("Server connection unexpectedly closed."), BrokerUnavailableError),
+            (ConnectionClosed(320, "CONNECTION_FORCED"), BrokerUnavailableError),
+            (ConnectionResetError(104, "reset"), BrokerUnavailableError),
+            (ConnectionFrameError("FRAME_ERROR"), ConnectionFrameError),
+        ],
+    )
+    async def test_a_connection_that_is_lost_has_refused_nothing(
+        self, error: Exception, seen: type[Exception]
+    ) -> None:
+        """Unless the broker ended it over what was published."""
+        scene = await Scene.attached()
+        (one,) = await scene.publishing(message("1"))
+        scene.broker.closings[0].set_exception(error)
+        with pytest.raises(seen):
+            await one
+
+    async def test_an_overdue_one_is_not_kept(self) -> None:
+        """A queue without a leader answers nothing for hours, and all that goes there is tried again."""
+        scene = await Scene.attached(limit=0.0)
+        tasks = await scene.publishing(*(message(str(n)) for n in range(20)))
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {"timeout"} == {each.code for each in answers if isinstance(each, BrokerUnavailableError)}
+        answers.clear()
+        gc.collect()
+        assert [] == [each for each in gc.get_objects() if type(each) is window._Waiting]
+        scene.broker.say(frames.ACK, 20, multiple=True)
 
     async def test_without_a_connection_nothing_is_begun(self) -> None:
         """It is an error for whoever insists."""
@@ -242,7 +280,7 @@ class TestReturns:
         scene.broker.say(frames.ACK, 1)
         await settle()
         scene.broker.say(frames.ACK, 2)
-        await asyncio.wait_for(two, 1)
+        await asyncio.wait_for(two, DEADLINE)
         assert [b"1", b"2"] == scene.broker.published
 
     async def test_a_closed_channel_ends_every_turn(self) -> None:
@@ -254,7 +292,7 @@ class TestReturns:
         with pytest.raises(BrokerUnavailableError):
             await one
         scene.broker.say(frames.ACK, 1)
-        await asyncio.wait_for(two, 1)
+        await asyncio.wait_for(two, DEADLINE)
 
 
 class TestCongestion:
@@ -271,4 +309,4 @@ class TestCongestion:
         scene.broker.drained.set()
         await settle()
         scene.broker.say(frames.ACK, 1)
-        await asyncio.wait_for(one, 1)
+        await asyncio.wait_for(one, DEADLINE)

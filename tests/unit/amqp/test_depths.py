@@ -9,6 +9,7 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Queue
 
+from tests.support.deadline import DEADLINE
 from worker.amqp.connection.opening import RawConnection
 from worker.amqp.topology.depths import QueueDepths
 from worker.amqp.topology.values import Topology
@@ -76,7 +77,7 @@ def broker() -> Broker:
 @pytest.fixture
 def depths() -> QueueDepths:
     """Provide depths nobody has looked at."""
-    return QueueDepths(TOPOLOGY, limit=0.05, every=0.01)
+    return QueueDepths(TOPOLOGY, limit=0.5, every=0.01)
 
 
 class TestQueueDepths:
@@ -115,7 +116,7 @@ class TestQueueDepths:
         """Nothing is known before and after a connection."""
         assert all(math.isnan(depths.of(name)) for name in depths.names)
         depths.watch(broker.connection)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while broker.asked.count("p.dead") < 3:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.001)
         assert broker.queues["p.send"] == depths.of("send")

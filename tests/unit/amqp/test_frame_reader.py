@@ -11,6 +11,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
+from tests.support.deadline import DEADLINE
 from worker.amqp.wire import frames
 from worker.amqp.wire.properties import Properties
 from worker.amqp.wire.raw import unwrap, wrapped
@@ -178,6 +179,30 @@ class TestPassedOn:
         assert 77 == header.body_size
         assert raw == unwrap(header).marshal()
 
+    @pytest.mark.parametrize(
+        ("key", "legible"),
+        [(b"send", "send"), (b"a\xff\xfe", "a\ufffd\ufffd"), (b"\xff" * 255, "\ufffd" * 85), (b"", "")],
+    )
+    async def test_a_key_that_is_no_text_is_made_one(self, key: bytes, legible: str) -> None:
+        """On it, too, the library would end the connection: nobody could look at dead letters any more."""
+        bare = frame.marshal(Basic.Deliver("tag", 1, exchange="x", routing_key=""), 3)[7:-2]
+        payload = bare + bytes([len(key)]) + key
+        scene = Scene()
+        scene.feed(struct.pack(">BHI", 1, 3, len(payload)) + payload + b"\xce")
+        deliver, *_ = await scene.passed_on()
+        assert isinstance(deliver, Basic.Deliver)
+        assert legible == deliver.routing_key
+
+    async def test_a_body_that_looks_like_a_delivery_stays_as_it_is(self) -> None:
+        """Its frame is no method's."""
+        body = struct.pack(">HH", 60, 60) + b"\xff" * 20
+        scene = Scene()
+        scene.feed(message(3, body, body))
+        *_, one, other = await scene.passed_on()
+        assert isinstance(one, ContentBody)
+        assert isinstance(other, ContentBody)
+        assert [body, body] == [one.value, other.value]
+
     async def test_unreadable_properties_are_empty_ones(self) -> None:
         """No broker sends such; a body still comes through."""
         scene = Scene()
@@ -209,7 +234,7 @@ class TestLife:
         """A connection that is cut in the middle of a frame is a lost one."""
         scene = Scene()
         scene.feed(frame.marshal(DELIVER, 1)[:9])
-        assert b"\x01" == await asyncio.wait_for(scene_start(scene), 1)
+        assert b"\x01" == await asyncio.wait_for(scene_start(scene), DEADLINE)
 
 
 async def scene_start(scene: Scene) -> bytes:

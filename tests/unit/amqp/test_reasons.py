@@ -13,6 +13,8 @@ from pamqp import commands, frame
 from pamqp.base import Frame
 from structlog.testing import capture_logs
 
+from tests.support.deadline import DEADLINE
+from tests.support.tcp_server import tcp_server
 from worker.amqp.connection.opening import RawConnection, Timing, open_connection
 from worker.amqp.connection.reasons import no_connection
 from worker.amqp.connection.supervisor import Supervisor
@@ -21,6 +23,7 @@ from worker.domain.errors import BrokerUnavailableError
 
 TLS = Path(__file__).parents[2] / "samples" / "tls"
 SECRET = "s3same-pw"
+PATIENT = Timing(connect=DEADLINE, call=DEADLINE, backoff=0.05)
 SHORT = Timing(connect=2.0, call=2.0, backoff=0.05)
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -64,9 +67,8 @@ async def server(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIter
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with listening:
-        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with tcp_server(serve, tls) as port:
+        yield f"127.0.0.1:{port}"
 
 
 def certificate(name: str) -> ssl.SSLContext:
@@ -76,20 +78,33 @@ def certificate(name: str) -> ssl.SSLContext:
     return context
 
 
-async def trouble(url: str) -> BrokerUnavailableError:
+async def trouble(url: str, timing: Timing = PATIENT) -> BrokerUnavailableError:
     """Return why nobody can connect to *url*."""
     with pytest.raises(BrokerUnavailableError) as caught:
-        await open_connection(url, name="test", timing=SHORT)
+        await open_connection(url, name="test", timing=timing)
     return caught.value
 
 
-async def trouble_at(script: Script, *, path: str = "/", tls: ssl.SSLContext | None = None) -> str:
+async def trouble_at(
+    script: Script, *, path: str = "/", tls: ssl.SSLContext | None = None, timing: Timing = PATIENT
+) -> str:
     """Return the words about a server, its place left out."""
     async with server(script, tls) as place:
         scheme = "amqps" if tls else "amqp"
-        found = await trouble(f"{scheme}://guest:{SECRET}@{place}{path}")
+        found = await trouble(f"{scheme}://guest:{SECRET}@{place}{path}", timing)
         assert SECRET not in found.detail
         return f"{found.code}: {found.detail.replace(place, 'PLACE')}"
+
+
+class TestAddresses:
+    """Those that the library cannot read."""
+
+    @pytest.mark.parametrize("char", ["\\", "\uff05", "%40\u00b2", "[]"])
+    async def test_its_error_which_quotes_the_password_is_not_ours(self, char: str) -> None:
+        """Neither in words nor in what they come from."""
+        found = await trouble(f"amqp://guest:{SECRET}{char}@127.0.0.1:1/")
+        assert "AMQP_URL is no valid URL: percent-encode" in found.detail
+        assert (None, None) == (found.__cause__, found.__context__)
 
 
 class TestWhatTheBrokerSays:
@@ -136,6 +151,8 @@ class TestWhatIsNoBroker:
             (b"\x15\x03\x03\x00\x02\x02\x46", "it answers in TLS; amqps:// goes with it"),
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there is no AMQP broker"),
             (b"SSH-2.0-OpenSSH_9.2p1\r\n", "what answers there is no AMQP broker"),
+            (b"\x02\x00\x00\x00\x00\x00\x01\x00\xce", "a frame cannot be read (error)"),
+            (b"\x01\x00\x00\x00\x00\x00\x04\x00\x63\x00\x63\xce", "what answers there is no AMQP broker"),
             (b"AMQP\x03\x01\x00\x00", "it speaks another version of AMQP than 0-9-1"),
         ],
     )
@@ -150,7 +167,7 @@ class TestWhatIsNoBroker:
         async def hush(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
             await reader.read()
 
-        words = await trouble_at(hush)
+        words = await trouble_at(hush, timing=SHORT)
         assert words.endswith("cannot be reached: the broker did not answer within 2 s")
 
     async def test_a_port_that_nobody_listens_on(self) -> None:
@@ -224,10 +241,10 @@ class TestLines:
                     set_up=nothing,
                     probe=nothing,
                     on_down=attempts_of(enough := asyncio.Event(), 5),
-                    timing=SHORT,
+                    timing=PATIENT,
                 )
                 running = asyncio.create_task(supervisor.run())
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(DEADLINE):
                     await enough.wait()
                 running.cancel()
                 await asyncio.wait({running})

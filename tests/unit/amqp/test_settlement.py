@@ -1,5 +1,6 @@
 """What is done about a disposition."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -87,9 +88,10 @@ class CrashingPublisher:
         bare: whether it copies what has no properties of a producer.
     """
 
-    def __init__(self, events: list[str], *, bare: bool) -> None:
+    def __init__(self, events: list[str], *, bare: bool, on_crash: Callable[[], None] = lambda: None) -> None:
         self.events = events
         self.bare = bare
+        self.on_crash = on_crash
 
     async def publish_dead(self, received: Received, why: DeadLetter) -> None:
         """Copy what is bare."""
@@ -99,6 +101,7 @@ class CrashingPublisher:
 
     async def publish_delay(self, received: Received, wait: Delay) -> None:
         """Crash."""
+        self.on_crash()
         raise ValueError(received, wait)
 
     async def publish_waiting(self, received: Received, wait: Schedule | Hold) -> None:
@@ -144,6 +147,24 @@ class TestCrashing:
             *("sleep 6", "nack 7 again"),
             *("dead send internal_error", "ack 7"),
         ] == await crashed(disposition, 4)
+
+    async def test_an_orphan_is_no_dead_letter(self) -> None:
+        """The broker has it again: what becomes of it is the next delivery's affair."""
+        channel = RememberingChannel()
+
+        async def sleep(seconds: float) -> None:
+            assert seconds
+
+        def lose() -> None:
+            channel.closed = True
+
+        publisher = CrashingPublisher(channel.events, bare=True, on_crash=lose)
+        settlement = Settlement(publisher, sleep=sleep, now=lambda: 0.0)
+        for _ in range(6):
+            channel.closed = False
+            received = Received(Delivery(Lane.SEND, b"same", "send"), b"\x00\x00", channel, 7)
+            await settlement.settle(received, Delay(30, "down"))
+        assert [] == channel.events
 
     async def test_it_goes_back_where_even_that_crashes(self) -> None:
         """With pauses of up to a minute."""

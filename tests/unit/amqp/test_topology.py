@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from worker.amqp.topology.declare import missing_right
 from worker.amqp.topology.values import Topology
 from worker.domain.messages import Lane
 
@@ -82,3 +83,23 @@ class TestPrinting:
         assert len(rows) == len(topology.exchanges) + len(topology.queues) + len(topology.bindings)
         assert ("exchange", "iton.jobs", "topic", "") in rows
         assert ("binding", "iton.send", "send", "from iton.jobs") in rows
+
+
+class TestMissingRights:
+    """Declaring one thing takes rights to others, and the remedy names these."""
+
+    @pytest.mark.parametrize(
+        ("kind", "words", "right"),
+        [
+            ("queue", "access to queue 'q' in vhost '/' refused for user 'u'", "configure and read it"),
+            ("queue", "read access to queue 'q' in vhost '/' refused for user 'u'", "read it"),
+            ("queue", "access to exchange 'dead' in vhost '/' refused for user 'u'", "write exchange dead"),
+            ("binding of queue", "access to queue 'q' in vhost '/' refused", "write queue q"),
+            ("binding of queue", "access to exchange 'jobs' in vhost '/' refused", "read exchange jobs"),
+            ("binding of queue", "read access to exchange 'jobs' in vhost '/' refused", "read exchange jobs"),
+            ("queue", "words of another broker", "configure and read it"),
+        ],
+    )
+    def test_the_right_that_is_missing(self, kind: str, words: str, right: str) -> None:
+        """RabbitMQ names the thing, and later versions the right."""
+        assert right == missing_right(kind, "q", "configure and read", f"ACCESS_REFUSED - {words}")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.deadline import DEADLINE
 from tests.support.fakes import settled
 from worker.domain.errors import TransientError
 from worker.resilience.batcher import Batcher
@@ -64,7 +65,7 @@ class TestBatcher:
         monkeypatch.setattr("worker.resilience.batcher._STUCK", 0.05)
         batcher = Batcher(oracle.ask, size=10, at_once=1)
         callers = [asyncio.ensure_future(batcher.get([name])) for name in "abc"]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while len(oracle.asked) < 2:  # noqa: ASYNC110 - there is nothing to wait for
                 await asyncio.sleep(0.01)
         assert [("a",), ("b", "c")] == oracle.asked

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ class TestNumberMemory:
             await clock.advance(1)
         assert dict.fromkeys(names[4:], True) == memory.recall(names)
 
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     def test_it_does_not_grow_with_the_traffic(self) -> None:
         """Of 200,000 numbers in a row all are remembered; of many more only the newest."""
         memory = NumberMemory(HOUR, FakeClock())

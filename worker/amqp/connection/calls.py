@@ -19,9 +19,12 @@ T = TypeVar("T")
 _USER = re.compile(r"user '[^']*'")
 # The library puts objects into its sentences: their address is another one each time.
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
+# It quotes the system as Python spells it: "ConnectionResetError(104, 'Connection reset by peer')".
+_SPELT = re.compile(r"\w+(?:Error|Exception)\((?:\d+, )?['\"]?([^)]*?)['\"]?\)")
 _KINDS = {
     "ChannelInvalidStateError": "the channel is closed",
     "DeliveryError": "the broker refused to take it",
+    "Exception": "the connection is closed",
     "RuntimeError": "the connection is closed",
 }
 
@@ -53,7 +56,7 @@ async def bounded(call: Awaitable[T], seconds: float) -> T:
             raise BrokerUnavailableError("timeout", words) from None
         if isinstance(error, asyncio.CancelledError):
             raise BrokerUnavailableError("connection_lost", "the connection was closed") from None
-        if isinstance(error, _LOST):
+        if _is_lost(error):
             raise BrokerUnavailableError("connection_lost", describe(error)) from None
         raise
     if _cancellations() > before:
@@ -80,6 +83,14 @@ async def underlay_of(channel: AbstractChannel) -> UnderlayChannel:
         raise BrokerUnavailableError("connection_lost", describe(error)) from None
 
 
+def _is_lost(error: BaseException) -> bool:
+    """Tell whether a call was ended by the end of its connection, which *error* may not name.
+
+    What is asked while the connection is closed from this side ends with an `Exception` and nothing more.
+    """
+    return isinstance(error, _LOST) or type(error) is Exception
+
+
 def _cancellations() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task is not None else 0
@@ -96,7 +107,8 @@ def describe(error: BaseException) -> str:
     if not isinstance(error, AMQPError | OSError):
         return _KINDS.get(type(error).__name__, type(error).__name__)
     words = " ".join(str(part) for part in error.args if isinstance(part, str | int))
-    lines = _OBJECT.sub("something else", _USER.sub("our user", words)).splitlines()
+    said = _SPELT.sub(r"\1", _OBJECT.sub("something else", _USER.sub("our user", words)))
+    lines = said.rstrip(": ").splitlines()
     return lines[0][:300] if lines else _KINDS.get(type(error).__name__, type(error).__name__)
 
 

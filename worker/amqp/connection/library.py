@@ -7,6 +7,7 @@ from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
+    ConnectionClosed,
 )
 from pamqp.commands import Basic
 from pamqp.common import FieldValue
@@ -17,6 +18,7 @@ __all__ = [
     "ChannelAccessRefused",
     "ChannelNotFoundEntity",
     "ChannelPreconditionFailed",
+    "ConnectionClosed",
     "DeliveredMessage",
     "FieldValue",
     "UnderlayChannel",

@@ -143,10 +143,7 @@ async def open_connection(
     """
     limits = timing or Timing()
     factory = RawTransportFactory(raw=raw)
-    library = aio_pika.Connection(
-        make_url(url) if "heartbeat=" in url else make_url(url, heartbeat=limits.heartbeat),
-        client_properties={"connection_name": name},
-    )
+    library = _unopened(url, name, limits.heartbeat)
     library.kwargs["transport_factory"] = factory
     try:
         await bounded(_log_in(library, url, factory), limits.connect)
@@ -156,6 +153,21 @@ async def open_connection(
             raise no_connection(error, url, factory.close_reason) from None
         raise
     return RawConnection(library, factory)
+
+
+def _unopened(url: str, name: str, heartbeat: int) -> aio_pika.Connection:
+    """Return the library's connection, unopened; *heartbeat* is for a *url* that names none.
+
+    Raises:
+        BrokerUnavailableError: the library cannot read it; its own error quotes user and password.
+    """
+    try:
+        address = make_url(url) if "heartbeat=" in url else make_url(url, heartbeat=heartbeat)
+        return aio_pika.Connection(address, client_properties={"connection_name": name})
+    except ValueError:
+        pass
+    words = "is no valid URL: percent-encode what is neither letter nor digit in user and password"
+    raise BrokerUnavailableError("connect_failed", f"the broker cannot be reached: AMQP_URL {words}")
 
 
 async def _log_in(library: aio_pika.Connection, url: str, factory: RawTransportFactory) -> None:

@@ -4,9 +4,11 @@ import os
 import re
 import socket
 import ssl
+import struct
 from urllib.parse import unquote, urlsplit
 
 from aiormq.exceptions import AuthenticationError, ProtocolSyntaxError
+from pamqp.exceptions import PAMQPException
 
 from worker.amqp.connection.calls import describe
 from worker.amqp.wire.transport import CloseReason
@@ -17,10 +19,13 @@ _NOT_ALLOWED = 530
 # Where several addresses were tried, their errors are one text: "[Errno 111] Connect call failed (...".
 _ERRNO = re.compile(r"Errno ([1-9]\d{0,2})\b")
 _HUNG_UP = "it closed the connection before it said a word of AMQP"
+_NO_BROKER = "what answers there is no AMQP broker"
 _WORDS: dict[type[BaseException], str] = {
     EOFError: _HUNG_UP,  # asyncio's IncompleteReadError is one
     StopAsyncIteration: _HUNG_UP,
     ProtocolSyntaxError: "it speaks another version of AMQP than 0-9-1",
+    # What reading it raises.
+    **dict.fromkeys((PAMQPException, LookupError, TypeError, UnicodeDecodeError, struct.error), _NO_BROKER),
     FileNotFoundError: "a file that AMQP_URL names behind the ? is not there",
 }
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE"})

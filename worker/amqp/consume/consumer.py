@@ -15,7 +15,7 @@ from worker.amqp.consume.in_hand import Handle, InHand
 from worker.amqp.consume.lane_consumer import LaneConsumer
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
-from worker.amqp.topology.declare import prepare
+from worker.amqp.topology.declare import prepare, together
 from worker.amqp.topology.values import Topology
 from worker.domain.errors import WorkerError
 from worker.domain.messages import Delivery, Lane
@@ -195,7 +195,7 @@ class Consumer:
             self._supervisor.fail(describe(error))
 
     async def _set_up(self, connection: RawConnection) -> None:
-        await prepare(connection.library, self._topology, may_declare=self._options.declare)
+        await self._options.preparing.do(lambda: self._prepare(connection))
         await asyncio.gather(*(consumer.open(connection) for consumer in self._consumers.values()))
         if bulk := self._consumers.get(Lane.SEND):
             await bulk.look()
@@ -203,7 +203,10 @@ class Consumer:
         # All channels are there before the first job is: behind full queues the broker's answers would come
         # late. Urgent lanes first.
         urgent_first = sorted(self._consumers, key=lambda lane: not lane.is_urgent)
-        await asyncio.gather(*(self._consumers[lane].adjust() for lane in urgent_first))
+        await together([self._consumers[lane].adjust() for lane in urgent_first])
+
+    async def _prepare(self, connection: RawConnection) -> None:
+        await prepare(connection.library, self._topology, may_declare=self._options.declare)
 
     async def _probe(self, connection: RawConnection) -> None:
         busy = self._in_hand.busy

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from aio_pika.abc import AbstractChannel
 
 from worker.amqp.connection.calls import bounded, describe, open_channel, underlay_of
-from worker.amqp.connection.library import Basic, DeliveredMessage, UnderlayChannel
+from worker.amqp.connection.library import Basic, ChannelAccessRefused, DeliveredMessage, UnderlayChannel
 from worker.amqp.connection.opening import RawConnection
 from worker.amqp.consume.deliveries import DeliveryChannel, Destination
+from worker.amqp.topology.declare import TopologyError
 from worker.domain.errors import BrokerUnavailableError
 from worker.domain.messages import Lane
 
@@ -106,6 +107,7 @@ class LaneConsumer:
         """Start or stop the consumer as `wanted` says; without a channel, nothing.
 
         Raises:
+            TopologyError: our user may not read the queue.
             BrokerUnavailableError, AMQPError: the broker did not answer, or refused.
         """
         async with self._changing:
@@ -176,7 +178,11 @@ class LaneConsumer:
         return channel
 
     async def _consume(self, underlay: UnderlayChannel) -> str | None:
-        answer = await bounded(underlay.basic_consume(self._queue, _nobody), self._limit)
+        try:
+            answer = await bounded(underlay.basic_consume(self._queue, _nobody), self._limit)
+        except ChannelAccessRefused:
+            words = f"the broker's user may not consume queue {self._queue}: grant it the right to read it"
+            raise TopologyError("consume_refused", words) from None
         return answer.consumer_tag
 
     def _on_cancel(self, frame: Basic.Cancel) -> None:

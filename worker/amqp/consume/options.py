@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from worker.amqp.connection.opening import Timing
 from worker.domain.messages import Disposition
+from worker.resilience.single_flight import SingleFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class ConsumerOptions:
     Attributes:
         name: of the connection, for the broker's operator.
         declare: whether the topology is declared, or only checked.
+        preparing: of the topology, shared by the connections of one process: one of them does it.
         crash_attempts: rounds that a job gets which makes the handler crash, before it is a dead letter.
         timing: limits of the connection.
         on_workers: told how many workers take bulk jobs, this one included: before it takes its first
@@ -24,6 +26,7 @@ class ConsumerOptions:
 
     name: str = "iton-worker consuming"
     declare: bool = True
+    preparing: SingleFlight = field(default_factory=SingleFlight)
     crash_attempts: int = 5
     timing: Timing = field(default_factory=Timing)
     on_workers: Callable[[int], None] = lambda _: None

@@ -72,7 +72,7 @@ class Settlement:
         delivery = received.delivery
         key = digest((delivery.message_id or "").encode(), delivery.body)
         self._crashes.refused(key, delivery.lane.value, self._now())
-        if self._crashes.times(key) >= _CRASHES:
+        if self._crashes.times(key) >= _CRASHES and not received.orphaned:
             try:
                 why = DeadLetter("internal_error", "the worker failed to settle it")
                 await self._publisher.publish_dead(received.bare(), why)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from aio_pika.abc import AbstractConnection
 
-from worker.amqp.connection.calls import bounded, describe
+from worker.amqp.connection.calls import bounded, describe, open_channel, underlay_of
 from worker.amqp.connection.library import AMQPError, ChannelNotFoundEntity, DeliveredMessage, UnderlayChannel
 from worker.amqp.connection.opening import Timing, connected
 from worker.amqp.dead.records import DeadLetterRecord, read_record
@@ -176,5 +176,4 @@ async def read_dead_letters(
 
 
 async def _channel(connection: AbstractConnection) -> UnderlayChannel:
-    channel = await bounded(connection.channel(publisher_confirms=False), _CALL_LIMIT)
-    return await channel.get_underlay_channel()
+    return await underlay_of(await open_channel(connection, _CALL_LIMIT))

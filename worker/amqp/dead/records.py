@@ -12,6 +12,7 @@ from worker.amqp.wire.properties import Properties
 from worker.amqp.wire.raw import unwrap
 
 _ID_LIMIT = 200
+_KEY_LIMIT = 255  # bytes; AMQP: a short string
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def read_record(message: DeliveredMessage, tag: int) -> DeadLetterRecord:
     attempts = properties.header(DeadHeader.ATTEMPTS)
     return DeadLetterRecord(
         id=_id(properties) if said else None,
-        routing_key=_text(properties, ROUTING_KEY) or message.routing_key or "",
+        routing_key=_key(properties) or message.routing_key or "",
         reason=said or _word(death, "reason") or "unknown",
         detail=_text(properties, DeadHeader.DETAIL) or "",
         attempts=attempts if isinstance(attempts, int) else 0,
@@ -74,6 +75,12 @@ def read_record(message: DeliveredMessage, tag: int) -> DeadLetterRecord:
 def _id(properties: Properties) -> str | None:
     given = _text(properties, COPY_ID)
     return given if given and len(given) <= _ID_LIMIT else None
+
+
+def _key(properties: Properties) -> str | None:
+    """Return the key that it came with; a producer may have written what can be none."""
+    given = _text(properties, ROUTING_KEY)
+    return given if given and len(given.encode(errors="replace")) <= _KEY_LIMIT else None
 
 
 def _last_death(properties: Properties) -> Mapping[str, object]:

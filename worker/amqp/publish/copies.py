@@ -11,7 +11,8 @@ from worker.amqp.headers import COPY_ID, EXPIRATION, FIRST_SEEN, ROUTING_KEY, TR
 from worker.amqp.publish.outgoing import Outgoing
 from worker.amqp.topology import ladder
 from worker.amqp.topology.values import Topology
-from worker.amqp.wire.properties import Properties
+from worker.amqp.wire.frames import HEADER_OVERHEAD
+from worker.amqp.wire.properties import Header, Properties
 from worker.domain.messages import DeadLetter, Delay, Delivery, FollowUpMessage, Hold, PartMessage, Schedule
 
 # RabbitMQ: older brokers drop a republished message as a "cycle" over these.
@@ -24,6 +25,7 @@ _DETAIL_LIMIT = 1000
 # RabbitMQ closes the connection over a content header that does not fit a frame (128 KiB by default), and a
 # producer may have filled it up to the last byte.
 PROPERTIES_LIMIT: Final = 130_000
+_OURS_AT_MOST = 5 + 255  # bytes of a header of ours with its type and length: the longest is a routing key
 
 
 class Copyable(Protocol):
@@ -102,8 +104,7 @@ def dead_letter_copy(
     }
     # After a wait the deaths are those in our own delay queue; before it they are the producer's affair.
     deaths = DEATHS if delivery.attempts or delivery.waited else ()
-    ours = (ROUTING_KEY.encode(), WAITED.encode())
-    copied = copyable(properties, said, most).without_headers(ours, starting=deaths)
+    copied = copyable(properties, said, most, gone=(ROUTING_KEY, WAITED), starting=deaths)
     if (excess := len(copied.marshal()) - most) > 0:
         shorter = why.detail[:_DETAIL_LIMIT].encode(errors="replace")[:-excess].decode(errors="ignore")
         copied = copied.with_headers({DeadHeader.DETAIL.value: shorter})
@@ -129,7 +130,7 @@ def delay_copy(
         **_round_trace(wait.traceparent),
     }
     key = topology.delay_key(topology.delay_for(wait.seconds), delivery.lane)
-    copied = copyable(properties, said, most).without_headers((), starting=DEATHS)
+    copied = copyable(properties, said, most, starting=DEATHS)
     return Outgoing.of(topology.delay, key, delivery.body, copied)
 
 
@@ -147,36 +148,62 @@ def waiting_copy(
         ROUTING_KEY: delivery.routing_key,
         WAITED: True,
     }
-    copied = copyable(properties, said, most).without_headers((), starting=DEATHS)
+    copied = copyable(properties, said, most, starting=DEATHS)
     lane = delivery.lane.open_lane
     if isinstance(wait, Hold):
         return Outgoing.of(topology.held, lane.value, delivery.body, copied)
     return Outgoing.of(topology.scheduled, ladder.key(wait.seconds, lane), delivery.body, copied)
 
 
+def properties_limit(frame_max: int) -> int:
+    """Bytes of properties that fit a frame of *frame_max*, and the broker's own limit."""
+    return min(PROPERTIES_LIMIT, frame_max - HEADER_OVERHEAD)
+
+
 def copyable(
-    properties: Properties, said: Mapping[str, FieldValue], most: int = PROPERTIES_LIMIT
+    properties: Properties,
+    said: Mapping[str, FieldValue],
+    most: int = PROPERTIES_LIMIT,
+    *,
+    gone: tuple[str, ...] = (),
+    starting: tuple[bytes, ...] = (),
 ) -> Properties:
-    """What the broker accepts from us and keeps, whatever the original asked for."""
+    """What the broker accepts from us and keeps, whatever the original asked for.
+
+    Args:
+        properties: of the original.
+        said: headers of ours.
+        most: bytes of all of it.
+        gone: headers that the copy has no use for, by name.
+        starting: the same, by how their names start.
+    """
     # RabbitMQ closes the channel over a user id that is not ours; an expiration makes the copy vanish.
     moved = {EXPIRATION: properties.text("expiration"), USER_ID: properties.text("user_id")}
-    kept: dict[str, FieldValue] = {name: value for name, value in moved.items() if value is not None}
+    added = {**{name: value for name, value in moved.items() if value is not None}, **said}
     # AMQP reserves cluster_id: some brokers refuse it.
     fields = properties.without_fields("expiration", "user_id", "cluster_id")
-    clean = fields.without_headers(_SELECTED + _COUNTS).persistent()
-    excess = len(clean.with_headers({**kept, **said}).marshal()) - most
-    return _without_largest(clean, excess).with_headers({**kept, **said})
+    # What goes anyway, or is replaced by ours, makes no room: it must not be taken for the largest.
+    names = (*_SELECTED, *_COUNTS, *(name.encode() for name in (*gone, *added)))
+    clean = fields.without_headers(names, starting).persistent()
+    excess = len(clean.with_headers(added).marshal()) - most
+    return _without_largest(clean, excess).with_headers(added)
 
 
 def _without_largest(properties: Properties, excess: int) -> Properties:
-    """Leave out the largest headers until the copy, which is *excess* bytes too long, fits."""
-    by_size = sorted(properties.headers or (), key=lambda header: len(header[1]))
+    """Leave out the largest headers until the copy, which is *excess* bytes too long, fits; ours last."""
+    by_size = sorted(properties.headers or (), key=lambda header: (not _is_ours(header), len(header[1])))
     dropped = []
     while excess > 0 and by_size:
         name, value = by_size.pop()
         dropped.append(name)
         excess -= len(name) + len(value) + 1
     return properties.without_headers(dropped)
+
+
+def _is_ours(header: Header) -> bool:
+    """Tell whether a worker may have written it: a replay, its age and its rounds must outlive the copy."""
+    name, value = header
+    return name.startswith(b"x-iton-") and len(value) <= _OURS_AT_MOST
 
 
 def spell_time(moment: datetime) -> str:

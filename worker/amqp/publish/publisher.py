@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import lru_cache
+from random import random
 from time import perf_counter
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import structlog
 from aio_pika.abc import AbstractChannel
 
 from schemas.channels import APP_ID, CONTENT_TYPE, TRACEPARENT_HEADER
-from worker.amqp.backoff import Backoff
+from worker.amqp.backoff import PAUSES, Backoff
 from worker.amqp.connection.calls import bounded, describe, open_channel
 from worker.amqp.connection.library import AMQPError
 from worker.amqp.connection.opening import RawConnection
@@ -24,6 +25,7 @@ from worker.amqp.publish.copies import (
     delay_copy,
     encode_follow_up,
     encode_part,
+    properties_limit,
     waiting_copy,
 )
 from worker.amqp.publish.options import PublisherOptions
@@ -34,7 +36,6 @@ from worker.amqp.publish.window import UnroutableError
 from worker.amqp.topology.declare import prepare
 from worker.amqp.topology.depths import QueueDepths
 from worker.amqp.topology.values import Topology
-from worker.amqp.wire.frames import HEADER_OVERHEAD
 from worker.domain.errors import BrokerUnavailableError, WorkerError
 from worker.domain.messages import (
     DeadLetter,
@@ -49,7 +50,9 @@ from worker.domain.messages import (
 
 log = structlog.get_logger(__name__)
 
-_REPLY_TRIES = 3
+# Seconds before each further try of a reply: at once a connection that was just lost, or a queue that has no
+# leader, would only give the same answer.
+_REPLY_PAUSES: Final = PAUSES[:2]
 
 
 class BrokerPublisher:
@@ -82,7 +85,7 @@ class BrokerPublisher:
             on_down=self._detach,
             timing=self._options.timing,
         )
-        self._backoff = Backoff()
+        self._backoff = Backoff(random)
         self._retried = RetriedPublishing(
             self._supervisor,
             self._backoff,
@@ -190,7 +193,9 @@ class BrokerPublisher:
 
     async def _reply(self, message: Outgoing) -> None:
         """Try to place the copy; whatever becomes of it, the result stands."""
-        for _ in range(_REPLY_TRIES):
+        for pause in (0.0, *_REPLY_PAUSES):
+            if pause:
+                await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(self._options.confirm_within):
                     await self._supervisor.wait_up()
@@ -208,19 +213,33 @@ class BrokerPublisher:
         if connection is None:
             return
         try:
-            await prepare(connection.library, self._topology, may_declare=self._options.declare)
+            await self._prepare(connection)
         except (WorkerError, AMQPError) as error:
             self._supervisor.fail(describe(error))
 
     async def _set_up(self, connection: RawConnection) -> None:
-        await prepare(connection.library, self._topology, may_declare=self._options.declare)
-        await insist_on_publishing(connection, self._topology)
+        await self._options.preparing.do(lambda: self._prepare(connection))
         channels = (self._results, self._replies, self._copies)
         await asyncio.gather(*(channel.attach(connection) for channel in channels))
         self._probing = await open_channel(connection.library, self._options.timing.call)
-        self._most = min(PROPERTIES_LIMIT, connection.frame_max - HEADER_OVERHEAD)
+        # Last: behind its publish the broker answers nothing more on this connection while there is an alarm.
+        self._blocked = not await self._may_publish(connection)
+        self._most = properties_limit(connection.frame_max)
         self._connection = connection
         self.depths.watch(connection)
+
+    async def _may_publish(self, connection: RawConnection) -> bool:
+        """Make sure of the right to publish; False where an alarm of the broker leaves that open."""
+        try:
+            await insist_on_publishing(connection, self._topology)
+        except BrokerUnavailableError:
+            if await connection.blocked():
+                return False
+            raise
+        return True
+
+    async def _prepare(self, connection: RawConnection) -> None:
+        await prepare(connection.library, self._topology, may_declare=self._options.declare)
 
     def _detach(self) -> None:
         self._connection = self._probing = None

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 _REPEAT_PAUSE: Final = 0.25  # seconds, where nothing was refused and only the connection was lost
 _REPAIR_EVERY: Final = 5.0  # seconds; two hundred messages that come back want one repair
+# RabbitMQ, "topic authorisation": rights of a user by routing key, beside those to the exchange.
+_OF_A_TOPIC: Final = "access to topic"
 _FULL = "the broker refused it: a queue that is bound there is full (reject-publish) or has no leader"
 
 
@@ -153,6 +155,8 @@ class RetriedPublishing:
                 return _Trouble(error.code, error.detail, refused=error.code == "timeout")
             case RefusedError():
                 return _Trouble("not_confirmed", _FULL, refused=True)
+            case ChannelAccessRefused() if _OF_A_TOPIC in str(error):
+                pass  # It is about this key alone, and nobody can ask for it but by publishing.
             case ChannelAccessRefused():
                 # A new connection finds out which right is missing, and says so until it is there.
                 self._supervisor.fail(describe(error))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel
 
-from worker.amqp.connection.calls import bounded
-from worker.amqp.connection.library import AMQPError, UnderlayChannel
+from worker.amqp.connection.calls import bounded, describe
+from worker.amqp.connection.library import AMQPError, ConnectionClosed, UnderlayChannel
 from worker.amqp.connection.opening import RawConnection
 from worker.amqp.publish.outgoing import Outgoing, publish_key
 from worker.amqp.wire import frames
@@ -185,10 +185,13 @@ class Window:
     def _look_for_overdue(self) -> None:
         now = self._loop.time()
         words = f"the broker did not answer within {self._limit:g} s"
-        # In the order of their publishing, so in that of their due times.
-        for waiting in self._waiting.values():
+        # In the order of their publishing, so in that of their due times. None is kept: a queue that never
+        # answers would have each of its messages here once more for every time that it is tried.
+        while self._waiting:
+            number, waiting = next(iter(self._waiting.items()))
             if waiting.due > now:
                 break
+            del self._waiting[number]
             waiting.fail(BrokerUnavailableError("timeout", words))
             self._over(waiting)
         self._look = self._loop.call_later(_LOOK_EVERY, self._look_for_overdue)
@@ -204,6 +207,11 @@ class Window:
 
 
 def _why_closed(error: BaseException | None) -> BaseException:
+    """Return what a publish meets whose channel has ended: what the broker refused, or a loss."""
+    if isinstance(error, ConnectionError):
+        # Over a frame that it does not take, the broker ends the connection with an error of its own kind.
+        is_refusal = isinstance(error, ConnectionClosed) and type(error) is not ConnectionClosed
+        return error if is_refusal else BrokerUnavailableError("connection_lost", describe(error))
     if isinstance(error, AMQPError):
         return error
     return BrokerUnavailableError("connection_lost", "the channel was closed")

@@ -16,13 +16,18 @@ from worker.amqp.connection.library import (
     ChannelPreconditionFailed,
     FieldValue,
 )
-from worker.amqp.topology.values import Binding, Exchange, Queue, Topology
+from worker.amqp.topology.values import Arguments, Binding, Exchange, Queue, Topology
 from worker.domain.errors import BrokerUnavailableError, WorkerError
 
 _CALL_LIMIT = 10.0
 # Questions that wait for their answers at the same time, each on a channel of its own: the library sends one
 # on a channel when it has the answer to the one before, and a far broker takes half a second for each.
 _AT_ONCE = 8
+_HANDS_ON = frozenset({"alternate-exchange", "x-dead-letter-exchange"})
+_BINDING = "binding of queue"
+_BINDS = {"queue": "write", "exchange": "read"}
+# RabbitMQ: "access to exchange 'x' in vhost '/' refused for user 'y'"; later versions begin with the right.
+_REFUSED = re.compile(r"(?:\b(configure|write|read) )?access to (queue|exchange) '([^']*)'")
 
 
 class TopologyError(WorkerError):
@@ -30,11 +35,16 @@ class TopologyError(WorkerError):
 
 
 class _Step(NamedTuple):
-    """One thing to declare."""
+    """One thing to declare.
+
+    Attributes:
+        own: the rights to the thing itself that this takes; older brokers do not say which one is missing.
+    """
 
     kind: str
     name: str
     call: Callable[[AbstractChannel], Awaitable[object]]
+    own: str = "configure"
 
 
 async def declare(connection: AbstractConnection, topology: Topology) -> None:
@@ -96,7 +106,7 @@ async def _spread(channels: Sequence[AbstractChannel], steps: Sequence[_Step]) -
 
 async def _one_by_one(channel: AbstractChannel, steps: Sequence[_Step]) -> None:
     for step in steps:
-        await _declared(step.kind, step.name, step.call(channel))
+        await _declared(step, channel)
 
 
 async def together(calls: Sequence[Awaitable[None]]) -> None:
@@ -122,6 +132,7 @@ def _exchange_step(exchange: Exchange) -> _Step:
         lambda channel: channel.declare_exchange(
             exchange.name, exchange.type, durable=True, arguments=arguments or None
         ),
+        _own_rights(exchange.arguments),
     )
 
 
@@ -130,7 +141,13 @@ def _queue_step(queue: Queue) -> _Step:
         "queue",
         queue.name,
         lambda channel: channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments)),
+        _own_rights(queue.arguments),
     )
+
+
+def _own_rights(arguments: Arguments) -> str:
+    # RabbitMQ: what hands messages on is read.
+    return "configure and read" if arguments.keys() & _HANDS_ON else "configure"
 
 
 def _binding_step(binding: Binding) -> _Step:
@@ -138,20 +155,32 @@ def _binding_step(binding: Binding) -> _Step:
         underlay = await channel.get_underlay_channel()
         await underlay.queue_bind(binding.queue, binding.exchange, binding.key)
 
-    return _Step("binding of queue", binding.queue, bind)
+    return _Step(_BINDING, binding.queue, bind)
 
 
-async def _declared(kind: str, name: str, call: Awaitable[object]) -> None:
+async def _declared(step: _Step, channel: AbstractChannel) -> None:
     try:
-        await bounded(call, _CALL_LIMIT)
+        await bounded(step.call(channel), _CALL_LIMIT)
     except ChannelPreconditionFailed as error:
-        raise TopologyError("topology_mismatch", _mismatch(kind, name, str(error))) from None
-    except ChannelAccessRefused:
+        raise TopologyError("topology_mismatch", _mismatch(step.kind, step.name, str(error))) from None
+    except ChannelAccessRefused as error:
+        right = missing_right(step.kind, step.name, step.own, str(error))
         raise TopologyError(
             "topology_refused",
-            f"the broker's user may not declare {kind} {name}: grant it the right to configure it, "
+            f"the broker's user may not declare {step.kind} {step.name}: grant it the right to {right}, "
             "or declare it beforehand and set AMQP_DECLARE=false",
         ) from None
+
+
+def missing_right(kind: str, name: str, own: str, words: str) -> str:
+    """Say which right to what is missing, by the broker's *words*; that need not be what was declared."""
+    found = _REFUSED.search(words)
+    right, what, whose = found.groups() if found else (None, kind, name)
+    if whose == name and kind == what:
+        return f"{right or own} it"
+    if kind == _BINDING:
+        return f"{right or _BINDS[what]} {what} {whose}"
+    return f"{right or 'write'} {what} {whose}"
 
 
 def _mismatch(kind: str, name: str, words: str) -> str:

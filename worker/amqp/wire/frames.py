@@ -108,6 +108,12 @@ def read_deliver(payload: bytes) -> Deliver:
     return Deliver(consumer, tag, redelivered & 1 == 1, key.decode("utf-8", "replace"))
 
 
+def key_at(payload: bytes) -> int:
+    """Return where the key of a basic.deliver begins, with its length; it is the last of it."""
+    at = 5 + payload[4] + _TAG.size
+    return at + 1 + payload[at]
+
+
 def read_confirm(payload: bytes) -> tuple[int, bool]:
     """Read a basic.ack or basic.nack: the tag, and whether all before it are meant as well."""
     tag, bits = _TAG.unpack_from(payload, 4)

@@ -91,7 +91,7 @@ class FrameReader(asyncio.Protocol):
     Args:
         replaced: the protocol whose place it takes.
         stream: that the library reads.
-        rewrite: changes a content header that goes on to the library.
+        rewrite: changes what goes on to the library of a message: its method and its content header.
         now: seconds of a clock that only runs forward.
 
     Attributes:
@@ -136,8 +136,12 @@ class FrameReader(asyncio.Protocol):
             if self._start is not None:
                 data = self._greeted(self._start + data)
             self._feed(data)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use any more
+        except frames.MalformedFrameError as error:
             self._stream.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use any more
+            # Whoever reads knows what to do about a connection that broke, and about nothing else.
+            broken = frames.MalformedFrameError(f"a frame cannot be read ({type(error).__name__})")
+            self._stream.set_exception(broken)
 
     def eof_received(self) -> bool | None:
         """Pass it on, as all that follows."""
@@ -191,7 +195,7 @@ class FrameReader(asyncio.Protocol):
     def _pass_on(self, frame: Frame) -> None:
         if frame.channel == 0 and frames.method_of(frame.payload) == frames.CLOSE:
             self.close_reason = frames.read_close(frame.payload)
-        self._passed.append(self._rewrite(frame) if frame.kind == frames.HEADER else frames.whole(frame))
+        self._passed.append(self._rewrite(frame) if _is_of_message(frame) else frames.whole(frame))
         self._passed_at = self._now()
 
     def _taken(self, sink: Sink, frame: Frame) -> bool:
@@ -207,6 +211,12 @@ class FrameReader(asyncio.Protocol):
         else:
             sink.on_method(method, frame.payload)
         return True
+
+
+def _is_of_message(frame: Frame) -> bool:
+    """Tell whether it is a message's, and no part of its body."""
+    with_content = frame.kind == frames.METHOD and frames.method_of(frame.payload) in frames.WITH_CONTENT
+    return with_content or frame.kind == frames.HEADER
 
 
 def _check_first(start: bytes) -> None:
