@@ -6,7 +6,7 @@ A list of 100,000 wrong entries gives 20 errors, not 100,000.
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from itertools import islice
 from typing import Final
 
@@ -27,7 +27,8 @@ RESERVED_PARAMS: Final = frozenset(
 
 PARAM_NAME_PATTERN: Final = r"^[A-Za-z0-9_.-]{1,64}$"
 RFC3339_PATTERN: Final = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-5][0-9])$"
 )
 ID_PATTERN: Final = r"^[A-Za-z0-9._:-]{1,128}$"
 # Invisible characters by name: which characters can be printed depends on the version of Unicode.
@@ -41,6 +42,7 @@ MAX_METADATA_BYTES: Final = 4096
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 _PARAM_NAME = re.compile(PARAM_NAME_PATTERN)
 _RFC3339 = re.compile(RFC3339_PATTERN)
+_SECONDS = slice(17, 19)
 _CHARACTER_NAMES: Final = {
     ",": "a comma",
     " ": "a space",
@@ -101,7 +103,8 @@ def _raise_first(complaints: Complaints) -> None:
 
 
 def _came(value: object) -> PydanticCustomError:
-    return refusal(FailureCode.WRONG_TYPE, f"must be a string, but {json_type(value)} came: put it in quotes")
+    remedy = ": put it in quotes" if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return refusal(FailureCode.WRONG_TYPE, f"must be a string, but {json_type(value)} came{remedy}")
 
 
 def json_type(value: object) -> str:
@@ -139,8 +142,9 @@ def _why_no_id(entry: str) -> str:
     if not 1 <= len(entry) <= 200:  # noqa: PLR2004 - the bounds of MESSAGE_ID_PATTERN
         return f"must be a message id of 1 to 200 characters, but has {len(entry)}"
     odd = next(character for character in entry if not _is_message_id(character))
-    name = _CHARACTER_NAMES.get(odd, "a character that cannot be printed")
-    return f"must be one message id, but holds {name}: give every id as an entry of its own"
+    if name := _CHARACTER_NAMES.get(odd):
+        return f"must be one message id, but holds {name}: give every id as an entry of its own"
+    return f"must be a message id, but holds U+{ord(odd):04X}, which cannot be printed: copy the id anew"
 
 
 def _entries(
@@ -231,11 +235,24 @@ def aware_time(value: object) -> object:
     if not _RFC3339.fullmatch(value):
         raise refusal(FailureCode.WRONG_VALUE, f"{expected} (RFC 3339), but has another form or no offset")
     try:
-        return datetime.fromisoformat(value.upper())
-    except ValueError:
+        return _moment(value.upper())
+    except (ValueError, OverflowError):
         raise refusal(
             FailureCode.WRONG_VALUE, f"{expected}, but names a moment that is in no calendar"
         ) from None
+
+
+def _moment(written: str) -> datetime:
+    """Read a time; a leap second (RFC 3339, 5.7), which Python has not, is the moment behind it."""
+    if written[_SECONDS] != "60":
+        return datetime.fromisoformat(written)
+    last = datetime.fromisoformat(f"{written[: _SECONDS.start]}59{written[_SECONDS.stop :]}")
+    behind = last.replace(microsecond=0) + timedelta(seconds=1)
+    utc = behind.astimezone(UTC)
+    # They end months, at the same moment everywhere; which months is told half a year ahead.
+    if (utc.day, utc.time()) != (1, time()):
+        raise ValueError(written)
+    return behind
 
 
 recipients: Final = _entries(MAX_RECIPIENTS, _not_strings)

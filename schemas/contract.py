@@ -20,6 +20,7 @@ VERSION: Final = "1.0.0"
 
 GENERATED: Final = Path(__file__).parent / "generated"
 ASYNCAPI: Final = "asyncapi.json"
+_ID: Final = "urn:iton-worker:"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 JOBS: Final[tuple[type[BaseModel], ...]] = (
@@ -62,7 +63,7 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of *model*: of a job what is accepted, of a result what is published."""
     mode: Literal["validation", "serialization"] = "validation" if model in JOBS else "serialization"
     body = model.model_json_schema(mode=mode, schema_generator=_Untitled)
-    return {"$schema": DIALECT, "$id": f"urn:iton-worker:v1:{_kebab(model.__name__)}", **body}
+    return {"$schema": DIALECT, "$id": f"{_ID}v1:{_kebab(model.__name__)}", **body}
 
 
 def asyncapi_document(prefix: str = DEFAULT_PREFIX) -> dict[str, Any]:
@@ -82,14 +83,16 @@ def documents(prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
 
 
 def write(directory: Path = GENERATED, prefix: str = DEFAULT_PREFIX) -> list[Path]:
-    """Write every document into *directory*, which is made if need be; files of ours that are stale go.
+    """Write every document into *directory*, which is made if need be; schemas of ours that are stale go.
+
+    What else is there stays, however it is called: the directory may be a producer's own.
 
     Raises:
         OSError: the directory cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     wanted = documents(prefix)
-    for name in _present(directory) - wanted.keys():
+    for name in _ours(directory) - wanted.keys():
         (directory / name).unlink()
     for name, text in wanted.items():
         (directory / name).write_text(text, encoding="utf-8")
@@ -99,20 +102,25 @@ def write(directory: Path = GENERATED, prefix: str = DEFAULT_PREFIX) -> list[Pat
 def check(directory: Path = GENERATED, prefix: str = DEFAULT_PREFIX) -> list[str]:
     """What differs in *directory* from the models, a sentence each; empty when all is current."""
     wanted = documents(prefix)
-    present = _present(directory)
+    present = {name for name in wanted if (directory / name).exists()}
     return [
         *(f"{name} is missing" for name in sorted(wanted.keys() - present)),
-        *(f"{name} is none of the contract any more" for name in sorted(present - wanted.keys())),
+        *(f"{name} is none of the contract any more" for name in sorted(_ours(directory) - wanted.keys())),
         *(
             f"{name} differs from the models"
-            for name in sorted(wanted.keys() & present)
+            for name in sorted(present)
             if (directory / name).read_text(encoding="utf-8") != wanted[name]
         ),
     ]
 
 
-def _present(directory: Path) -> set[str]:
-    return {path.name for path in directory.glob("*.json")}
+def _ours(directory: Path) -> set[str]:
+    """Return the names of the schemas that a release wrote, this one or an earlier one."""
+    return {path.name for path in directory.glob("*.schema.json") if _is_ours(path)}
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and f'"$id": "{_ID}'.encode() in path.read_bytes()
 
 
 def _kebab(name: str) -> str:

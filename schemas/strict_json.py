@@ -18,7 +18,8 @@ MAX_DIGITS: Final = 308
 """What still fits into a double: other JSON readers take a longer number for infinity."""
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
-_LONG_DIGITS = re.compile(r"\d{5,}")
+# In groups too: a phone number is nowhere quoted, also where it stands in the place of a name.
+_LONG_DIGITS = re.compile(r"\d(?:\W{0,3}\d){4,}")
 _MAX_NAME: Final = 40
 
 
@@ -68,7 +69,7 @@ def refuse_shape(body: bytes, value: object) -> None:
 
 
 def shown_name(name: str) -> str:
-    """A name of the producer's, fit to be shown: cut short, printable, long runs of digits masked."""
+    """A name of the producer's, fit to be shown: cut short, printable, without phone numbers."""
     cut = name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
     printable = "".join(character if character.isprintable() else "?" for character in cut)
     return _LONG_DIGITS.sub("*****", printable)

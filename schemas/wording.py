@@ -113,7 +113,9 @@ def _what_came(field: str, code: FailureCode, value: object) -> str:
 def _closest(name: str, known: Collection[str]) -> str | None:
     if len(name) > _LONGEST_GUESS:
         return None
-    return next(iter(difflib.get_close_matches(name.lower(), sorted(known), n=1)), None)
+    spelt = {word.lower(): word for word in sorted(known)}
+    found = difflib.get_close_matches(name.lower(), spelt, n=1)
+    return spelt[found[0]] if found else None
 
 
 def _path(loc: Location) -> str:

@@ -22,6 +22,7 @@ from worker.iton.transport import AiohttpTransport, Pool
 from worker.iton.web_api import ItonWebApi, OnCall
 from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger, open_ledger
 from worker.ports import Clock
+from worker.resilience.single_flight import SingleFlight
 from worker.settings import Settings, SettingsError
 
 _SYSTEM = SystemClock()
@@ -118,10 +119,13 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         raise SettingsError(f"WORKER_GATEWAY_RULES has a wrong rule: {error}") from None
 
 
-def publisher_of(settings: Settings, clock: Clock = _SYSTEM, *, observer: PublishObserver) -> BrokerPublisher:
+def publisher_of(
+    settings: Settings, clock: Clock = _SYSTEM, *, observer: PublishObserver, preparing: SingleFlight
+) -> BrokerPublisher:
     """Return the way out to the broker that the settings name."""
     options = PublisherOptions(
         declare=settings.broker.declare,
+        preparing=preparing,
         confirm_within=settings.broker.publish_timeout,
         timing=Timing(),
         now=clock.now,

@@ -48,6 +48,7 @@ from worker.observing import (
 )
 from worker.ports import Clock
 from worker.probes import LedgerWatch, Probes
+from worker.resilience.single_flight import SingleFlight
 from worker.runtime import Parts
 from worker.settings import Settings, SettingsError
 
@@ -186,7 +187,13 @@ class Assembly:
     @cached_property
     def publisher(self) -> BrokerPublisher:
         """The way out to the broker."""
-        return publisher_of(self.settings, self.clock, observer=PublishMetrics(self.metrics))
+        observer = PublishMetrics(self.metrics)
+        return publisher_of(self.settings, self.clock, observer=observer, preparing=self._preparing)
+
+    @cached_property
+    def _preparing(self) -> SingleFlight:
+        """Both connections find the topology as one of them has declared it."""
+        return SingleFlight()
 
     @cached_property
     def handlers(self) -> HandlerWiring:
@@ -217,6 +224,7 @@ class Assembly:
             settlement=Settlement(self.publisher),
             options=ConsumerOptions(
                 declare=broker.declare,
+                preparing=self._preparing,
                 timing=Timing(),
                 on_workers=self.limiter.share_with,
                 on_crash=self.metrics.jobs.crashes.inc,

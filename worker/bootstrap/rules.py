@@ -5,11 +5,11 @@ from datetime import datetime
 
 from worker.domain.hours import Hours
 from worker.domain.limits import LONGEST_WAIT
-from worker.domain.recipients import NumberingPlan
+from worker.domain.recipients import NumberingPlan, has_numbers
 from worker.domain.waiting import WaitingRoom
 from worker.handlers.api.acceptance import ApiAcceptance
 from worker.handlers.send.acceptance import Acceptance
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
 
 
 def acceptance_of(settings: Settings, now: Callable[[], datetime]) -> Acceptance:
@@ -36,8 +36,18 @@ def waiting_of(settings: Settings) -> WaitingRoom:
 
 
 def numbering_of(settings: Settings) -> NumberingPlan:
-    """Return whose numbers the settings accept."""
-    return NumberingPlan(settings.sending.default_region, frozenset(settings.sending.allowed_regions))
+    """Return whose numbers the settings accept.
+
+    Raises:
+        SettingsError: a region has none, so that each of the numbers that were meant would be invalid.
+    """
+    regions = settings.sending.allowed_regions
+    if not all(map(has_numbers, regions)):
+        raise SettingsError(
+            "WORKER_ALLOWED_REGIONS names a region that has no phone numbers; IN, or GB for the United "
+            "Kingdom, say"
+        )
+    return NumberingPlan(settings.sending.default_region, frozenset(regions))
 
 
 def api_acceptance_of(settings: Settings) -> ApiAcceptance:

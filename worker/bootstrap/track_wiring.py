@@ -9,9 +9,10 @@ from typing import TypeVar
 from worker.bootstrap.tokens import tokens
 from worker.domain.errors import UnavailableError, WorkerError
 from worker.domain.limits import MOST_PER_CALL
+from worker.domain.tracking import decode_unit, encode_unit
+from worker.handlers.entries import Store
 from worker.handlers.lookups import Ask, PatientAsk
 from worker.handlers.track.following import Following
-from worker.handlers.track.units import UnitStore
 from worker.handlers.track.verdict import Judge
 from worker.ports import Clock, Command, Ledger, Observer, Publisher
 from worker.resilience.patient_batcher import PatientBatcher
@@ -40,7 +41,7 @@ class TrackWiring:
         """What begins to follow, and goes on."""
         track = self.settings.track
         return Following(
-            units=UnitStore(self.ledger, tokens(self.random)),
+            units=Store(self.ledger, tokens(self.random), encode_unit, decode_unit),
             publisher=self.publisher,
             clock=self.clock,
             observer=self.observer,

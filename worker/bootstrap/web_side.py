@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.admission.admission import Admission
+from worker.domain.api_entry import ApiEntry
 from worker.domain.disposition import RetryPolicy
 from worker.handlers.api.acceptance import ApiAcceptance
-from worker.handlers.api.entries import ApiEntries
 from worker.handlers.api.handler import ApiHandler
 from worker.handlers.api.off import NoWebApi
 from worker.handlers.api.ports import ApiPorts
 from worker.handlers.dispatch import Handler
+from worker.handlers.entries import Store
 from worker.ports import Clock, Command, Locks, Observer, Publisher, Retry, WebApi
 
 
@@ -46,7 +47,7 @@ class ApiWiring:
 
     web: WebSide | None
     acceptance: ApiAcceptance
-    entries: ApiEntries
+    entries: Store[ApiEntry]
     retry: Retry
     publisher: Publisher
     policy: RetryPolicy

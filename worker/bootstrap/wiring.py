@@ -14,17 +14,19 @@ from worker.bootstrap.tokens import drawn, tokens
 from worker.bootstrap.tracing import Tracing
 from worker.bootstrap.track_wiring import TrackWiring
 from worker.bootstrap.web_side import ApiWiring, WebSide
+from worker.domain import api_entry
+from worker.domain.cancel_request import CancelRequest, decode_request
 from worker.domain.disposition import RetryPolicy
 from worker.domain.limits import MOST_PER_CALL
 from worker.domain.messages import Lane
 from worker.handlers.account import AccountHandler
-from worker.handlers.api.entries import ApiEntries
 from worker.handlers.balance_book import BalanceBook
 from worker.handlers.cancel.handler import CancelHandler
 from worker.handlers.cancel.marking import Marking
 from worker.handlers.cancel.requests import Requests
 from worker.handlers.credits_watch import CreditsWatch
 from worker.handlers.dispatch import Dispatch, Handler
+from worker.handlers.entries import Store
 from worker.handlers.lookups import Ask, Lookups
 from worker.handlers.send.calls import Calls
 from worker.handlers.send.completion import Completion
@@ -223,7 +225,7 @@ class HandlerWiring:
         wiring = ApiWiring(
             self.web,
             api_acceptance_of(self.settings),
-            ApiEntries(self.ledger, self._entries.draw_token),
+            Store(self.ledger, self._entries.draw_token, api_entry.encode, api_entry.decode),
             self._retry(Command.API),
             self.publisher,
             self._policy(),
@@ -242,7 +244,7 @@ class HandlerWiring:
     def _cancel(self) -> CancelHandler:
         entries = self._entries
         return CancelHandler(
-            Requests(entries.ledger, entries.draw_token),
+            Requests(Store(entries.ledger, entries.draw_token, CancelRequest.encode, decode_request)),
             Marking(entries, self.clock, self.store_time, LEASE_MARGIN),
             self.publisher,
             self._policy(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from phonenumbers import (
+    SUPPORTED_REGIONS,
     NumberParseException,
     PhoneMetadata,
     PhoneNumber,
@@ -42,6 +43,11 @@ class NumberingPlan:
 
     default_region: str
     allowed_regions: frozenset[str]
+
+
+def has_numbers(region: str) -> bool:
+    """Tell whether the *region* has phone numbers: the United Kingdom is GB, and UK no region at all."""
+    return region in SUPPORTED_REGIONS
 
 
 @value

@@ -26,10 +26,14 @@ _SEPARATORS = str.maketrans("", "", "tel: ()./-\u00a0\u2010\u2011\u2012\u2013\u2
 _ONE_DOT = re.compile(r"[-+]?[0-9 \u00a0]*\.[0-9 \u00a0]*")
 _HALVES = re.compile(r"(?:[^.]*[^0-9.])?0?[0-9]{5}\.[0-9]{5}")
 _BEHIND_COUNTRY = re.compile(r"\+([0-9]{1,3})\.[0-9]{4,}")
-_EXPONENT = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]*)?[eE][-+]?[0-9]+")
+_EXPONENT = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]*)? ?[eE] ?[-+]?[0-9]+")
 _GROUP_OF_2 = re.compile(r"[0-9]{2}")
 _GROUP_OF_3 = re.compile(r"[0-9]{3}")
-_COMMAS = re.compile(r"[-+]?[0-9]+(?:,[0-9]{1,5})+(?:\.[0-9]*)?")
+# Groups with commas between them, or with dots, blanks or apostrophes and a comma in front of the decimals.
+_COMMAS = re.compile(
+    r"[-+]?[0-9]+(?:,[0-9]{1,5})+(?:\.[0-9]*)?|[-+]?[0-9]{1,3}(?:[. '\u00a0][0-9]{3})+,[0-9]{0,5}"
+)
+_LETTER = re.compile(r"[^\W\d_]")
 _SPREADSHEET = "spreadsheets write numbers so, and lose digits: make the column text and fill it anew"
 
 _SEVERAL = re.compile(r"[,;|&]|\bor\b|\band\b", re.IGNORECASE)
@@ -111,7 +115,9 @@ def _habit(spelling: str) -> str:
         return "has a minus"
     if _COMMAS.fullmatch(spelling):
         return "has commas in it"
-    return "has a decimal point" if spelling.count(".") == 1 and not _means_itself(spelling) else ""
+    if spelling.count(".") != 1 or _LETTER.search(spelling):
+        return ""  # behind a word, "ext." say, a dot means something else
+    return "" if _means_itself(spelling) else "has a decimal point"
 
 
 def _named(char: str) -> str:

@@ -15,7 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from worker.domain.trace import TRACEPARENT, trace_ids
 from worker.logs.foreign import ADDRESS, with_tracebacks
-from worker.logs.spellings import ESCAPED, forms_of, joined
+from worker.logs.spellings import BEHIND_AN_ESCAPE, ESCAPED, forms_of, joined
 
 HIDDEN = "***"
 
@@ -23,18 +23,25 @@ HIDDEN = "***"
 _KEPT = frozenset({"job_id", "message_id", "correlation_id", "traceparent", "timestamp"})
 _PLAIN = frozenset({int, float, bool, type(None)})
 
-# 10 to 15 digits (E.164), not inside a longer hexadecimal id; a percent escape may stand right before them.
+# 10 to 15 digits (E.164), not inside a longer hexadecimal id; an escape may stand right before them. What it
+# begins with is looked at first, as that takes least time.
 _NUMBER = re.compile(
-    r"(?:(?<![0-9a-fA-F])|(?<=%[0-9a-fA-F]{2}))(?:\+\d(?:[ \-]?\d){9,14}|\d{10,15})(?![0-9a-fA-F])"
+    rf"(?=[+\d])(?:(?<![0-9a-fA-F])|{BEHIND_AN_ESCAPE})"
+    r"(?:\+\d(?:[ \-]?\d){9,14}|\d{10,15})(?![0-9a-fA-F])"
 )
-# Groups of digits with one separator between them, such as "98765 40002" and "(098765)40004"; not the end of
-# a hyphenated word or of a time.
+# What stands between groups of digits, as it is or escaped for a URL, HTML or JSON: blanks, dashes, dots.
+_PLAIN_GAPS = r" .()\-\u00a0\u2007\u2009\u200b-\u200f\u202f\u2010-\u2015\u2060\ufeff"
+_GAP = (
+    rf"(?:[+{_PLAIN_GAPS}]|%(?:25){{0,2}}(?:20|2[89BbDdEe]|[Cc]2%(?:25){{0,2}}[Aa]0)"
+    r"|&(?:amp;){0,2}(?:nbsp|#160|#32|#[xX][aA]0|#[xX]20);|\\{1,4}(?:u00[aA]0|u0020|x[aA]0))"
+)
+# Groups of digits such as "98765 40002" and "(098765)40004"; not the end of a hyphenated word or of a time.
 _GROUPS = re.compile(
-    r"(?:(?<![0-9A-Za-z])|(?<=%[0-9a-fA-F]{2}))(?<![0-9A-Za-z]-)(?<![0-9][.:])"
-    r"[+(]{0,2}\d{1,15}(?:(?:[ .\-]?[()][ .\-]?|[ .\-])\d{1,15})+(?![0-9a-fA-F])(?!-[0-9A-Za-z])",
+    rf"(?=[+(\d])(?:(?<![0-9A-Za-z])|{BEHIND_AN_ESCAPE})(?<![0-9A-Za-z]-)(?<![0-9][.:])"
+    rf"[+(]{{0,2}}\d{{1,15}}(?:{_GAP}{{1,3}}\d{{1,15}})+(?![0-9a-fA-F])(?!-[0-9A-Za-z])",
     re.ASCII,
 )
-_SEPARATED = re.compile(r"[0-9][ .()\-]{1,3}[0-9]")  # found sooner than groups are
+_SEPARATED = re.compile(rf"[0-9](?:[+{_PLAIN_GAPS}]{{1,3}}[0-9]|[%&\\])")  # found sooner than groups are
 _NO_NUMBER = re.compile(
     r"\d{4}([-.])\d\d\1\d\d(?: \d\d?)?|\d\d([-.])\d\d\2\d{4}(?: \d\d?)?"  # a date, perhaps with the hour
     r"|(?:\d{1,3}\.){3}\d{1,3}"  # an IPv4 address

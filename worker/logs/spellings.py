@@ -17,10 +17,14 @@ _SHORT_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "
 _ESCAPED_BY_BACKSLASH = frozenset("\"'/")
 # What stands right before a word may be the end of an escape, "username%3Dacme" say.
 _WORD_STARTS = r"(?<![A-Za-z0-9])"
-_WORD_STARTS_BEHIND_ESCAPES = (
-    r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
+BEHIND_AN_ESCAPE = (
+    r"(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2})|(?<=%2525[0-9A-Fa-f]{2})"
+    r"|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})"
 )
+"""Where an escape ends, whose digits are none of what follows it."""
+_WORD_STARTS_BEHIND_ESCAPES = rf"(?:(?<![A-Za-z0-9])|{BEHIND_AN_ESCAPE}|(?<=\\[nrt]))"
 _WORD_ENDS = r"(?![A-Za-z0-9])"
+_ALPHABETS: tuple[dict[int, int], ...] = ({}, str.maketrans("+/", "-_"))  # of Base64
 _SHORT = 6  # characters; shorter secrets are hidden as whole words alone
 # Nobody must escape ASCII letters and digits; in longer secrets those who do are not followed: compiling
 # such a pattern takes long.
@@ -42,9 +46,21 @@ def in_base64(secret: str) -> str:
 
 
 def base64_forms(secret: str) -> list[str]:
-    """Return *secret* in Base64, in either alphabet, without padding."""
-    plain = base64.b64encode(_encoded(secret)).decode().rstrip("=")
-    return sorted({plain, plain.translate(str.maketrans("+/", "-_"))})
+    """Return *secret* in Base64, in either alphabet, without padding.
+
+    Inside of something else, behind a user name and a colon say, it is written in one of three ways.
+    """
+    raw = _encoded(secret)
+    forms = [base64.b64encode(raw).decode().rstrip("=")]
+    if len(secret) >= _SHORT:
+        forms += [_inside_base64(raw, before) for before in range(3)]
+    return list(dict.fromkeys(form.translate(other) for form in forms for other in _ALPHABETS))
+
+
+def _inside_base64(raw: bytes, before: int) -> str:
+    """Return the characters that hold bits of *raw* alone, behind *before* bytes of others."""
+    whole = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
+    return whole[-(-8 * before // 6) : len(whole) - ((before + len(raw)) % 3 > 0)]
 
 
 def as_word(pattern: str, *, escaped: bool) -> str:
@@ -93,7 +109,7 @@ def _escapes(char: str) -> str:
 
 def _in_url(char: str) -> Iterator[str]:
     if char == " ":
-        yield r"\+"
+        yield rf"(?:\+|{_PERCENT}2[bB])"
     yield "".join(f"{_PERCENT}{_hex(byte, 2)}" for byte in _encoded(char))
     if (single := _in_one_byte(char)) is not None:
         yield f"{_PERCENT}{_hex(single, 2)}"
@@ -178,7 +194,10 @@ def forms_of(secrets: Iterable[str], names: Iterable[str]) -> list[Form]:
     secrets, names = _variants(secrets), _variants(names)
     pairs = {f"{name}:{secret}" for name in names for secret in secrets}
     hidden = [Form(name, spelt(name), re.escape(name), word=True, literals=(name,)) for name in names]
-    hidden += [Form(one, spelt(one), re.escape(one), len(one) < _SHORT, literals=(one,)) for one in secrets]
+    # Whoever shouts an error shouts what it quotes. A name, or a short one, may be a common word then.
+    shouted = {form for one in secrets if len(one) >= _SHORT for form in (one.upper(), one.lower())}
+    known = secrets | shouted
+    hidden += [Form(one, spelt(one), re.escape(one), len(one) < _SHORT, literals=(one,)) for one in known]
     for secret in secrets | pairs:
         literals = tuple(base64_forms(secret))
         plain = f"(?:{'|'.join(map(re.escape, literals))})={{0,2}}"

@@ -22,6 +22,8 @@ from worker.domain.web_path import allowed_segments
 _PARAM_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:\-]{1,100}")
 _REGION = re.compile(r"[A-Z]{2}")
+_BEHIND_THE_PATH = frozenset("?#")
+_UNREADABLE_IN_LOGINS = frozenset("[]\\")  # for the AMQP library
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 # What may stand behind the ? of the broker's URL; of a wrong value the AMQP library makes a 0 without a word.
 _BROKER_OPTIONS = {
@@ -78,6 +80,11 @@ def broker_url(value: SecretStr) -> SecretStr:
     parts = _split_url(value.get_secret_value(), ("amqp", "amqps"), "amqp://USER:PASSWORD@HOST:5672/VHOST")
     if not parts.hostname:
         raise ValueError("names no host; write amqp://USER:PASSWORD@HOST:5672/VHOST")
+    if _UNREADABLE_IN_LOGINS & set(parts.netloc.rpartition("@")[0]):
+        raise ValueError(
+            "is no valid URL; write amqp://USER:PASSWORD@HOST:5672/VHOST, with [ ] and \\ in a password "
+            "percent-encoded"
+        )
     _check_query(parts.query)
     return value
 
@@ -131,7 +138,8 @@ def gateway_url(value: str) -> str:
         raise ValueError("names no host; write https://HOST/PATH/")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must hold no credentials; use ITON_USERNAME and ITON_PASSWORD")
-    if parts.query or parts.fragment:
+    # An empty one too: what the worker adds would stand behind a second ?, or be cut off with a fragment.
+    if _BEHIND_THE_PATH & set(value):
         raise ValueError("must end before the ? or #; the worker adds the query itself")
     return value
 
@@ -161,7 +169,7 @@ def proxy_url(value: SecretStr | None) -> SecretStr | None:
     parts = _split_url(value.get_secret_value(), ("http",), form)
     if not parts.hostname:
         raise ValueError(f"names no host; write {form}")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+    if parts.path not in {"", "/"} or _BEHIND_THE_PATH & set(value.get_secret_value()):
         raise ValueError(f"must end behind the port; write {form}")
     if ":" in unquote(parts.username or ""):
         raise ValueError(
@@ -325,7 +333,7 @@ def _split_url(value: str, schemes: tuple[str, ...], form: str) -> SplitResult:
         port = parts.port
     except ValueError:
         raise ValueError(
-            f"is no valid URL; write {form}, with / @ # : and % in a password percent-encoded"
+            f"is no valid URL; write {form}, with / @ # : [ ] and % in a password percent-encoded"
         ) from None
     if hidden := invisible_in(value):
         kinds = "a line break, a control character or bytes that are no UTF-8"

@@ -149,6 +149,6 @@ class GatewaySettings(Section):
 
     @model_validator(mode="after")
     def _keep_the_text_apart(self) -> Self:
-        if self.text_param in self.allowed_params:
+        if self.text_param.lower() in map(str.lower, self.allowed_params):
             raise ValueError("ITON_ALLOWED_PARAMS must not name the parameter with the text; take it out")
         return self

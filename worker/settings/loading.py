@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import TypeVar, cast
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError as SourceError
 
@@ -32,6 +31,7 @@ from worker.settings.sections import (
 )
 from worker.settings.spelling import RETIRED, is_service_link, misspelt
 from worker.settings.table import settings_table
+from worker.settings.urls import password_in
 from worker.settings.web_api import WebApiSettings
 
 _CLOCKS_PUT_BACK = 7_200  # seconds, at the most
@@ -60,7 +60,8 @@ class Settings:
         """
         given = (self.gateway.password, self.gateway.api_token)
         plain = [secret.get_secret_value() for secret in given if secret]
-        urls = [_password_of(url) for url in (self.broker.url, self.ledger.url, self.gateway.proxy) if url]
+        addresses = (self.broker.url, self.ledger.url, self.gateway.proxy)
+        urls = [password_in(url.get_secret_value()) for url in addresses if url]
         return tuple(filter(None, [*plain, *urls, *otlp_secrets(os.environ)]))
 
     def names(self) -> tuple[str, ...]:
@@ -200,7 +201,7 @@ def _missing_credentials(gateway: GatewaySettings, trouble: Mapping[str, str]) -
     return {
         name: remedy
         for name, secret in given.items()
-        if not secret.get_secret_value() and not any(name in line for line in trouble.values())
+        if not secret.get_secret_value().strip() and not any(name in line for line in trouble.values())
     }
 
 
@@ -218,7 +219,8 @@ def _missing_token(
 def _lines(error: ValidationError, trouble: Mapping[str, str]) -> dict[str, str]:
     """Describe each fault by its variable."""
     lines: dict[str, str] = {}
-    for fault in error.errors(include_url=False, include_input=False):
+    # With what was given, which is only compared with the words that it may be, never quoted.
+    for fault in error.errors(include_url=False):
         variable, line = _line(fault)
         if variable not in trouble:
             lines.setdefault(variable, line)
@@ -246,8 +248,3 @@ def _one_line(trouble: Mapping[str, str]) -> str:
     (first, line), *others = trouble.items()
     more = f" (and {len(others)} more: {', '.join(name for name, _ in others)})" if others else ""
     return f"{first} {line}{more}"
-
-
-def _password_of(url: SecretStr) -> str:
-    """Return the password in *url* as it is written there, or nothing."""
-    return urlsplit(url.get_secret_value()).password or ""

@@ -1,7 +1,8 @@
 """Credentials in the variables of OpenTelemetry, which its library reads by itself."""
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
+
+from worker.settings.urls import password_in
 
 _HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 _ADDRESSES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -26,7 +27,4 @@ def _values(variables: Mapping[str, str]) -> Iterator[str]:
             scheme, _, key = value.replace("%20", " ").partition(" ")
             yield key if scheme else ""
     for name in _ADDRESSES:
-        try:
-            yield urlsplit(variables.get(name, "")).password or ""
-        except ValueError:
-            continue
+        yield password_in(variables.get(name, ""))

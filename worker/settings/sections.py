@@ -5,7 +5,6 @@ The descriptions start with the unit where there is one; the README's table is m
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
@@ -14,6 +13,7 @@ from worker.domain.limits import DEFAULT_DELAYS, DEFAULT_TRACK_DELAYS
 from worker.settings import checks
 from worker.settings.gateway import GatewaySettings
 from worker.settings.section import Prefetch, Region, Seconds, Section
+from worker.settings.urls import scheme_of
 from worker.settings.web_api import WebApiSettings
 
 
@@ -34,7 +34,7 @@ class BrokerSettings(Section):
         description="true: declare the topology at start; false: only check that it is there",
     )
     prefetch: Prefetch = Field(
-        500,  # two thousand jobs a second of a gateway that takes a quarter of one
+        1_000,  # keep a core busy at a gateway that takes a quarter of a second a call
         validation_alias="WORKER_PREFETCH",
         description="messages; in hand from each queue of bulk work at the most",
     )
@@ -152,11 +152,11 @@ class LedgerSettings(Section):
     @property
     def kind(self) -> str:
         """What kind of store it is and who can share it, for people; nothing of its URL."""
-        return checks.LEDGER_KINDS[urlsplit(self.url.get_secret_value()).scheme]
+        return checks.LEDGER_KINDS[scheme_of(self.url.get_secret_value())]
 
     @model_validator(mode="after")
     def _refuse_one_that_pods_cannot_share(self) -> Self:
-        if self.shared and urlsplit(self.url.get_secret_value()).scheme not in checks.SHARED_LEDGERS:
+        if self.shared and scheme_of(self.url.get_secret_value()) not in checks.SHARED_LEDGERS:
             raise ValueError(
                 f"LEDGER_URL means {self.kind}, but WORKER_SHARED_LEDGER is true: with a ledger for each pod "
                 "texts go out twice; set LEDGER_URL to redis://HOST:PORT/DB or postgresql://HOST/DB (in "

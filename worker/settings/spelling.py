@@ -14,6 +14,7 @@ _SERVICE_LINK = re.compile(
 )
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://.*")
 _CLOSE = 0.8
+_BETWEEN_WORDS = re.compile(r"[^A-Z0-9_]")
 
 RETIRED = {
     "WORKER_MIN_PREFETCH": "has no meaning any more: WORKER_PREFETCH says how many jobs are in hand",
@@ -32,7 +33,8 @@ def misspelt(variables: Mapping[str, str], known: Iterable[str]) -> dict[str, st
     """Return the unknown variables, in order of name, each with the name that was meant (None: no idea).
 
     Under AMQP_, LEDGER_, HEALTH_ and LOG_ other programs of a cluster have variables too: of those only
-    near misses count. Under ITON_ and WORKER_ every unknown name does.
+    near misses count. Under ITON_ and WORKER_ every unknown name does. A hyphen or dot is a slip for an
+    underscore: keys of a Kubernetes Secret, which become names of files, are often written with them.
     """
     names = sorted(known)
     found: dict[str, str | None] = {}
@@ -40,8 +42,8 @@ def misspelt(variables: Mapping[str, str], known: Iterable[str]) -> dict[str, st
         name = given.upper()
         if name in names or is_service_link(name, value):
             continue
-        meant = _meant(name, names)
-        if name.startswith(OURS) or (meant and _prefixed(name)):
+        meant = _meant(_BETWEEN_WORDS.sub("_", name), names)
+        if name.startswith(OURS) or (meant and _prefixed(_BETWEEN_WORDS.sub("_", name))):
             found[given] = meant
     return found
 

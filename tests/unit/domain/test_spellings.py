@@ -57,6 +57,7 @@ class TestSpreadsheets:
             ("9.19e11", "has an exponent"),
             ("91987654321e1", "has an exponent"),
             ("9.E+9", "has an exponent"),
+            ("9.19 E+11", "has an exponent"),
             ("-9876543210", "has a minus"),
             ("-9876543210.0", "has a minus"),
             ("919,876,543,210", "has commas in it"),
@@ -64,6 +65,10 @@ class TestSpreadsheets:
             ("98765,43210", "has commas in it"),
             ("9,876,543,210.00", "has commas in it"),
             ("9876543210,0", "has commas in it"),
+            ("987.654.321,0", "has commas in it"),
+            ("9.876.543.210,00", "has commas in it"),
+            ("9 876 543 210,0", "has commas in it"),
+            ("9'876'543'210,0", "has commas in it"),
             ("'919876543210", "has ' in front"),
             ('="919876543210"', "has = in front"),
             ("=919876543210", "has = in front"),
@@ -75,6 +80,14 @@ class TestSpreadsheets:
             f"{habit}: spreadsheets write numbers so, and lose digits: make the column text and fill it anew"
         )
         assert words == fault(spelling)
+
+    @pytest.mark.parametrize(
+        ("spelling", "letter"),
+        [("9876543210 ext. 12", "e"), ("Mr. X 9876543210", "M"), ("tel.9876543210", "t")],
+    )
+    def test_a_dot_behind_a_word_is_no_decimal_point(self, spelling: str, letter: str) -> None:
+        """No spreadsheet wrote that; what is wrong is the word."""
+        assert f'has "{letter}", which is not part of a phone number' == fault(spelling)
 
     @pytest.mark.parametrize(
         "spelling",

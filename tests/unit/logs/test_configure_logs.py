@@ -136,6 +136,7 @@ class TestJson:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The event loop lists the task and its exception below its sentence."""
+        gc.collect()  # what other tests have left would be told here
         configure_logs(form="json")
 
         async def fail() -> None:

@@ -1,6 +1,7 @@
 """The last safety net of the logs."""
 
 import re
+from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -44,6 +45,21 @@ class TestSecrets:
         cleaned = _clean(Redaction(["p@ss w/rd"], ["acme"]), detail=f"HTTP 400: {form}, no")["detail"]
         assert cleaned == "HTTP 400: ***, no"
 
+    @pytest.mark.parametrize("user", ["", "a", "ab", "abc", "squid"])
+    def test_are_hidden_in_base64_behind_any_name(self, user: str) -> None:
+        """In the header that a proxy is given, and in what a broker is, whoever's name stands in front."""
+        for login in (f"{user}:s3cret-pw", f"\0{user}\0s3cret-pw", f"{user}:s3cret-pw:more"):
+            form = b64encode(login.encode()).decode()
+            cleaned = Redaction(["s3cret-pw"]).text(f"Proxy-Authorization: Basic {form}")
+            left = cleaned.rpartition("Basic ")[2].partition("***")
+            assert left[1] == "***"
+            assert all(len(rest) < len(form) - 9 for rest in (left[0], left[2]))
+
+    def test_a_blank_may_be_a_plus_that_was_escaped_again(self) -> None:
+        """As where a form is put into the query of another address."""
+        cleaned = Redaction(["pass word"]).text("back=%2Fapi%3Fpassword%3Dpass%2Bword, pass%252Bword")
+        assert "back=%2Fapi%3Fpassword%3D***, ***" == cleaned
+
     def test_are_hidden_when_registered_encoded(self) -> None:
         """A password taken from a URL is hidden in its decoded form as well."""
         assert _clean(Redaction(["broker%2Fpw"]), url="broker/pw")["url"] == "***"
@@ -58,11 +74,17 @@ class TestSecrets:
         event = {"a": [{"hush-hush": ("hush-hush",)}], "b": Shown(), "c": ValueError("hush-hush")}
         assert "hush-hush" not in str(_clean(Redaction(["hush-hush"]), **event))
 
+    @pytest.mark.parametrize("said", ["HUSH-HUSH", "hush-hush", "HUSH%2DHUSH", "hush&#45;hush"])
+    def test_are_hidden_in_capitals_too(self, said: str) -> None:
+        """Some servers shout their errors, and what they quote there."""
+        assert _clean(Redaction(["Hush-Hush"]), event=f"bad: {said}")["event"] == "bad: ***"
+
     def test_short_ones_and_names_are_hidden_as_words(self) -> None:
         """A user name that is a common word does not tear other words apart."""
         redaction = Redaction(["pw"], ["demo"])
         assert _clean(redaction, event="user=demo&password=pw")["event"] == "user=***&password=***"
         assert _clean(redaction, event="demonstration pwd")["event"] == "demonstration pwd"
+        assert _clean(Redaction(["Send"]), kind="send", event="Send")["kind"] == "send"
 
     def test_a_broken_object_does_not_lose_the_line(self) -> None:
         """What cannot show itself is named by its type."""
@@ -100,6 +122,15 @@ class TestNumbers:
             ("98765 40002 98765 40003", "98*******************03"),
             ("555-1234", "55****34"),
             ("%2B98765 40002", "%2B98*******02"),
+            ("to=%252B919876543210", "to=%252B91********10"),
+            ("\\u002b919876543210", "\\u002b91********10"),
+            ("98765%2043210 98765", "98***************65"),
+            ("98765+43210", "98*******10"),
+            ("%2B91%252098765%252043210", "%2B91******************10"),
+            ("98765&nbsp;43210", "98************10"),
+            ("98765\\u00a043210", "98************10"),
+            ("98765\u00a043210, 98765\u201143210", "98*******10, 98*******10"),
+            ("98765   43210, 98765 - 43210", "98*********10, 98*********10"),
         ],
     )
     def test_are_masked(self, given: str, expected: str) -> None:

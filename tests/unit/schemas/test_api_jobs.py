@@ -100,6 +100,12 @@ class TestRefused:
         """No value is quoted."""
         assert errors == refused({**POST, **fields})
 
+    def test_a_word_in_small_letters_is_a_slip(self) -> None:
+        """The right one is named, however its own letters are written."""
+        with pytest.raises(JobRejectedError) as caught:
+            read_job(JobKind.API, json.dumps({**POST, "method": "post"}).encode())
+        assert 'did you mean "POST"?' in caught.value.errors[0].msg
+
     def test_no_more_than_twenty(self) -> None:
         """However many there are."""
         assert len(refused({**POST, "files": [{}] * 100})) == 20

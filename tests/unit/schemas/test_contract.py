@@ -80,8 +80,10 @@ class TestDrift:
         assert contract.check() == []
 
     def test_writing_makes_any_directory_current(self, tmp_path: Path) -> None:
-        """What is missing is named before, what is stale goes."""
-        (tmp_path / "old.schema.json").write_text("{}")
+        """What is missing is named before, what is stale goes, and what is not ours stays."""
+        (tmp_path / "old.schema.json").write_text('{\n  "$id": "urn:iton-worker:v1:old"\n}\n')
+        for name in ("package.json", "order.schema.json"):
+            (tmp_path / name).write_text("{}")
         (tmp_path / "send-job.schema.json").write_text("{}")
         before = contract.check(tmp_path)
         contract.write(tmp_path)
@@ -89,6 +91,8 @@ class TestDrift:
         assert "old.schema.json is none of the contract any more" in before
         assert "send-job.schema.json differs from the models" in before
         assert "asyncapi.json is missing" in before
+        assert "{}" == (tmp_path / "package.json").read_text() == (tmp_path / "order.schema.json").read_text()
+        assert not (tmp_path / "old.schema.json").exists()
         assert contract.check(tmp_path) == []
 
 

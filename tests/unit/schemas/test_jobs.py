@@ -78,6 +78,17 @@ class TestSendJob:
 
         assert job.send_after is not None
 
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+            ("2017-01-01T05:29:60.5+05:30", datetime(2017, 1, 1, tzinfo=UTC)),
+        ],
+    )
+    def test_takes_a_leap_second_for_the_moment_behind_it(self, written: str, meant: datetime) -> None:
+        """RFC 3339 has them, the calendar of Python has not."""
+        assert meant == send_job(expires_at=written).expires_at
+
     def test_refuses_a_datetime_without_offset(self) -> None:
         """A local time means different moments to producer and worker."""
         with pytest.raises(ValidationError, match="timezone"):

@@ -126,6 +126,12 @@ class TestBlanks:
         give("ITON_PASSWORD", " hush \n")
         assert " hush " == load_settings().gateway.password.get_secret_value()
 
+    @pytest.mark.parametrize("variable", ["ITON_PASSWORD", "ITON_USERNAME"])
+    def test_nothing_but_blanks_is_nothing(self, give: Give, variable: str) -> None:
+        """Nobody's password is a blank: it was left out."""
+        give(variable, "  \n")
+        assert _line().startswith(f"{variable} is not set")
+
 
 class TestOthers:
     """Characters that nobody sees, and quotes."""

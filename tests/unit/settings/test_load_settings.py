@@ -249,6 +249,9 @@ class TestWrongSettings:
             ("AMQP_URL", "http://broker/", "amqp://USER:PASSWORD@HOST:5672/VHOST"),
             ("AMQP_URL", "amqp://", "names no host"),
             ("AMQP_URL", "amqp://u:p/w@broker/", "percent-encoded"),
+            ("AMQP_URL", "amqp://u:p\\w@broker/", "percent-encoded"),
+            ("AMQP_URL", "amqp://u:p[]w@broker/", "percent-encoded"),
+            ("AMQP_URL", "amqp://u:p[w@broker/", "[ ]"),
             ("AMQP_URL", "amqp://u:p@broker/?heartbeat=abc", "wrong heartbeat"),
             ("AMQP_URL", "amqp://u:p@broker/?heartbeat=", "wrong heartbeat"),
             ("AMQP_URL", "amqp://u:p@broker/?timeout=1m&heartbeat=5", "wrong timeout"),
@@ -263,6 +266,8 @@ class TestWrongSettings:
             ("ITON_BASE_URL", "https:///x", "names no host"),
             ("ITON_BASE_URL", "https://me:you@sms.iton.in/", "must hold no credentials"),
             ("ITON_BASE_URL", "https://sms.iton.in/?cmd=x", "before the ?"),
+            ("ITON_BASE_URL", "https://sms.iton.in/?", "before the ?"),
+            ("ITON_BASE_URL", "https://sms.iton.in/#", "before the ?"),
             ("ITON_BASE_URL", "http://bad host/", "cannot be one"),
             ("ITON_BASE_URL", "http://a..b/", "cannot be one"),
             ("ITON_BASE_URL", "http://host\x01/", "control character"),
@@ -270,6 +275,7 @@ class TestWrongSettings:
             ("ITON_WEB_API_URL", "api.iton.in", "https://HOST/PATH/"),
             ("ITON_WEB_API_URL", "https://me:you@api.iton.in/", "use ITON_API_TOKEN"),
             ("ITON_WEB_API_URL", "https://api.iton.in/?x=1", "before the ?"),
+            ("ITON_WEB_API_URL", "https://api.iton.in/?", "before the ?"),
             ("ITON_WEB_API_URL", "https://api.iton.in/a b", "without spaces"),
             ("ITON_WEB_API_PATHS", "credentials,/media", "first segments of paths"),
             ("ITON_WEB_API_PATHS", "credentials/..", "first segments of paths"),
@@ -302,6 +308,9 @@ class TestWrongSettings:
             ("HEALTH_PORT", "70000", "65535"),
             ("HEALTH_PORT", "tcp://10.0.0.1:80", "enableServiceLinks"),
             ("LOG_LEVEL", "loud", "'debug'"),
+            ("LOG_LEVEL", "warn", "did you mean warning?"),
+            ("LOG_FORMAT", "jsn", "did you mean json?"),
+            ("WORKER_GATEWAY_METHOD", "PSOT", "did you mean POST?"),
             ("WORKER_PREFETCH", "0", "at least 1"),
             ("WORKER_DEFAULT_REGION", "India", "two-letter"),
             ("WORKER_DEFAULT_REGION", "US", "one of WORKER_ALLOWED_REGIONS"),
@@ -312,6 +321,8 @@ class TestWrongSettings:
             ("WORKER_GATEWAY_PROXY", "socks5://proxy:1080", "http://USER:PASSWORD@HOST:PORT"),
             ("WORKER_GATEWAY_PROXY", "http://joe:s3cret@", "names no host"),
             ("WORKER_GATEWAY_PROXY", "http://joe:s3cret@proxy:3128/path", "end behind the port"),
+            ("WORKER_GATEWAY_PROXY", "http://joe:s3cret@proxy:3128?", "end behind the port"),
+            ("WORKER_GATEWAY_PROXY", "http://joe:s3cret@proxy:3128/#", "end behind the port"),
             ("WORKER_GATEWAY_PROXY", "http://jo%3Ae:s3cret@proxy:3128", "colon"),
             ("WORKER_GATEWAY_CA_FILE", "/nowhere/ca.pem", "(No such file or directory)"),
             ("WORKER_GATEWAY_CA_FILE", "/", "(Is a directory)"),
@@ -380,6 +391,13 @@ class TestWrongSettings:
         environment.setenv("WORKER_SHARED_LEDGER", "true")
         environment.setenv("LEDGER_URL", url)
         assert load_settings().ledger.kind.endswith("for any number of workers")
+
+    @pytest.mark.parametrize("name", ["body", "Body"])
+    def test_no_job_may_give_the_text_another_time(self, environment: pytest.MonkeyPatch, name: str) -> None:
+        """In any case of its letters: which of the two a gateway takes is not known."""
+        environment.setenv("WORKER_GATEWAY_TEXT_PARAM", "body")
+        environment.setenv("ITON_ALLOWED_PARAMS", f"template,{name}")
+        assert _line().startswith("ITON_ALLOWED_PARAMS must not name the parameter with the text")
 
     def test_missing_credentials_are_named(self) -> None:
         """Several faults are still one line: the first, and the names of the others."""
@@ -457,6 +475,18 @@ class TestSecrets:
         assert settings.secrets() == ("hush-hush", "tok-tok-tok", "broker%2Fpw", "ledgerpw", "proxypw")
         assert "proxypw" not in repr(settings)
         assert settings.names() == ("someone",)
+
+    @pytest.mark.parametrize("password", ["p[w", "p]w", "p[]w", "p\u2100w", "p\uff05w", "p:w"])
+    @pytest.mark.parametrize("shared", ["true", "false"])
+    def test_those_of_postgresql_may_have_what_other_urls_must_not(
+        self, environment: pytest.MonkeyPatch, password: str, shared: str
+    ) -> None:
+        """Whatever its library reads, without a parser's error that would quote the password."""
+        environment.setenv("WORKER_SHARED_LEDGER", shared)
+        environment.setenv("LEDGER_URL", f"postgresql://u:{password}@h1:1,[::1]:2/db?sslmode=require")
+        settings = load_settings()
+        assert password in settings.secrets()
+        assert "a PostgreSQL, for any number of workers" == settings.ledger.kind
 
     @pytest.mark.usefixtures("environment")
     def test_are_not_in_the_representation(self) -> None:

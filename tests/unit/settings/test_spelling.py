@@ -24,6 +24,9 @@ class TestMisspelt:
             ("HEALTH_PROT", "HEALTH_PORT"),
             ("LEDGER_ULR", "LEDGER_URL"),
             ("worker_prefech", "WORKER_PREFETCH"),
+            ("ITON-PASSWORD", "ITON_PASSWORD"),
+            ("ledger.url", "LEDGER_URL"),
+            ("ITON_TIMEOUT ", "ITON_TIMEOUT"),
         ],
     )
     def test_near_misses_get_the_right_name(self, given: str, meant: str | None) -> None:
@@ -42,6 +45,7 @@ class TestMisspelt:
             ("AMQP_HEARTBEAT_MODE", "x"),
             ("LOG_DESTINATION", "x"),
             ("PATH", "/bin"),
+            ("iton-tls.crt", ""),
             ("ITON_WORKER_SERVICE_HOST", "10.0.0.1"),
             ("ITON_WORKER_SERVICE_PORT_HTTP", "80"),
             ("ITON_WORKER_PORT", "tcp://10.0.0.1:80"),
