@@ -5,17 +5,21 @@ import time
 from contextlib import ExitStack
 
 from tests.counts.recorder import ROOT
-from tests.counts.way import Recording, Span, Way, middle
+from tests.counts.way import Recording, Span, Way, common
 from tests.support.line import Line, line_on
 from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import Workshop
+from worker.amqp.connection.opening import Timing
 
 WARMING = 5
 """Jobs before those that count: connections are open then, and caches filled."""
-JOBS = 5
-IDLE = 4.0
-"""Seconds without a job, in which what runs by itself is seen."""
+JOBS = 10
+IDLE = 2.5 * Timing().probe_every
+"""Seconds without a job, in which what runs by itself is seen, a look at each connection among it.
+
+No fewer than the longest job took.
+"""
 AFTERWARDS = 0.5
 """Seconds from a job's result to the next job, for what is left to do."""
 
@@ -33,11 +37,11 @@ def traced_way(workshop: Workshop, gateway: SimulatorProcess) -> Way:
         line = line_on(stack, workshop, gateway)
         for number in range(WARMING):
             _one_job(line, f"warming {number}")
-        idle = _span(IDLE)
         jobs = [_one_job(line, f"traced {number}") for number in range(JOBS)]
+        idle = _span(max(IDLE, *(job.end - job.begin for job in jobs)))
         assert 0 == worker.terminate(), worker.tail()
     recording = Recording.read(calls)
-    return middle([recording.way(job, idle) for job in jobs])
+    return common([recording.way(job, idle) for job in jobs])
 
 
 def _one_job(line: Line, text: str) -> Span:

@@ -91,17 +91,11 @@ class Recording:
         return [self._functions[number] for at, number in self._calls if span.begin <= at < span.end]
 
 
-def middle(ways: Sequence[Way]) -> Way:
-    """Return what most have in common: on a busy machine nearly each job meets a timer, now this, now that.
+def common(ways: Sequence[Way]) -> Way:
+    """Return what all have in common: on a busy machine nearly each job meets a timer, now this, now that.
 
-    Of each function the middle number of its calls counts; their order is that of the shortest way with all.
+    Of each function the smallest number of its calls counts; their order is that of the shortest way.
     """
-    half = len(ways) // 2
-    times = {
-        one: sorted(way.times[one] for way in ways)[half]
-        for one in {one for way in ways for one in way.times}
-    }
-    usual = {one for one, many in times.items() if many}
-    whole = [way for way in ways if usual <= way.times.keys()] or list(ways)
-    order = min(whole, key=lambda way: way.calls).times
-    return Way(Counter({one: times[one] for one in order if one in usual}))
+    shortest = min(ways, key=lambda way: way.calls).times
+    fewest = {one: min(way.times[one] for way in ways) for one in shortest}
+    return Way(Counter({one: times for one, times in fewest.items() if times}))

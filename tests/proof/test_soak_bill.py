@@ -41,6 +41,10 @@ _LOST = send(2, 11.0, "other")
 _COUNTS = [Note("predicted", 2, 10.5), Note("uncertain", 2, 11.5)]
 
 
+def _twice_and_not(found: Bill) -> tuple[float, float]:
+    return found.twice, found.uncounted
+
+
 class TestBill:
     """What must hold, and what is found."""
 
@@ -77,6 +81,18 @@ class TestBill:
         notes = [*_COUNTS, *reading(12, 2, 996)]
         assert (2, False) == (added_up([_SENT, _LOST], notes).uncounted, added_up([_SENT, _LOST], notes).kept)
         assert added_up([_SENT, _LOST], notes, deaths=1).kept
+
+    def test_a_fall_whose_counter_died_before_it_told_what_is_left_is_counted(self) -> None:
+        """It lies where no other one does; where there is no room for it, it was counted before."""
+        cut = [*_COUNTS, *reading(12, 4, 996)[:2]]
+        assert (0, 0, []) == (
+            *_twice_and_not(added_up([_SENT, _LOST], cut)),
+            added_up([_SENT, _LOST], cut).wrong,
+        )
+        words = [result(one="accepted", other="uncertain", third="failed")]
+        again = [[*_COUNTS, *reading(11.9, 4, 996)], reading(12, 4, 996)[:2]]
+        found = bill([_SENT, _LOST], words, again, initial=_INITIAL, deaths=1, planted=None)
+        assert ((4, 0), False) == (_twice_and_not(found), found.kept)
 
     def test_a_reply_that_is_counted_twice_is_found(self) -> None:
         """More is predicted than was accepted, and may have been."""

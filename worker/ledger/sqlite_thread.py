@@ -148,7 +148,8 @@ class LedgerThread:
     def _run(self) -> None:
         while (asks := self._take()) is not None:
             for kind in _KINDS:
-                self._serve([ask for ask in asks if ask.kind is kind])
+                if mine := [ask for ask in asks if ask.kind is kind]:
+                    self._serve(mine)
             if not asks or self._writes >= _WRITES_PER_SWEEP:
                 self._sweep()
         self._give_up()
@@ -175,10 +176,8 @@ class LedgerThread:
 
     def _serve(self, asks: Sequence[_Ask]) -> None:
         """Do what *asks*, all of one kind, want, and tell them."""
-        if not asks:
-            return
         try:
-            file = self._opened()
+            file = self._file or self._opened()
             wanted = [self._time.note() if ask.kind is _probe else ask.what for ask in asks]
             values = asks[0].kind(file, wanted, self._time.now())
         except Exception as error:  # noqa: BLE001 -- whatever it is, the callers are told and the thread lives on
@@ -207,7 +206,7 @@ class LedgerThread:
         bite = 2 * max(self._writes, _WRITES_PER_SWEEP)
         self._writes = 0
         try:
-            file = self._opened()
+            file = self._file or self._opened()
             self._note(file)
             while file.delete_expired(self._time.now(), bite) == bite:
                 if not self._inbox.empty():
@@ -217,12 +216,11 @@ class LedgerThread:
             log.warning("ledger.sweep_failed", code=failure_of(error, self._path).code)
 
     def _opened(self) -> LedgerFile:
-        if self._file is None:
-            if not self._was_open:
-                create_parents(self._path)
-            self._file = LedgerFile(self._path, retention=self._retention, busy_timeout=self._busy_timeout)
-            self._was_open = True
-            self._begin(self._file)
+        if not self._was_open:
+            create_parents(self._path)
+        self._file = LedgerFile(self._path, retention=self._retention, busy_timeout=self._busy_timeout)
+        self._was_open = True
+        self._begin(self._file)
         return self._file
 
     def _begin(self, file: LedgerFile) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.deadline import DEADLINE
 from tests.support.fakes import FakeClock, settled
 from worker.admission.admission import Admission
 from worker.admission.call_limit import CallLimit
@@ -667,7 +668,7 @@ class TestRoom:
             await door.call(about=job(number, sender="GOOD"))
             await door.fail(away(retry_after=30), about=job(number, sender="BAD"))
         assert 9 == door.admission.limit
-        assert not await asyncio.wait_for(door.call(about=job(1, sender="GOOD")), 1)
+        assert not await asyncio.wait_for(door.call(about=job(1, sender="GOOD")), DEADLINE)
 
     async def test_there_is_room_while_nobody_would_wait(self) -> None:
         """Not in what is kept for urgent calls."""

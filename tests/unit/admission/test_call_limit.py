@@ -102,6 +102,7 @@ class TestGrowth:
         assert 400 == one.limit.value
 
     @pytest.mark.parametrize("latency", SKEWED.values(), ids=SKEWED)
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     def test_a_gateway_whose_answering_time_varies_is_kept_busy(self, latency: Latency) -> None:
         """For a spread is no queue: it serves nine tenths of what it could."""
         one = gateway(latency)
@@ -110,6 +111,7 @@ class TestGrowth:
         assert one.run(60) > 0.9 * 400 / mean
 
     @pytest.mark.parametrize("latency", SKEWED.values(), ids=SKEWED)
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     def test_nothing_refused_never_less_than_a_useful_floor(self, latency: Latency) -> None:
         """From the moment on that it was reached."""
         one = gateway(latency)
@@ -145,6 +147,7 @@ class TestRefusals:
         assert one.refused <= 10
 
     @pytest.mark.parametrize("latency", [constant(0.1), *SKEWED.values()], ids=["constant", *SKEWED])
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     def test_it_is_not_hammered(self, latency: Latency) -> None:
         """In ten minutes of full work it turns away less than one call in a hundred."""
         one = gateway(latency, most=10)
@@ -178,6 +181,7 @@ class TestQueue:
     """A gateway that takes everything and serves ten at once."""
 
     @pytest.mark.parametrize("latency", [constant(0.1), *SKEWED.values()], ids=["constant", *SKEWED])
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     def test_a_line_at_the_gateway_is_kept_short(self, latency: Latency) -> None:
         """The servers are busy, and who waits there does so for a quarter of a call's time limit at most."""
         one = gateway(latency, servers=10)

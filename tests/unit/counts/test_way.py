@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from tests.counts.recorder import Recorder
-from tests.counts.way import Function, Recording, Span, Way, middle
+from tests.counts.way import Function, Recording, Span, Way, common
 from worker.clock import SystemClock
 from worker.domain.text import is_gsm7
 
@@ -44,17 +44,17 @@ class TestWay:
         way = Recording([A, B, C], [(11, 0), (12, 0), (13, 1), (14, 2)]).way(JOB, IDLE)
         assert "3 functions in 2 files, 4 calls" == way.words()
 
-    def test_of_several_jobs_the_middle_one_counts(self) -> None:
+    def test_of_several_jobs_the_fewest_calls_count(self) -> None:
         """One that met a timer is not taken."""
-        ways = [Recording([A], [(11, 0)] * times).way(JOB, IDLE) for times in (5, 9, 1)]
-        assert 5 == middle(ways).calls
+        ways = [Recording([A], [(11, 0)] * times).way(JOB, IDLE) for times in (5, 9, 3)]
+        assert {A: 3} == common(ways).times
 
     def test_where_each_met_a_timer_what_they_have_in_common_counts(self) -> None:
         """In the order of the one that met the least."""
-        calls = ([(11, 2), (12, 0), (13, 1)], [(11, 2), (12, 0)], [(11, 1), (12, 2), (13, 0), (14, 0)])
-        ways = [Recording([A, B, C], some).way(JOB, IDLE) for some in (*calls[:2], [(11, 2), (12, 0)])]
-        assert {C: 1, A: 1} == middle(ways).times
-        assert [C, A] == list(middle([*ways[1:], Recording([A, B, C], calls[2]).way(JOB, IDLE)]).times)
+        calls = ([(11, 1), (12, 0), (13, 2), (14, 1)], [(11, 2), (12, 0), (13, 1)], [(11, 2), (12, 0)] * 2)
+        way = common([Recording([A, B, C], some).way(JOB, IDLE) for some in calls])
+        assert {C: 1, A: 1} == way.times
+        assert [C, A] == list(way.times)
 
 
 class TestRecorder:

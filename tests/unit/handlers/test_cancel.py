@@ -423,6 +423,7 @@ class TestEveryMoment:
     @pytest.mark.parametrize("nth", [*range(1, 15), 20, 25])
     @pytest.mark.parametrize("job", JOBS)
     @pytest.mark.parametrize("seen", [False, True], ids=["new", "seen before"])
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     async def test_sent_and_cancelled_are_everybody(
         self, world: World, worker: FakeWorker, nth: int, job: str, *, seen: bool
     ) -> None:

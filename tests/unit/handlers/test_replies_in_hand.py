@@ -31,6 +31,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.support.fake_worker import FakeWorker, World, delivery, numbers, part_delivery, send_job, stopping
 from tests.support.fakes import settled
 from worker.domain.entry import Entry, release
@@ -353,14 +354,16 @@ class TestStops:
         await asyncio.wait(tasks)
         assert way.published_all()
 
-    async def test_without_a_reply(self, way: Way) -> None:
+    async def test_without_a_reply(self, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
         """The call is left to the lease, and nobody waits for it."""
+        for module in ("finishing", "send.part_work"):
+            monkeypatch.setattr(f"worker.handlers.{module}.LAST_STEP", 2 * DEADLINE)
         way.world.gateway.latency = 500.0
         tasks = await way.started()
         await settled()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=1.5)
+        await asyncio.wait(tasks, timeout=DEADLINE)
         assert [True] * len(tasks) == [task.cancelled() for task in tasks]
 
 

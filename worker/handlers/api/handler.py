@@ -27,12 +27,11 @@ from worker.domain.errors import (
 from worker.domain.messages import DeadLetter, Delay, Delivery, Done, JobSummary, ResultMessage
 from worker.domain.web_verdict import after_last_round
 from worker.handlers.api.acceptance import ApiAcceptance, conflict
-from worker.handlers.api.entries import ApiVersion
 from worker.handlers.api.ports import ApiPorts
 from worker.handlers.api.work import ApiWork
+from worker.handlers.entries import LostRaceError, Version
 from worker.handlers.handled import Handled, forgotten
 from worker.handlers.publication import result_message
-from worker.handlers.send.entries import LostRaceError
 from worker.ports import Locks
 
 _PAUSE = 5.0  # seconds between attempts to publish what nobody else will
@@ -68,7 +67,7 @@ class ApiHandler:
                 return await self._round_over(error, work, read, delivery)
             return await self._published(work, read, delivery)
 
-    async def _opened(self, read: ReadJob[ApiJob], delivery: Delivery) -> ApiVersion | None:
+    async def _opened(self, read: ReadJob[ApiJob], delivery: Delivery) -> Version[ApiEntry] | None:
         """Find or make the job's entry; None where there is none and none may be made."""
         key, replay, entries = api_key(read.job_id), delivery.replay, self.ports.entries
         for _ in range(_MOST_RACES):
@@ -76,7 +75,7 @@ class ApiHandler:
             if found is None:
                 if replay and replay.needs_entry(self.ports.clock.now()):
                     return None
-                found, entry = ApiVersion(key, None, ApiEntry("")), ApiEntry(read.fingerprint)
+                found, entry = Version(key, None, ApiEntry("")), ApiEntry(read.fingerprint)
             else:
                 entry = found.entry
             if entry.fingerprint != read.fingerprint:
@@ -85,7 +84,7 @@ class ApiHandler:
             if entry == found.entry:
                 return found
             try:
-                return await entries.write(found, entries.new(found, entry))
+                return await entries.write(found, entry)
             except LostRaceError:
                 continue
         raise UnavailableError("entry_contended", "the job's entry changes all the time")

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worker.domain.api_entry import ApiEntry
 from worker.domain.disposition import RetryPolicy
-from worker.handlers.api.entries import ApiEntries
+from worker.handlers.entries import Store
 from worker.ports import CallGate, Clock, Observer, Publisher, Retry, WebApi
 
 
@@ -21,7 +22,7 @@ class ApiPorts:
     """
 
     web_api: WebApi
-    entries: ApiEntries
+    entries: Store[ApiEntry]
     gate: CallGate
     retry: Retry
     publisher: Publisher

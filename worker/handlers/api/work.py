@@ -19,10 +19,9 @@ from worker.domain.errors import (
 from worker.domain.progress import Progress, Step
 from worker.domain.web_body import body_of
 from worker.domain.web_verdict import Verdict, judged, lost
-from worker.handlers.api.entries import ApiEntries, ApiVersion
 from worker.handlers.api.ports import ApiPorts
+from worker.handlers.entries import EntryUnreadableError, LostRaceError, Store, Version
 from worker.handlers.finishing import completed, finished
-from worker.handlers.send.entries import EntryUnreadableError, LostRaceError
 from worker.ports import Command, Subject, WebCall
 
 log = structlog.get_logger(__name__)
@@ -51,7 +50,7 @@ class ApiWork:
             have acknowledged the job by now: nobody but this one is left to publish the reply.
     """
 
-    def __init__(self, ports: ApiPorts, job: ApiJob, version: ApiVersion, progress: Progress) -> None:
+    def __init__(self, ports: ApiPorts, job: ApiJob, version: Version[ApiEntry], progress: Progress) -> None:
         self._ports = ports
         self._job = job
         self._progress = progress
@@ -76,10 +75,8 @@ class ApiWork:
                     if state is CallState.CALLING:
                         await self._outlast()
                     elif self._last is not None:
-                        entries, ready = self._ports.entries, self.version
-                        self.version = await entries.write(
-                            ready, entries.new(ready, ended(ready.entry, self._last))
-                        )
+                        known = ended(self.version.entry, self._last)
+                        self.version = await self._ports.entries.write(self.version, known)
                     else:
                         await self._ports.retry(self._attempt)
                     races = 0
@@ -129,9 +126,9 @@ class ApiWork:
         ports, ready = self._ports, self.version
         self.at = Step.WRITING
         claimed_at = ports.clock.elapsed()
-        claim = ports.entries.new(ready, begin(ready.entry, started=ports.store_time()))
+        claim = Version(ready.key, ports.entries.draw_token(), begin(ready.entry, started=ports.store_time()))
         try:
-            self.version = await ports.entries.write(ready, claim)
+            self.version = await ports.entries.write(ready, claim.entry, token=claim.token)
         except LedgerUnavailableError:
             # It may have been written: nobody must take its reply for lost.
             await finished(self._taken_back(claim))
@@ -166,14 +163,14 @@ class ApiWork:
         else:
             await self._taken_back(self.version, went_out=True)
 
-    async def _taken_back(self, claim: ApiVersion, *, went_out: bool = False) -> None:
+    async def _taken_back(self, claim: Version[ApiEntry], *, went_out: bool = False) -> None:
         """Make the call ready again, unless somebody else is at the entry by now."""
         entries = self._ports.entries
-        ready = entries.new(claim, release(claim.entry, went_out=went_out))
+        ready, token = release(claim.entry, went_out=went_out), entries.draw_token()
 
-        async def step() -> ApiVersion:
+        async def step() -> Version[ApiEntry]:
             found = await entries.reload(claim.key)
-            return await entries.write(found, ready) if found.token == claim.token else found
+            return await entries.write(found, ready, token=token) if found.token == claim.token else found
 
         try:
             self.version = await self._patiently(step)
@@ -185,31 +182,30 @@ class ApiWork:
         entries, mine = self._ports.entries, self.version
         base, entry = mine, ended(mine.entry, end)
         while True:
-            new = entries.new(base, entry)
             try:
-                self.version = await self._patiently(_writing(entries, base, new))
+                self.version = await self._patiently(_writing(entries, base, entry))
             except LostRaceError:
                 try:
                     found = await self._patiently(lambda: entries.load(mine.key))
                 except EntryUnreadableError as error:
                     log.error("reply.unrecorded", job=mine.key, reason=error.code)  # noqa: TRY400 - no values
                     # Nobody here can join to it what is known: that is published from memory.
-                    self.version = ApiVersion(mine.key, mine.token, ended(mine.entry, end))
+                    self.version = Version(mine.key, mine.token, ended(mine.entry, end))
                     return
             else:
                 self._tell(base, mine, entry)
                 return
-            base = found or ApiVersion(mine.key, None, ApiEntry(mine.entry.fingerprint))
+            base = found or Version(mine.key, None, ApiEntry(mine.entry.fingerprint))
             if base.entry.fingerprint != mine.entry.fingerprint:
                 # The store has forgotten this job and given its id away: the result is published from memory.
-                self.version = ApiVersion(mine.key, mine.token, ended(mine.entry, end))
+                self.version = Version(mine.key, mine.token, ended(mine.entry, end))
                 return
             entry = joined(base.entry, end)
             if entry == base.entry:
                 self.version = base
                 return
 
-    def _tell(self, base: ApiVersion, mine: ApiVersion, entry: ApiEntry) -> None:
+    def _tell(self, base: Version[ApiEntry], mine: Version[ApiEntry], entry: ApiEntry) -> None:
         if entry.revision > mine.entry.revision:
             self.late = True
             log.warning("reply.late", job=base.key)
@@ -239,9 +235,13 @@ class ApiWork:
             if self.version.token != seen.token:
                 return
         log.warning("call.taken_over", job=seen.key, repeated=self._repeatable)
-        taken = ports.entries.new(seen, after_lease(seen.entry, repeatable=self._repeatable))
+        taken = after_lease(seen.entry, repeatable=self._repeatable)
         self.version = await ports.entries.write(seen, taken)
 
 
-def _writing(entries: ApiEntries, base: ApiVersion, new: ApiVersion) -> Callable[[], Awaitable[ApiVersion]]:
-    return lambda: entries.write(base, new)
+def _writing(
+    entries: Store[ApiEntry], base: Version[ApiEntry], entry: ApiEntry
+) -> Callable[[], Awaitable[Version[ApiEntry]]]:
+    """Return a step that may be taken again: both times it writes the same, under one token."""
+    token = entries.draw_token()
+    return lambda: entries.write(base, entry, token=token)

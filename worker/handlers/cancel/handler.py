@@ -24,10 +24,10 @@ from worker.domain.errors import DeliveryLostError, EntryUnusableError
 from worker.domain.messages import DeadLetter, Delivery, Done, JobSummary
 from worker.handlers.cancel.marking import Marking, TargetUnknownError
 from worker.handlers.cancel.requests import Requests
+from worker.handlers.entries import EntryUnreadableError
 from worker.handlers.handled import Handled
 from worker.handlers.publication import result_message
 from worker.handlers.send.acceptance import conflict_of
-from worker.handlers.send.entries import EntryUnreadableError
 from worker.ports import Clock, Locks, Publisher
 
 _OTHER_KINDS = (cancel_key, api_key)  # by which key the ledger knows jobs of other kinds, as far as it does
@@ -71,15 +71,15 @@ class CancelHandler:
         """Carry the request out once; the same one again gets the same answer."""
         target, asked = read.job.target, CancelRequest(read.fingerprint, read.job.target)
         opened = await self.requests.opened(read.job_id, asked)
-        if opened.request.fingerprint != asked.fingerprint:
+        if opened.entry.fingerprint != asked.fingerprint:
             raise conflict_of(read.job_id, read.job.metadata)
-        if opened.request.answer is not None:
-            return opened.request.answer
+        if opened.entry.answer is not None:
+            return opened.entry.answer
         try:
             answer = await self.marking.stopped(target, read.job_id)
         except TargetUnknownError:
             answer = await self._not_there_yet(read)
-        return await self.requests.answered(read.job_id, opened, answer)
+        return await self.requests.answered(opened, answer)
 
     async def _not_there_yet(self, read: ReadJob[CancelJob]) -> CancelStatus:
         """Stop a job that may come later, unless the id is known to be that of another kind of job."""

@@ -18,7 +18,8 @@ from schemas import CancelStatus
 from worker.domain.entry import CallState, Entry, Part, Split
 from worker.domain.errors import EntryUnusableError
 from worker.handlers import parallel
-from worker.handlers.send.entries import EntryStore, LostRaceError, Version
+from worker.handlers.entries import LostRaceError, Version
+from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.head import keys_of_parts
 from worker.ports import Clock
 
@@ -91,7 +92,7 @@ class Marking:
             return CancelStatus.RECORDED
         raise _contended()
 
-    async def _small_one(self, found: Version, by: str) -> list[str] | None:
+    async def _small_one(self, found: Version[Entry], by: str) -> list[str] | None:
         """Mark the entry; return its key where a call may still leave, None where it is too late."""
         entry = found.entry
         if isinstance(entry.plan, Part) and entry.cancelled != by and entry.plan.next_call() is None:
@@ -110,7 +111,7 @@ class Marking:
             return None
         entry = (await self._marked(found, by)).entry
 
-        async def mark(one: tuple[str, Part]) -> Version:
+        async def mark(one: tuple[str, Part]) -> Version[Entry]:
             key, part = one
             return await self._mark_part(key, Entry(entry.fingerprint, part, entry.revision), by)
 
@@ -135,7 +136,7 @@ class Marking:
             found = await parallel.each(self.entries.load, keys, limit=_AT_ONCE)
             keys = self._may_leave(found)
 
-    def _may_leave(self, entries: Sequence[Version | None]) -> list[str]:
+    def _may_leave(self, entries: Sequence[Version[Entry] | None]) -> list[str]:
         """Return the keys of those in which a call is claimed that may not have left yet."""
         return [one.key for one in entries if one is not None and self._has_fresh_claim(one.entry)]
 
@@ -144,7 +145,7 @@ class Marking:
         now = self.store_time()
         return any(call.state is CallState.CALLING and now - call.started <= self.margin for call in calls)
 
-    async def _mark_part(self, key: str, begins: Entry, by: str) -> Version:
+    async def _mark_part(self, key: str, begins: Entry, by: str) -> Version[Entry]:
         for _ in range(_MOST_RACES):
             try:
                 return await self._marked(await self.entries.load(key) or Version(key, None, begins), by)
@@ -152,7 +153,7 @@ class Marking:
                 continue
         raise _contended()
 
-    async def _marked(self, found: Version, by: str) -> Version:
+    async def _marked(self, found: Version[Entry], by: str) -> Version[Entry]:
         """See to it that the entry has a mark, and lives for a whole retention from now on."""
         if found.entry.cancelled is None:
             return await self.entries.write(found, replace(found.entry, cancelled=by))

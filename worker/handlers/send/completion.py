@@ -22,10 +22,10 @@ from worker.domain.errors import (
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
 from worker.domain.value import value
 from worker.domain.verdict import Wishes
+from worker.handlers.entries import Version
 from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
 from worker.handlers.publication import send_message
-from worker.handlers.send.entries import Version
 from worker.handlers.send.head import JobHead
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder, SendPorts
@@ -52,7 +52,7 @@ class Planned:
     """
 
     head: JobHead
-    version: Version
+    version: Version[Entry]
     number: int = 1
     parts: int = 1
     unwritten: bool = True

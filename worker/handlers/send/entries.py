@@ -1,85 +1,24 @@
-"""The ledger as the handlers use it: entries instead of bytes, lost races instead of False."""
+"""The entries of send jobs and their parts."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from worker.domain.entry import Entry
-from worker.domain.entry_codec import UnreadableEntryError, decode, encode
-from worker.domain.errors import EntryUnusableError, UnavailableError
+from worker.domain.entry_codec import decode, encode
 from worker.domain.replay import Replay, reopened
-from worker.domain.value import value
-from worker.ports import Ledger, Stored, Swap
+from worker.handlers.entries import LostRaceError, Store, Version
+from worker.ports import Ledger
 
 
-class LostRaceError(Exception):
-    """Somebody else changed the entry first; read it again and go on from there."""
+class EntryStore(Store[Entry]):
+    """Reads and writes them."""
 
+    __slots__ = ()
 
-class EntryUnreadableError(EntryUnusableError):
-    """An entry is a newer release's, or damaged. That stops its job, not the others.
+    def __init__(self, ledger: Ledger, draw_token: Callable[[], str]) -> None:
+        super().__init__(ledger, draw_token, encode, decode)
 
-    Attributes:
-        token: of the stored version.
-        is_newer: a newer release wrote it, which can read it.
-    """
-
-    def __init__(self, error: UnreadableEntryError, token: str) -> None:
-        super().__init__("ledger_unreadable", str(error))
-        self.token = token
-        self.is_newer = error.is_newer
-
-
-@value
-class Version:
-    """An entry as this worker last wrote or read it.
-
-    Attributes:
-        token: of the stored version; None while nothing is stored under the key.
-    """
-
-    key: str
-    token: str | None
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class EntryStore:
-    """Reads and writes entries.
-
-    Attributes:
-        draw_token: returns a fresh unique token for each write.
-    """
-
-    ledger: Ledger
-    draw_token: Callable[[], str]
-
-    async def load(self, key: str) -> Version | None:
-        """Return the entry, or None.
-
-        Raises:
-            LedgerUnavailableError: the store is away.
-            EntryUnreadableError: the entry is a newer release's, or damaged.
-        """
-        stored = await self.ledger.load(key)
-        if stored is None:
-            return None
-        try:
-            return Version(key, stored.token, decode(stored.state))
-        except UnreadableEntryError as error:
-            raise EntryUnreadableError(error, stored.token) from None
-
-    async def reload(self, key: str) -> Version:
-        """Return an entry that was there a moment ago."""
-        version = await self.load(key)
-        if version is None:
-            raise UnavailableError("ledger_entry_lost", "an entry in use is gone from the ledger")
-        return version
-
-    async def renew(self, keys: Sequence[str]) -> Sequence[bool]:
-        """Have entries live for a whole retention from now on; tell which were due for it."""
-        return await self.ledger.renew(keys) if keys else ()
-
-    async def replayed(self, version: Version, replay: Replay) -> Version:
+    async def replayed(self, version: Version[Entry], replay: Replay) -> Version[Entry]:
         """Make ready again what *replay* asks for, whoever else is at the entry."""
         # The key of a part's entry has a slash; no job id has one.
         while (entry := reopened(version.entry, replay, of_part="/" in version.key)) != version.entry:
@@ -91,30 +30,3 @@ class EntryStore:
             except LostRaceError:
                 version = await self.reload(version.key)
         return version
-
-    async def write(self, version: Version, entry: Entry) -> Version:
-        """Replace what *version* names by *entry*.
-
-        Raises:
-            LostRaceError: it is no longer what is stored.
-        """
-        new = Stored(self.draw_token(), encode(entry))
-        if not await self.ledger.swap(version.key, expected=version.token, new=new):
-            raise LostRaceError
-        return Version(version.key, new.token, entry)
-
-    async def write_many(self, changes: Sequence[tuple[Version, Entry]]) -> list[Version | Exception]:
-        """Do what `write` does, for the price of few; return of each what that would return or raise."""
-        swaps = [
-            Swap(version.key, version.token, Stored(self.draw_token(), encode(entry)))
-            for version, entry in changes
-        ]
-        answers = await self.ledger.swap_many(swaps)
-        return [
-            Version(swap.key, swap.new.token, entry) if answer is True else _why(answer)
-            for swap, (_, entry), answer in zip(swaps, changes, answers, strict=True)
-        ]
-
-
-def _why(answer: bool | Exception) -> Exception:  # noqa: FBT001 - as the ledger answers
-    return answer if isinstance(answer, Exception) else LostRaceError()

@@ -14,10 +14,11 @@ from worker.domain.errors import (
 from worker.domain.limits import MOST_PER_PART
 from worker.domain.messages import DeadLetter, Delay, Delivery, Disposition, Done, JobSummary
 from worker.domain.value import value
+from worker.handlers.entries import LostRaceError, Version
 from worker.handlers.handled import Handled, forgotten
 from worker.handlers.send.acceptance import Acceptance, conflict
 from worker.handlers.send.completion import Completion, Planned
-from worker.handlers.send.entries import EntryStore, LostRaceError, Version
+from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.head import JobHead
 from worker.handlers.send.large_jobs import LargeJobs, SplitJob
 from worker.handlers.send.planning import Planning
@@ -88,7 +89,7 @@ class SendHandler:
                 new = False  # another worker has it, or another job has its id
         raise UnavailableError("entry_contended", "the job's entry changes all the time")
 
-    async def _carried_on(self, taken: _Taken, version: Version) -> Handled:
+    async def _carried_on(self, taken: _Taken, version: Version[Entry]) -> Handled:
         """Plan the job, if that has not been done, and send it."""
         head, delivery, planned = taken.head, taken.delivery, version.entry.plan
         given_up: DeadLetter | None = None
@@ -113,7 +114,7 @@ class SendHandler:
             handled = (await self.completion.ended(part, delivery)).whole
         return replace(handled, disposition=_worse(handled.disposition, given_up)) if given_up else handled
 
-    async def _wait(self, head: JobHead, version: Version) -> None:
+    async def _wait(self, head: JobHead, version: Version[Entry]) -> None:
         """Return if the job may be sent now, or never.
 
         Raises:
@@ -127,13 +128,13 @@ class SendHandler:
             raise LostRaceError
         raise waits
 
-    async def _another_round(self, delay: Delay, head: JobHead, version: Version) -> Handled:
+    async def _another_round(self, delay: Delay, head: JobHead, version: Version[Entry]) -> Handled:
         if version.token is None:
             # The id is this job's from now on, whatever comes while it waits.
             await self._opened(head)
         return Handled(delay, JobSummary("send", "delayed", head.job_id))
 
-    async def _large(self, taken: _Taken, version: Version, split: Split) -> Handled:
+    async def _large(self, taken: _Taken, version: Version[Entry], split: Split) -> Handled:
         """Record the plan before anything follows from it, then send the parts."""
         head, known = taken.head, True
         while version.entry.plan is None:
@@ -147,7 +148,7 @@ class SendHandler:
         job = SplitJob(head, version.entry, version.entry.plan, known)
         return await self.large.carry_out(job, taken.delivery, here=taken.here)
 
-    async def _found(self, taken: _Taken) -> Version | None:
+    async def _found(self, taken: _Taken) -> Version[Entry] | None:
         """Find or make the job's entry; None where there is none and none may be made."""
         head, replay = taken.head, taken.delivery.replay
         if replay and replay.needs_entry(self.clock.now()):
@@ -161,13 +162,13 @@ class SendHandler:
         found = await self._own(head, found)
         return await self.entries.replayed(found, replay) if replay else found
 
-    async def _opened(self, head: JobHead) -> Version:
+    async def _opened(self, head: JobHead) -> Version[Entry]:
         try:
             return await self.entries.write(Version(head.job_id, None, Entry("")), Entry(head.fingerprint))
         except LostRaceError:
             return await self._own(head, await self.entries.reload(head.job_id))
 
-    async def _own(self, head: JobHead, found: Version) -> Version:
+    async def _own(self, head: JobHead, found: Version[Entry]) -> Version[Entry]:
         """Return the entry if it is this job's; one that a cancellation made becomes its own.
 
         Raises:

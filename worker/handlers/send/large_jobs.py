@@ -11,10 +11,10 @@ from worker.domain.entry import Entry, Split
 from worker.domain.errors import DeliveryLostError
 from worker.domain.messages import Delivery, Done, JobSummary, PartMessage
 from worker.handlers import parallel
+from worker.handlers.entries import EntryUnreadableError, LostRaceError, Version
 from worker.handlers.finishing import completed
 from worker.handlers.handled import Handled
 from worker.handlers.send.completion import Completion, Ended, Planned
-from worker.handlers.send.entries import EntryUnreadableError, LostRaceError, Version
 from worker.handlers.send.head import JobHead, PartOrder, part_key
 from worker.handlers.send.parts import PartSender
 from worker.handlers.send.ports import SendPorts

@@ -20,8 +20,8 @@ from worker.domain.errors import (
 )
 from worker.domain.progress import Progress, Step
 from worker.domain.waiting import Times
+from worker.handlers.entries import LostRaceError
 from worker.handlers.finishing import LAST_STEP, finished
-from worker.handlers.send.entries import LostRaceError
 from worker.handlers.send.ports import CallOrder, SendPorts
 from worker.handlers.send.record import PartRecord
 

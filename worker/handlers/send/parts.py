@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from worker.domain.errors import DeliveryLostError
 from worker.domain.messages import Delivery
+from worker.handlers.entries import Version
 from worker.handlers.handled import Handled, forgotten
 from worker.handlers.send.completion import Completion, Ended, Planned
-from worker.handlers.send.entries import EntryStore, Version
+from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.head import read_part
 from worker.ports import Clock, Locks
 

@@ -15,7 +15,7 @@ import structlog
 from worker.domain.entry import Call, CallState, Entry, Part
 from worker.domain.errors import EntryUnusableError, LedgerUnavailableError
 from worker.domain.merging import merged, with_ids
-from worker.handlers.send.entries import EntryUnreadableError, LostRaceError, Version
+from worker.handlers.entries import EntryUnreadableError, LostRaceError, Version
 from worker.handlers.send.ports import SendPorts
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class PartRecord:
         is_patient: it waits for a ledger that is away.
     """
 
-    def __init__(self, ports: SendPorts, version: Version, *, unwritten: bool) -> None:
+    def __init__(self, ports: SendPorts, version: Version[Entry], *, unwritten: bool) -> None:
         self._ports = ports
         self.version = version
         self.part = version.entry.part
@@ -74,7 +74,7 @@ class PartRecord:
         """
         self.wrote(await self._ports.entries.write(self.version, entry))
 
-    def wrote(self, version: Version) -> None:
+    def wrote(self, version: Version[Entry]) -> None:
         """The entry is in the ledger as *version*."""
         self.version, self.part = version, version.entry.part
         self.unwritten, self.unrecorded = False, None
@@ -155,7 +155,7 @@ class PartRecord:
             if await self._stands(found, entry):
                 return self._tell(known, lacks=lacks)
 
-    async def _look(self, known: Entry) -> Version:
+    async def _look(self, known: Entry) -> Version[Entry]:
         """Read the entry. Where there is none, or one that nobody can read, *known* itself is returned."""
         key, entries = self.version.key, self._ports.entries
         try:
@@ -172,7 +172,7 @@ class PartRecord:
                 raise
             raise self._given_up(error.detail, known) from None
 
-    async def _stands(self, version: Version, entry: Entry) -> bool:
+    async def _stands(self, version: Version[Entry], entry: Entry) -> bool:
         """Write, or learn that somebody else was first."""
         entries = self._ports.entries
         try:

@@ -11,9 +11,8 @@ from worker.domain.entry import Part
 from worker.domain.errors import EntryUnusableError, UnavailableError
 from worker.domain.messages import Delivery, FollowUpMessage
 from worker.domain.tracking import Unit, accepted_messages, delay_of
-from worker.handlers.send.entries import LostRaceError
+from worker.handlers.entries import LostRaceError, Store, Version
 from worker.handlers.track.follow_up import FollowUp
-from worker.handlers.track.units import Kept, UnitStore
 from worker.handlers.track.verdict import Judge
 from worker.ports import Clock, Observer, Publisher
 
@@ -42,7 +41,7 @@ class Following:
         draw_nonce: returns what no other message has.
     """
 
-    units: UnitStore
+    units: Store[Unit]
     publisher: Publisher
     clock: Clock
     observer: Observer
@@ -71,13 +70,14 @@ class Following:
         )
         for _ in range(_MOST_RACES):
             try:
-                kept = await self.units.load(first.key)
+                found = await self.units.load(first.key)
             except EntryUnusableError as error:
                 # Whoever wrote it had a message on its way before, which has what is open.
                 log.warning("tracking.unreadable", job=source.job_id, part=source.part, reason=error.detail)
                 return
-            unit = (kept.unit or Unit(look=0)).with_more(messages)
-            more = len(unit.open) - (len(kept.unit.open) if kept.unit else 0)
+            kept: Version[Unit | None] = found or Version(first.key, None, None)
+            unit = (kept.entry or Unit(look=0)).with_more(messages)
+            more = len(unit.open) - (len(kept.entry.open) if kept.entry else 0)
             if not more:
                 return
             try:
@@ -88,7 +88,9 @@ class Following:
             return
         raise UnavailableError("entry_contended", "the entry of tracked messages changes all the time")
 
-    async def _added(self, kept: Kept, unit: Unit, first: FollowUp, delivery: Delivery) -> None:
+    async def _added(
+        self, kept: Version[Unit | None], unit: Unit, first: FollowUp, delivery: Delivery
+    ) -> None:
         """Have a look of their own brought soon; the message that brought the next one is of no use then."""
         if unit.unpublished:
             # Whoever recorded them publishes them, and goes on from there.
@@ -97,7 +99,7 @@ class Following:
         await self.go_on(kept, first, unit, delivery, look=unit.look + 1)
 
     async def go_on(
-        self, kept: Kept, brought_by: FollowUp, unit: Unit, delivery: Delivery, *, look: int
+        self, kept: Version[Unit | None], brought_by: FollowUp, unit: Unit, delivery: Delivery, *, look: int
     ) -> None:
         """Publish what brings *look*, then have the entry name it; where nothing is open, none is brought.
 

@@ -12,13 +12,12 @@ from schemas import FailureCode
 from worker.domain.errors import DeliveryLostError, EntryUnusableError, UnavailableError, WorkerError
 from worker.domain.messages import Delay, Delivery, Done, JobSummary
 from worker.domain.tracking import Unit, delay_of, track_number
+from worker.handlers.entries import EntryUnreadableError, LostRaceError, Version
 from worker.handlers.handled import Handled
 from worker.handlers.lookups import Lookups
 from worker.handlers.publication import tracked_message
-from worker.handlers.send.entries import EntryUnreadableError, LostRaceError
 from worker.handlers.track.follow_up import FollowUp, read_follow_up
 from worker.handlers.track.following import Following
-from worker.handlers.track.units import Kept
 from worker.handlers.track.verdict import Answers, Ending, is_no_answer, results_of
 from worker.ports import Locks
 
@@ -67,7 +66,7 @@ class TrackHandler:
     async def _carried_out(self, follow_up: FollowUp, delivery: Delivery) -> Handled:
         for _ in range(_MOST_RACES):
             kept = await self._kept(follow_up)
-            if not follow_up.brings(kept.unit):
+            if not follow_up.brings(kept.entry):
                 return _handled("dropped", follow_up)
             try:
                 return await self._looked(kept, follow_up, delivery)
@@ -75,25 +74,25 @@ class TrackHandler:
                 continue
         raise UnavailableError("entry_contended", "the entry of tracked messages changes all the time")
 
-    async def _kept(self, follow_up: FollowUp) -> Kept:
+    async def _kept(self, follow_up: FollowUp) -> Version[Unit | None]:
         """Return what the ledger has of the unit; one that nobody can read any more is as good as lost.
 
         Raises:
             _NoAnswerError: a newer release wrote it, or another program.
         """
         try:
-            return await self.following.units.load(follow_up.key)
+            return await self.following.units.load(follow_up.key) or Version(follow_up.key, None, None)
         except EntryUnreadableError as error:
             if error.is_newer:
                 raise _NoAnswerError(error.code, follow_up.step) from None
             log.warning("tracking.restored", job=follow_up.job_id, part=follow_up.part, reason=error.detail)
-            return Kept(follow_up.key, error.token, None)
+            return Version(follow_up.key, error.token, None)
         except EntryUnusableError as error:
             raise _NoAnswerError(error.code, follow_up.step) from None
 
-    async def _looked(self, kept: Kept, follow_up: FollowUp, delivery: Delivery) -> Handled:
+    async def _looked(self, kept: Version[Unit | None], follow_up: FollowUp, delivery: Delivery) -> Handled:
         """Take the look to its end, or go on from where somebody was with it."""
-        unit = follow_up.joined(kept.unit)
+        unit = follow_up.joined(kept.entry)
         statuses: Counter[str] = Counter()
         if not unit.unpublished and unit.open:
             endings = await self._asked(unit)
@@ -153,7 +152,7 @@ class TrackHandler:
 
     async def _later(self, follow_up: FollowUp, error: _NoAnswerError) -> Handled:
         """Have the same look brought again, as often as it takes: it is not one without an answer."""
-        await self.following.units.renew(follow_up.key)
+        await self.following.units.renew([follow_up.key])
         seconds = delay_of(self.following.delays, error.step, float("inf"))
         return Handled(Delay(seconds, error.code, counts=False), _summary("delayed", follow_up, {}))
 
