@@ -17,7 +17,7 @@ from scripts.free_ports import free_ports
 
 # The commands in /usr/sbin are wrappers that switch the user and drop the environment.
 PROGRAMS = debian.PROOFS["rabbitmq-server"].parent
-START_TIMEOUT = 60.0
+START_TIMEOUT = 100.0
 REGISTER_TIMEOUT = 5.0
 # No listener on other interfaces.
 ERL_ARGUMENTS = "-kernel inet_dist_use_interface {127,0,0,1}"
@@ -32,6 +32,8 @@ listeners.tcp.1 = 127.0.0.1:{port}
 loopback_users.guest = false
 disk_free_limit.absolute = 50MB
 """
+# Milliseconds; as shipped 180,000. After a crash what waited in delay queues may be handed on so much later.
+ADVANCED_CONFIG = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 5000}]}].\n"
 
 
 class BrokerNotStartedError(Exception):
@@ -156,7 +158,7 @@ class PrivateBroker:
             self._epmd.kill()
             self._epmd = None
 
-    def rabbitmqctl(self, *arguments: str, timeout: float = 60) -> str:
+    def rabbitmqctl(self, *arguments: str, timeout: float = 100) -> str:
         """Run ``rabbitmqctl`` against this node and return what it printed.
 
         Raises:
@@ -186,6 +188,7 @@ class PrivateBroker:
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
@@ -200,6 +203,7 @@ class PrivateBroker:
         for name in ("data", "log", "config"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "rabbitmq.conf").write_text(CONFIG.format(port=self.port) + self._options.config)
+        (self._folder / "advanced.config").write_text(ADVANCED_CONFIG)
         (self._folder / "enabled_plugins").write_text("[].\n")
         cookie = self._folder / ".erlang.cookie"
         if self._options.cookie and not cookie.exists():

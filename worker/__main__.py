@@ -10,6 +10,7 @@ _TERMINATED = 128 + signal.SIGTERM  # what a shell says of a program that SIGTER
 def main() -> int:
     """Run one command; return its exit code."""
     end_at_sigterm(sys.argv[1:])
+    open_closed_streams()
     from worker.cli.app import main as run_command  # noqa: PLC0415 - takes a while, and a stop must not wait
 
     return run_command()
@@ -24,6 +25,20 @@ def end_at_sigterm(arguments: list[str]) -> None:
     asked_to_run = arguments[:1] == ["run"]
     if asked_to_run or os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if asked_to_run else _TERMINATED))
+
+
+def open_closed_streams() -> None:
+    """Stand in for what the shell closed (`<&-`, `2>&-`): nothing to read, and nobody who reads our lines.
+
+    Python has None there, and the next file or connection that is opened would get the number of the stream.
+    A closed stdout stays None: a command whose output is lost says so.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 if __name__ == "__main__":

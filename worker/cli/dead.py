@@ -131,6 +131,8 @@ def show_letter(
     """Show one dead letter: why it died, its properties and headers, its body."""
     from worker.client.dead_filter import Wanted
 
+    if body and as_json:
+        raise typer.BadParameter("goes without --json, which has the body as well", param_hint="--body")
     found: list[DeadJob] = []
 
     def take(one: "DeadJob") -> bool:
@@ -216,7 +218,7 @@ def export_letters(  # noqa: PLR0913 - each is an option of the command
     wanted = read_wanted(reason, kind, job_id, older_than, newer_than)
     with export_to(output) as write:
         count = _each(wanted, lambda one: write(one.whole()), limit=limit)
-    complain(f"{count} dead letters exported")
+    complain(f"{count:,} dead letter{'' if count == 1 else 's'} exported")
 
 
 def _insist_on_choice(wanted: "Wanted", *, every: bool) -> None:
@@ -277,4 +279,4 @@ def _sentence(reasons: Counter[str], limit: int) -> str:
         return "no dead letters"
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     more = f" (the oldest {limit}; --limit lists more)" if total >= limit else ""
-    return f"{total} dead letters: {listed}{more}"
+    return f"{total:,} dead letter{'' if total == 1 else 's'}: {listed}{more}"

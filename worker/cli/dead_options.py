@@ -83,13 +83,13 @@ def read_wanted(
         reasons=frozenset(reasons or ()),
         kinds=frozenset(JobKind(kind) for kind in kinds or ()),
         job_ids=frozenset(job_ids or ()),
-        before=_ago(older_than),
-        after=_ago(newer_than),
+        before=_ago(older_than, "--older-than"),
+        after=_ago(newer_than, "--newer-than"),
     )
 
 
-def _ago(age: timedelta | None) -> datetime | None:
+def _ago(age: timedelta | None, option: str) -> datetime | None:
     try:
         return None if age is None else datetime.now(UTC) - age
     except OverflowError:
-        raise typer.BadParameter("nothing is as old as that", param_hint="age") from None
+        raise typer.BadParameter("nothing is as old as that", param_hint=option) from None

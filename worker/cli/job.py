@@ -169,7 +169,8 @@ def _lines(known: "Known | None", request: "Request | None") -> list[str]:
     if known:
         stopped = f", cancelled by {known.cancelled}" if known.cancelled else ""
         lines.append(f"send job {known.job_id}: {known.state.value}{stopped}")
-        lines.append(f"parts: {known.parts_done:,} of {known.parts:,} done, {known.attempts:,} calls made")
+        calls = f"{known.attempts:,} call{'' if known.attempts == 1 else 's'} made"
+        lines.append(f"parts: {known.parts_done:,} of {known.parts:,} done, {calls}")
         lines.append(f"recipients: {_counted(known)}")
         lines += [f"revision: {known.revision}"] if known.revision > 1 else []
     if request:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.terminal import complain, epilog, read_settings, say
+from worker.cli.terminal import EXIT_FAILED, complain, epilog, read_settings, say
 from worker.cli.usage import Command, Group
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ entry is compared. In the new ledger each lives for a whole WORKER_LEDGER_RETENT
 A URL with a password is not taken from the command line, which every user of the machine can read: name the
 variable that holds it.
 
-Exit codes: 0 all is moved; 1 it is not; 2 wrong usage or setting, and nothing was done.
+Exit codes: 0 all is moved; 1 it is not, or there is nothing to be moved; 2 wrong usage or
+setting, and nothing was done.
 """)
 
 app = typer.Typer(cls=Group, help="Prepare the ledger's database, or move the ledger.", no_args_is_help=True)
@@ -80,7 +81,15 @@ def move(
     """Copy all entries of one ledger to another, while no worker runs, and compare them."""
     settings = read_settings()
     moved = asyncio.run(_move(settings, (source, target), ask_broker=not without_broker))
-    say(f"{moved.entries} entries are in the new ledger as they were in the old one")
+    if not moved.entries:
+        complain(
+            "the old ledger holds no entry: where workers have used it, see whether --from and AMQP_PREFIX "
+            f"({settings.broker.prefix}) are theirs before one starts with the new ledger"
+        )
+        raise typer.Exit(EXIT_FAILED)
+    one = moved.entries == 1
+    words = "1 entry is" if one else f"{moved.entries:,} entries are"
+    say(f"{words} in the new ledger as {'it was' if one else 'they were'} in the old one")
 
 
 async def _init(settings: "Settings", role: str) -> bool:
@@ -103,14 +112,16 @@ async def _init(settings: "Settings", role: str) -> bool:
 async def _move(settings: "Settings", urls: tuple[str, str], *, ask_broker: bool) -> "Moved":
     from worker.client.access import BrokerAccess
     from worker.client.ledger_moving import insist_on_no_user, insist_on_no_worker, move
+    from worker.client.ledger_urls import insist_on_there
 
     source, target = _stores(settings, urls)
     try:
+        insist_on_there(source, "--from")
         if ask_broker:
             await insist_on_no_worker(BrokerAccess.of(settings))
         await insist_on_no_user(source, "--from")
         await insist_on_no_user(target, "--to")
-        return await move(source, target, lambda count: complain(f"{count} entries copied"))
+        return await move(source, target, lambda count: complain(f"entries copied: {count:,}"))
     finally:
         await source.close()
         await target.close()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.terminal import epilog, say
+from worker.cli.terminal import EXIT_FAILED, complain, epilog, say
 from worker.cli.usage import none_of
 
 EPILOG = epilog("""
@@ -18,6 +18,16 @@ Examples:
 
 Exit codes: 0 printed or written; 1 it cannot be written; 2 there is no such document.
 """)
+
+
+def _parse_prefix(given: str) -> str:
+    """Take what the worker takes: a document with other names would describe no worker."""
+    from worker.settings import checks
+
+    try:
+        return checks.prefix(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def schema(
@@ -32,7 +42,10 @@ def schema(
     prefix: Annotated[
         str,
         typer.Option(
-            envvar="AMQP_PREFIX", metavar="NAME", help="Start of the names in the AsyncAPI document."
+            envvar="AMQP_PREFIX",
+            metavar="NAME",
+            parser=_parse_prefix,
+            help="Start of the names in the AsyncAPI document.",
         ),
     ] = "iton",
 ) -> None:
@@ -40,7 +53,9 @@ def schema(
     from schemas import contract
 
     if output is not None:
-        for path in contract.write(output, prefix):
+        if name is not None:
+            raise typer.BadParameter("goes without NAME: it writes all documents", param_hint="--output")
+        for path in _written(output, prefix):
             say(f"wrote {path}")
         return
     documents = contract.documents(prefix)
@@ -53,3 +68,14 @@ def schema(
         short = [known.partition(".")[0] for known in documents]
         raise typer.BadParameter(none_of(name, short), param_hint="NAME")
     say(documents[wanted].removesuffix("\n"))
+
+
+def _written(directory: Path, prefix: str) -> list[Path]:
+    from schemas import contract
+
+    try:
+        return contract.write(directory, prefix)
+    except OSError as error:
+        why = (error.strerror or "it is no directory").lower()
+        complain(f"{error.filename or directory} cannot be written: {why}")
+        raise typer.Exit(EXIT_FAILED) from None

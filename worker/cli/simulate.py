@@ -39,8 +39,6 @@ def simulate_gateway(
 
     It speaks all four commands, and its faults can be switched while it runs.
     """
-    import os
-
     from worker.simulator import serve
 
     if list_options:
@@ -50,10 +48,23 @@ def simulate_gateway(
     _start_logs(options)
     try:
         serve(options, host=host, port=port)
-    except OSError as error:
-        why = os.strerror(error.errno or 0).lower()
-        complain(f"cannot listen on {host}:{port} ({why}); choose another port with --port")
+    except (OSError, UnicodeError) as error:
+        complain(_not_listening(error, host, port))
         raise typer.Exit(EXIT_FAILED) from None
+
+
+def _not_listening(error: OSError | UnicodeError, host: str, port: int) -> str:
+    import errno
+    import os
+    import socket
+
+    match error:
+        case UnicodeError() | socket.gaierror():
+            return f"cannot listen on {host}: it is no address of this machine; choose another with --host"
+        case OSError(errno=errno.EADDRNOTAVAIL):
+            return f"cannot listen on {host}: it is no address of this machine; choose another with --host"
+    why = os.strerror(error.errno or 0).lower()
+    return f"cannot listen on {host}:{port} ({why}); choose another port with --port"
 
 
 def _options(chosen: Iterable[str]) -> "SimulatorOptions":

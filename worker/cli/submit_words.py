@@ -19,7 +19,7 @@ def in_numbers(found: ReadJobs) -> list[str]:
     lines = [str(each) for each in invalid[:_MOST_LINES]]
     if len(invalid) > _MOST_LINES:
         lines.append(f"{len(invalid) - _MOST_LINES:,} more cannot be sent to; --json names all of them")
-    repeated = f", {found.repeated} repeated lines left out" if found.repeated else ""
+    repeated = f", {_count(found.repeated, 'repeated line')} left out" if found.repeated else ""
     return [*lines, f"{_count(len(found.jobs), 'job')}{_entries(found)}{repeated}{_cost(found)}"]
 
 

@@ -14,6 +14,7 @@ from worker.cli.terminal import (
     EXIT_USAGE,
     OutputError,
     complain,
+    let_go_of_stdout,
     read_settings,
     say,
     say_json,
@@ -105,7 +106,13 @@ def _published(asked: Asked, settings: Settings, found: ReadJobs, manner: Manner
     told = trouble_lines(trouble, publishing, asked, settings.ledger.retention)
     for line in told if trouble else ["published"]:
         complain(line)
-    _print(found, (publishing, trouble), manner)
+    try:
+        _print(found, (publishing, trouble), manner)
+    except OutputError as error:  # whoever reads the exit code alone would publish anew, under other ids
+        let_go_of_stdout()
+        code = code or EXIT_FAILED
+        for line in trouble_lines(error.detail, publishing, asked, settings.ledger.retention):
+            complain(line)
     return code
 
 

@@ -13,11 +13,29 @@ from worker.cli.terminal import output_errors
 Known = Callable[[], Iterable[str]]
 
 _SHORT_LIST = 8
-_HINT = re.compile(r"^Invalid value(?: for )?'?(.*?)'?: ", re.DOTALL)
+_HINT = re.compile(r"^Invalid value(?: for )?'?(.*?)'?(?: \(env var: '\w+'\))?: ", re.DOTALL)
 
 
 class Command(TyperCommand):
-    """A command whose help shows no type beside flags, which take no value, and tells of a full disk."""
+    """A command whose help shows no type beside flags, which take no value, and tells of a full disk.
+
+    An option that takes one value is taken once: the library lets the last one win, without a word.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer keeps these types to itself
+        """Take the command's words.
+
+        Raises:
+            typer.BadParameter: an option that takes one value has more.
+            TyperException: any other fault, with the command whose help shows how it goes.
+        """
+        try:
+            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        except TyperException as error:
+            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]  # its usage errors have one
+            raise
+        _refuse_repeats(order, ctx)
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - typer keeps these types to itself
         """Return the options, flags without a type."""
@@ -40,6 +58,15 @@ class Group(TyperGroup):
         """Write the help."""
         with output_errors():
             super().format_help(ctx, formatter)
+
+
+def _refuse_repeats(given: Iterable[Any], ctx: Any) -> None:  # noqa: ANN401 - as above
+    seen: set[Any] = set()
+    for option in given:
+        single = option.param_type_name == "option" and not (option.is_flag or option.multiple)
+        if single and option.name in seen:
+            raise typer.BadParameter("is given more than once: give it once", ctx=ctx, param=option)
+        seen.add(option.name)
 
 
 def _without_types_of_flags(options: list[Any]) -> list[Any]:

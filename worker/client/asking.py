@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,16 +87,14 @@ def campaign_of(asked: Asked) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    if path == _FROM_STDIN:
-        yield sys.stdin.buffer
-        return
+    """Open it while the block runs; what cannot be read, at its start or further on, is one line."""
     try:
-        stream = path.open("rb")
+        with nullcontext(sys.stdin.buffer) if path == _FROM_STDIN else path.open("rb") as stream:
+            yield stream
     except OSError as error:
         raise InputError([_unreadable(path, error)]) from None
-    with stream:
-        yield stream
 
 
 def _unreadable(path: Path, error: OSError) -> str:
-    return f"{path} cannot be read: {(error.strerror or 'it is no file').lower()}"
+    name = "stdin" if path == _FROM_STDIN else path
+    return f"{name} cannot be read: {(error.strerror or 'it is no file').lower()}"

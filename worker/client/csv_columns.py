@@ -47,12 +47,12 @@ class Columns:
         Raises:
             ValueError: a column is unknown or doubled, or there is none with the recipients.
         """
-        if len(header) == 1 and (other := _other_delimiter(header[0])):
-            raise ValueError(f"has `{other}` between the cells: put a comma, a semicolon or a tab there")
+        if not any(cell.strip() for cell in header):
+            raise ValueError("is empty: write a header line with a column `recipient` there")
         names = tuple(_name(cell) for cell in header)
-        for name in names:
+        for name, cell in zip(names, header, strict=True):
             if not _known(name):
-                raise ValueError(_unknown(name))
+                raise ValueError(_no_column(name, cell))
             if names.count(name) > 1:
                 raise ValueError(f"has more than one column `{name}`: keep one")
         if _RECIPIENT not in names:
@@ -87,10 +87,26 @@ class Columns:
         return f"has {count} cell{'' if count == 1 else 's'} where the header has {len(self.names)}: {remedy}"
 
 
+def _no_column(name: str, cell: str) -> str:
+    """Say why a cell of the header is no column."""
+    if not name:
+        return "has a column without a name: name it, or take it out of every line"
+    if other := _other_delimiter(cell):
+        return f"has `{other}` between the cells: put a comma, a semicolon or a tab there"
+    if not any(character.isalpha() for character in name):
+        return "is no header: write one above it, with a column `recipient`"
+    return _unknown(name)
+
+
 def _other_delimiter(header: str) -> str | None:
-    """Return what a header of one cell has between its names, were that allowed."""
-    signs = dict.fromkeys(sign for sign in header if not sign.isalnum() and sign not in "_.-\"' ")
-    return next((sign for sign in signs if any(_known(_name(cell)) for cell in header.split(sign))), None)
+    """Return what a header has between its names, were that allowed; a remark in brackets is none."""
+    signs = dict.fromkeys(sign for sign in header if not sign.isalnum() and sign not in "_.-\"' ()[]{}<>")
+    return next((sign for sign in signs if _divides(sign, header)), None)
+
+
+def _divides(sign: str, header: str) -> bool:
+    names = [cell for cell in header.split(sign) if cell.strip()]
+    return len(names) > 1 and any(_known(_name(cell)) for cell in names)
 
 
 def _template(given: Mapping[str, str], defaults: Mapping[str, object]) -> dict[str, object]:

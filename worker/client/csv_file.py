@@ -95,7 +95,11 @@ def _rows(lines: Iterator[str], defaults: Mapping[str, object]) -> Iterator[tupl
 def _no_csv(words: str) -> str:
     if "expected after" in words:
         return "has a quote in the middle of a cell: double each quote that belongs to a text"
-    # The end of the file, or the longest cell that is read.
+    if "field limit" in words:
+        return (
+            f"has a cell of more than {csv.field_size_limit():,} characters: shorten it, or close the quote "
+            "that it opens"
+        )
     return "opens a quote that nothing closes: close it, or double it where it belongs to a text"
 
 

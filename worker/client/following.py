@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.channels import ResultKind, results_exchange
-from worker.amqp.connection.calls import bounded
+from worker.amqp.connection.calls import bounded, open_channel, underlay_of
 from worker.amqp.connection.library import DeliveredMessage, UnderlayChannel
 from worker.amqp.connection.opening import RawConnection
 from worker.client.access import BrokerAccess, visit
@@ -88,7 +88,7 @@ async def follow(
             while True:
                 message = await _next(arrivals, lost)
                 yield read_result(message)
-                await channel.basic_ack(message.delivery_tag or 0)
+                await bounded(channel.basic_ack(message.delivery_tag or 0), _CALL_LIMIT)
         finally:
             lost.cancel()
 
@@ -109,9 +109,9 @@ async def _subscribed(
     exchanges: Iterable[str],
     arrivals: "asyncio.Queue[DeliveredMessage]",
 ) -> UnderlayChannel:
-    library_channel = await bounded(connection.library.channel(), _CALL_LIMIT)
-    channel = await library_channel.get_underlay_channel()
-    await channel.basic_qos(prefetch_count=_PREFETCH)
+    library_channel = await open_channel(connection.library, _CALL_LIMIT)
+    channel = await underlay_of(library_channel)
+    await bounded(channel.basic_qos(prefetch_count=_PREFETCH), _CALL_LIMIT)
     declared = await bounded(channel.queue_declare("", exclusive=True, auto_delete=True), _CALL_LIMIT)
     queue = str(declared.queue) if declared else ""
     for exchange in exchanges:

@@ -1,12 +1,19 @@
 """Jobs out of a JSON-lines file: a job a line."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from schemas.failures import FailureCode
 from schemas.reading import JobRejectedError, read_json
 from schemas.rejection import rejection
 from worker.client.prepared import MOST_FAULTS, InputError, Preparation, PreparedJob, ReadJobs, faults_of
+from worker.client.text_lines import SAVE
+
+# The reader's own words count the lines and bytes of a body, which are not those of the file.
+_WORDS: Mapping[str, str] = {
+    FailureCode.NOT_JSON: "is not JSON: write one whole JSON object a line",
+    FailureCode.NOT_UTF8: f"is not UTF-8: {SAVE}",
+}
 
 
 def read_jsonl(lines: Iterable[bytes], preparation: Preparation) -> ReadJobs:
@@ -62,9 +69,18 @@ def _take(line: bytes, number: int, preparation: Preparation, found: _Found) -> 
 
 
 def _prepared(line: bytes, number: int, preparation: Preparation) -> PreparedJob:
-    value = read_json(line, max_bytes=preparation.max_bytes)
+    value = _read(line, preparation.max_bytes)
     if not isinstance(value, dict):
-        raise rejection(
-            FailureCode.NOT_AN_OBJECT, "The line is JSON but not an object: write one job a line."
-        )
+        raise rejection(FailureCode.NOT_AN_OBJECT, "is JSON but not an object: write one job a line")
     return preparation.prepare(value, [number])
+
+
+def _read(line: bytes, max_bytes: int) -> object:
+    """Read JSON; of what is none, say so in words for a file, not for the body of a message."""
+    try:
+        return read_json(line, max_bytes=max_bytes)
+    except JobRejectedError as error:
+        code = error.errors[0].type
+        if code not in _WORDS:
+            raise
+    raise rejection(FailureCode(code), _WORDS[code])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worker.client.access import BrokerAccess, visit
-from worker.client.passive import consumers_of
+from worker.client.passive import consumers_of, is_prefix_right
 from worker.domain.errors import WorkerError
 from worker.domain.messages import Lane
 from worker.ports import LedgerStore, Stored, Swap
@@ -44,18 +44,26 @@ async def insist_on_no_worker(access: BrokerAccess) -> None:
     """Return if nobody consumes jobs.
 
     Raises:
-        MoveError: a worker does.
+        MoveError: a worker does, or there is no queue that one could consume.
         BrokerUnavailableError: nobody can know.
     """
+    prefix = access.topology.prefix
+    queues = [access.topology.work_queue(lane) for lane in Lane]
     async with visit(access, name="ledger move") as connection:
-        for lane in Lane:
-            queue = access.topology.work_queue(lane)
-            if await consumers_of(connection, queue):
-                raise MoveError(
-                    "worker_running",
-                    f"a worker consumes {queue}: stop all of AMQP_PREFIX {access.topology.prefix} first, "
-                    "for what they write while the ledger moves would be forgotten",
-                )
+        counts = [await consumers_of(connection, queue) for queue in queues]
+    for queue, count in zip(queues, counts, strict=True):
+        if count:
+            raise MoveError(
+                "worker_running",
+                f"a worker consumes {queue}: stop all of AMQP_PREFIX {prefix} first, "
+                "for what they write while the ledger moves would be forgotten",
+            )
+    if all(count is None for count in counts):
+        raise MoveError(
+            "topology_missing",
+            f"there is no queue {queues[0]} on the broker, so nobody can tell whether a worker runs: "
+            f"{is_prefix_right(prefix)}. Where none has run yet, --without-broker does not ask",
+        )
 
 
 async def insist_on_no_user(store: Store, option: str) -> None:

@@ -1,13 +1,13 @@
 """Which ledger a command means that takes two of them."""
 
 import os
-from urllib.parse import urlsplit
 
 from worker.bootstrap.adapters import ledger_at
 from worker.client.ledger_moving import Store
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger import AnyLedger, MemoryLedger, SqliteLedger
 from worker.settings import Settings, SettingsError
+from worker.settings.urls import password_in
 
 _OF_VARIABLE = "env:"
 
@@ -22,7 +22,7 @@ def store_at(given: str, option: str, settings: Settings) -> Store:
     """
     name = given.removeprefix(_OF_VARIABLE)
     if name == given:
-        if "@" in given and ":" in urlsplit(given).netloc.rpartition("@")[0]:
+        if password_in(given):
             raise SettingsError(
                 f"{option} has a password, which every user of the machine can read on a command line; put "
                 f"the URL into a variable and write {option} env:NAME"
@@ -44,11 +44,22 @@ def insist_on_readable(ledger: AnyLedger) -> Store:
     """
     if isinstance(ledger, MemoryLedger):
         raise SettingsError("LEDGER_URL is memory://, which only its own process can look into")
+    insist_on_there(ledger, "LEDGER_URL")
+    return ledger
+
+
+def insist_on_there(ledger: AnyLedger | Store, option: str) -> None:
+    """Return unless *ledger*, which *option* names, is a file that is not there.
+
+    Its first use would make it, and a mistyped name would be taken for a ledger without entries.
+
+    Raises:
+        LedgerUnavailableError: there is no such file.
+    """
     if isinstance(ledger, SqliteLedger) and not ledger.is_there:
         raise LedgerUnavailableError(
-            "ledger_absent", "there is no ledger at LEDGER_URL: no worker has used it yet, or it is another's"
+            "ledger_absent", f"there is no ledger at {option}: no worker has used it yet, or it is another's"
         )
-    return ledger
 
 
 def _open(url: str, option: str, settings: Settings) -> Store:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from worker.amqp.connection.calls import bounded
+from worker.amqp.connection.calls import bounded, open_channel, underlay_of
 from worker.amqp.connection.library import DeliveredMessage, UnderlayChannel
 from worker.client.access import BrokerAccess, visit
 
@@ -30,21 +30,21 @@ async def look_into(access: BrokerAccess, queue: str, look: Look) -> AsyncGenera
         BrokerUnavailableError: no connection, it was lost, or there is no such queue.
     """
     async with visit(access, name="look") as connection:
-        library_channel = await bounded(connection.library.channel(), _CALL_LIMIT)
-        channel = await library_channel.get_underlay_channel()
+        library_channel = await open_channel(connection.library, _CALL_LIMIT)
+        channel = await underlay_of(library_channel)
         for _ in range(look.limit):
             message = await _get(channel, queue)
             if message is None:
                 return
             yield message
             if look.take:
-                await channel.basic_ack(message.delivery_tag or 0)
+                await bounded(channel.basic_ack(message.delivery_tag or 0), _CALL_LIMIT)
 
 
 async def count(access: BrokerAccess, queue: str) -> int:
     """Return how many messages wait in *queue*."""
     async with visit(access, name="look") as connection:
-        channel = await bounded(connection.library.channel(), _CALL_LIMIT)
+        channel = await open_channel(connection.library, _CALL_LIMIT)
         declared = await bounded(channel.declare_queue(queue, passive=True), _CALL_LIMIT)
         return int(declared.declaration_result.message_count or 0)
 

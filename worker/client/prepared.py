@@ -29,12 +29,15 @@ class InputError(WorkerError):
     """The input cannot be published as it stands, and none of it was.
 
     Attributes:
-        faults: at most 20 lines, each with its place, what is wrong and the remedy.
+        faults: at most 20 lines, each with its place, what is wrong and the remedy; one more where there
+            may be others.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("wrong_input", faults[0])
         self.faults = tuple(faults[:MOST_FAULTS])
+        if len(faults) >= MOST_FAULTS:
+            self.faults += (f"there may be more: these are the first {MOST_FAULTS}",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from worker.amqp.dead.browser import DeadLetterBrowser
 from worker.amqp.dead.records import DeadLetterRecord
 from worker.amqp.dead.replay import replay_copy
 from worker.amqp.publish.confirms import ConfirmChannel
+from worker.amqp.publish.copies import properties_limit
 from worker.amqp.publish.window import UnroutableError
 from worker.client.access import BrokerAccess, visit
 from worker.client.dead_filter import Risk, Wanted
@@ -125,10 +126,12 @@ async def replay(
         # RabbitMQ: an alarm blocks connections that publish, and the acknowledgements on them.
         channel = ConfirmChannel(access.confirm_within)
         await channel.attach(publishing)
+        most = properties_limit(publishing.frame_max)
 
         async def publish(record: DeadLetterRecord) -> None:
             until = known_until(read_dead_job(record, 0, access.topology.prefix))
-            await channel.publish(replay_copy(access.topology, record, force=force, known_until=until))
+            copy = replay_copy(access.topology, record, force=force, known_until=until, most=most)
+            await channel.publish(copy)
 
         await run.over(publish)
 

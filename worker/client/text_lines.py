@@ -8,7 +8,8 @@ from worker.client.prepared import InputError
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZIP = b"PK\x03\x04"  # what spreadsheets save by themselves
 _NUL = b"\x00"
-_SAVE = "save it as plain text in UTF-8 (in a spreadsheet: CSV UTF-8)"
+SAVE = "save it as plain text in UTF-8 (in a spreadsheet: CSV UTF-8)"
+"""What to do with a file that is in no text of ours."""
 
 
 def plain_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -28,7 +29,7 @@ def plain_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         for line in chunk.splitlines(keepends=True):
             number += 1
             if _NUL in line:
-                raise InputError([f"line {number}: holds a NUL byte, which is no text: {_SAVE}"])
+                raise InputError([f"line {number}: holds a NUL byte, which is no text: {SAVE}"])
             yield line
 
 
@@ -47,11 +48,11 @@ def _decoded(line: bytes, number: int) -> str:
         return line.decode()
     except UnicodeDecodeError as error:
         wrong = line[error.start]
-    raise InputError([f"line {number}: is not UTF-8 (byte 0x{wrong:02x}): {_SAVE}"])
+    raise InputError([f"line {number}: is not UTF-8 (byte 0x{wrong:02x}): {SAVE}"])
 
 
 def _refuse_other_formats(start: bytes) -> None:
     if start.startswith(_ZIP):
-        raise InputError([f"the file is a spreadsheet, or another archive: {_SAVE}"])
+        raise InputError([f"the file is a spreadsheet, or another archive: {SAVE}"])
     if start.startswith(_UTF16) or (_NUL in start and start.replace(_NUL, b"").isascii()):
-        raise InputError([f"the file is UTF-16, not UTF-8: {_SAVE}"])
+        raise InputError([f"the file is UTF-16, not UTF-8: {SAVE}"])

@@ -1,6 +1,7 @@
 """The command line without a broker: help, usage, settings, input."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,14 @@ class TestUsage:
             ["job", "list", "--limit", "0"],
             ["results", "--take"],
             ["results", "--unrouted", "--take", "--job-id", "a"],
+            ["submit", "--to"],
+            ["submit", "--to", "1", "--text", "a", "--text", "b"],
+            ["submit", "--yes=1"],
+            ["dead", "list", "--limit", "1", "--limit", "2"],
+            ["dead", "list", "--older-than", "9999999d"],
+            ["dead", "show", "1", "--json", "--body"],
+            ["schema", "send-job", "--output", "x"],
+            ["schema", "--prefix", "a b"],
             ["schema", "nope"],
             ["simulate-gateway", "--set", "nope"],
             ["simulate-gateway", "--set", "nope=1"],
@@ -109,7 +118,41 @@ class TestUsage:
         assert captured.out == ""
         wrong, remedy = captured.err.splitlines()
         assert wrong.startswith("iton-worker: ")
-        assert remedy.startswith("iton-worker: `iton-worker")
+        path = " ".join(arguments[:2] if arguments[0] in {"dead", "job"} else arguments[:1])
+        shown = "iton-worker" if arguments == ["nope"] else f"iton-worker {path}"
+        assert remedy == f"iton-worker: `{shown} --help` shows how it goes"
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["submit", "--to", "1", "--text", "a", "--text", "b"], "--text: is given more than once"),
+            (["dead", "list", "--older-than", "9999999d"], "--older-than: nothing is as old as that"),
+            (["schema", "--prefix", "a b"], "--prefix: must be 1 to 100 of A-Z a-z 0-9 . _ : -; iton, say"),
+        ],
+    )
+    def test_names_the_option(
+        self, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Which value would be lost, or is none."""
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.startswith(f"iton-worker: {words}")
+
+    def test_a_repeated_flag_does_no_harm(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Nothing is lost by it, nor by options that may be given again."""
+        words = [
+            "--to",
+            "9876543210",
+            "--to",
+            "9876543211",
+            "--text",
+            "a",
+            "--metadata",
+            "a=1",
+            "--metadata",
+            "b=2",
+        ]
+        assert main(["submit", *words, "--dry-run", "--dry-run"]) == 0
+        assert "2 distinct" in capsys.readouterr().err
 
 
 class TestSettings:
@@ -273,7 +316,14 @@ class TestSimulator:
         assert main(["simulate-gateway", "--list"]) == 0
         assert any(line.startswith("latency ") for line in capsys.readouterr().out.splitlines())
 
+    @pytest.mark.parametrize("host", ["192.0.2.1", "nobody.invalid", "a" * 70])
+    def test_an_address_of_others_is_one_line(self, capsys: pytest.CaptureFixture[str], host: str) -> None:
+        """With the remedy; another port would be none."""
+        assert main(["simulate-gateway", "--host", host]) == 1
+        assert "it is no address of this machine; choose another with --host\n" in capsys.readouterr().err
+
     def test_a_port_that_cannot_be_had_is_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         """With the remedy."""
-        assert main(["simulate-gateway", "--host", "192.0.2.1"]) == 1
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            assert main(["simulate-gateway", "--port", str(taken.getsockname()[1])]) == 1
         assert "choose another port with --port" in capsys.readouterr().err

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from worker.cli.dead_export import export_to
+from worker.cli.terminal import OutputError
+
+ONE = ["--to", "919876543210", "--text", "x"]
 COMMANDS = [
     ["--help"],
     ["results", "--help"],
     ["topology"],
     ["topology", "--json"],
     ["schema", "asyncapi"],
-    ["submit", "--dry-run", "--to", "919876543210", "--text", "x"],
-    ["submit", "--dry-run", "--to", "919876543210", "--text", "x", "--json"],
+    ["submit", "--dry-run", *ONE],
+    ["submit", "--dry-run", *ONE, "--json"],
 ]
 
 
@@ -53,6 +57,25 @@ class TestFullDisk:
         done = _run(["topology", "--json"], tmp_path, ">&-")
         assert (done.returncode, done.stderr) == (1, "iton-worker: stdout is closed\n")
 
+    def test_a_closed_stderr_stops_nothing(self, tmp_path: Path) -> None:
+        """Nobody reads the lines; the output and the exit code are there."""
+        done = _run(["submit", "--dry-run", *ONE, "--job-id", "a"], tmp_path, "2>&- >out")
+        assert (done.returncode, (tmp_path / "out").read_text()) == (0, "a\n")
+
+    @pytest.mark.parametrize("option", ["--csv", "--jsonl"])
+    def test_a_closed_stdin_is_an_empty_one(self, tmp_path: Path, option: str) -> None:
+        """There is nothing to read, which is one line."""
+        done = _run(["submit", option, "-"], tmp_path, "<&-")
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "Traceback" not in done.stderr
+
+    def test_a_closed_stdin_cannot_be_asked_on(self, tmp_path: Path) -> None:
+        """As one that is no terminal."""
+        numbers = ",".join(str(9_876_543_210 + number) for number in range(1_001))
+        done = _run(["submit", "--to", numbers, "--text", "x"], tmp_path, "<&-")
+        assert done.returncode == 2
+        assert "more than 1,000 recipients need --yes" in done.stderr
+
     def test_a_reader_that_has_gone_is_one_line(self, tmp_path: Path) -> None:
         """As `head` does it."""
         read_end, write_end = os.pipe()
@@ -70,3 +93,21 @@ class TestFullDisk:
         )
         os.close(write_end)
         assert (done.returncode, done.stderr) == (1, "iton-worker: stdout cannot be written: broken pipe\n")
+
+
+class TestExport:
+    """A file of its own that takes no more."""
+
+    def test_is_one_line_and_the_half_file_is_gone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody purges letters in the belief that they were exported."""
+        at = tmp_path / "dead.jsonl"
+        full = os.open("/dev/full", os.O_WRONLY)
+        monkeypatch.setattr(os, "open", lambda *_: full)
+        with (
+            pytest.raises(OutputError, match=r"dead\.jsonl cannot be written, and is gone: no space left"),
+            export_to(at) as write,
+        ):
+            write({"id": 1})
+        assert not at.exists()

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas import FailureCode
+from tests.support.deadline import DEADLINE
 from tests.support.fake_worker import FakeWorker, World, delivery, numbers, send_job
 from tests.support.fakes import FakeClock, settled
 from worker.domain.errors import OutcomeUncertainError, TransientError
@@ -188,7 +189,7 @@ class TestForgotten:
 
         worker.gate.on_admit = lose
         job = delivery(Lane.SEND, send_job(ONE, dnd=dnd), redelivered=True)
-        (end,) = await asyncio.wait_for(finished(world.clock, begun(worker, job)), 30)
+        (end,) = await asyncio.wait_for(finished(world.clock, begun(worker, job)), DEADLINE)
         assert isinstance(end, Requeue)
         assert forgotten < 50
         assert {} == world.gateway.times_sent

@@ -126,7 +126,18 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("content", "fault"),
         [
-            ("", "line 1: has no column with the recipients: call one `recipient`"),
+            ("", "line 1: is empty: write a header line with a column `recipient` there"),
+            ("\nto,text\n1,A\n", "line 1: is empty: write a header line with a column `recipient` there"),
+            ("text\nA\n", "line 1: has no column with the recipients: call one `recipient`"),
+            (
+                "to,text,\n1,A,\n",
+                "line 1: has a column without a name: name it, or take it out of every line",
+            ),
+            ("+91 98765 43210,A\n", "line 1: is no header: write one above it, with a column `recipient`"),
+            (
+                "9876543210\n9876543211\n",
+                "line 1: is no header: write one above it, with a column `recipient`",
+            ),
             ("recipient,text\n", "the file holds no row: write a header line, then a line a recipient"),
             ("recipient,txt\n1,A\n", "line 1: has an unknown column `txt`: did you mean `text`?"),
             ("to,phone\n1,2\n", "line 1: has more than one column `recipient`: keep one"),
@@ -183,6 +194,9 @@ class TestCsv:
             ("to|text\n1|A\n", "line 1: has `|` between the cells: put a comma, a semicolon or a tab there"),
             ("Phone | Text\n1 | A\n", "line 1: has `|` between the cells: put a comma, "),
             ("to:text\n1:A\n", "line 1: has `:` between the cells: "),
+            ("to|params.a,b\n1|A\n", "line 1: has `|` between the cells: "),
+            ("phone (mobile)\n1\n", "line 1: has an unknown column `phone (mobile)`: "),
+            ("recipient*\n1\n", "line 1: has an unknown column `recipient*`: did you mean `recipient`?"),
             (
                 "to;text\n1;A;B\n",
                 "line 2: has 3 cells where the header has 2: put quotes around a text with sem",
@@ -193,7 +207,8 @@ class TestCsv:
             ),
             ('to,text\n1,A\n2,"B\n3,C\n', "line 3: opens a quote that nothing closes: "),
             ('to,text\n1,"A\nB"\n2,"C"D\n', "line 4: has a quote in the middle of a cell: "),
-            ('to,text\n1,"' + "A" * 200_000 + '"\n', "line 2: opens a quote that nothing closes: "),
+            ('to,text\n1,"' + "A" * 200_000 + '"\n', "line 2: has a cell of more than 131,072 characters: "),
+            ("to,text\n1," + "A" * 200_000 + "\n", "line 2: has a cell of more than 131,072 characters: "),
             ('to,text\n1,"A\nB"\n,C\n', "line 4: has no recipient: "),
         ],
     )
@@ -217,6 +232,12 @@ class TestCsv:
         """With the system's reason."""
         with pytest.raises(InputError, match=r"none\.csv cannot be read: no such file"):
             read_asked(Asked(csv=tmp_path / "none.csv"), settings)
+
+    @pytest.mark.parametrize("form", ["csv", "jsonl"])
+    def test_a_file_that_fails_while_it_is_read_is_named(self, settings: Settings, form: str) -> None:
+        """As a disk or a share does; the system's own example opens, and gives nothing."""
+        with pytest.raises(InputError, match=r"/proc/self/mem cannot be read: input/output error$"):
+            read_asked(Asked(**{form: Path("/proc/self/mem")}), settings)  # type: ignore[arg-type]
 
 
 class TestJsonLines:
@@ -248,8 +269,9 @@ class TestJsonLines:
     @pytest.mark.parametrize(
         ("line", "words"),
         [
-            ("nope", "not JSON"),
-            ("[]", "not an object"),
+            ("nope", "line 2: is not JSON: write one whole JSON object a line"),
+            ('{"recipients": ["1"],', "line 2: is not JSON: write one whole JSON object a line"),
+            ("[]", "line 2: is JSON but not an object: write one job a line"),
             ('{"recipents": ["1"], "text": "A"}', "did you mean `recipients`"),
             (
                 '{"job_id": "x", "recipients": ["1"], "text": "B"}',
@@ -275,11 +297,21 @@ class TestJsonLines:
             read_asked(Asked(jsonl=tmp_path / "a.jsonl"), settings)
         assert len(caught.value.faults) == 1
 
+    def test_bytes_that_are_no_text_are_told_as_in_a_csv(self, tmp_path: Path, settings: Settings) -> None:
+        """And all such lines."""
+        line = b'{"recipients": ["1"], "text": "caf\xe9"}\n'
+        (tmp_path / "a.jsonl").write_bytes(b"\n" + line * 2)
+        with pytest.raises(InputError) as caught:
+            read_asked(Asked(jsonl=tmp_path / "a.jsonl"), settings)
+        remedy = "is not UTF-8: save it as plain text in UTF-8 (in a spreadsheet: CSV UTF-8)"
+        assert caught.value.faults == (f"line 2: {remedy}", f"line 3: {remedy}")
+
     def test_faults_stop_at_twenty(self, tmp_path: Path, settings: Settings) -> None:
-        """A wrong file does not fill the screen."""
+        """A wrong file does not fill the screen; that it stopped is said."""
         with pytest.raises(InputError) as caught:
             read_asked(self._read(tmp_path / "a.jsonl", *["nope"] * 50), settings)
-        assert len(caught.value.faults) == 20
+        assert len(caught.value.faults) == 20 + 1
+        assert "there may be more: these are the first 20" == caught.value.faults[-1]
 
     def test_an_empty_file_is_refused(self, tmp_path: Path, settings: Settings) -> None:
         """Nothing to publish is a mistake."""

@@ -11,6 +11,7 @@ import pytest
 
 from scripts import free_ports as module
 from scripts.free_ports import free_ports
+from tests.support.deadline import DEADLINE
 
 
 class TestFreePorts:
@@ -27,7 +28,7 @@ class TestFreePorts:
         theirs = here.recv()
         ours = free_ports(20)
         here.send("done")
-        other.join(timeout=20)
+        other.join(timeout=DEADLINE)
         assert max(Counter(theirs + ours).values()) == 1
 
     def test_not_one_that_somebody_listens_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
