@@ -20,6 +20,8 @@ _NO_LOGGER = SimpleNamespace()
 _TESTS = Path(__file__).parent
 _UNWATCHED = {_TESTS / name for name in ("worlds", "model", "proof", "helm")}
 """Tests that run the worker's code a thousand times over, or none of it."""
+_WAITING = {_TESTS / name for name in ("integration", "contract")}
+"""Tests that wait for servers more than they work."""
 CHANGES = "changes of ledger entries, as the model of the protocol names them"
 
 # A busy machine is slow, not wrong: pytest's own limit catches what hangs.
@@ -29,13 +31,14 @@ settings.load_profile("busy")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with slow tests first, then those with many tests.
+    """Put files with slow tests first, then those that wait for servers, then those with many tests.
 
-    A long one that is begun last runs alone at the end.
+    A long one that is begun last runs alone at the end, and what waits leaves the processor to others, of
+    which there are most in the beginning.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     tests = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent not in _WAITING, -tests[item.path]))
     for item in items:
         if item.get_closest_marker("hypothesis") or not _UNWATCHED.isdisjoint(item.path.parents):
             # A hundred examples cover what one covers, and being watched more than doubles their time.

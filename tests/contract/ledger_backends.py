@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.support.deadline import DEADLINE
+from worker.clock import SystemClock
 from worker.ledger import MemoryLedger, SqliteLedger
 from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ledger.redis import RedisLedger
 from worker.ports import LedgerStore, Stored
 
 LONG = 3600.0
+REAL = 2.0
+"""Seconds of a retention that really passes. Tests look at half of it; a busy machine is late."""
 
 
 class SteppedClock:
@@ -89,7 +93,7 @@ def redis_backend(url: str) -> Backend:
         open=lambda retention: RedisLedger(url, retention=retention, prefix=prefix),
         shared=True,
         pass_time=asyncio.sleep,
-        short=0.8,
+        short=REAL,
     )
 
 
@@ -100,7 +104,7 @@ def postgresql_backend(url: str) -> Backend:
         open=lambda retention: PostgresqlLedger(url, retention=retention, prefix=prefix),
         shared=True,
         pass_time=asyncio.sleep,
-        short=0.8,
+        short=REAL,
     )
 
 
@@ -109,7 +113,14 @@ def entry(state: bytes = b"claimed") -> Stored:
     return Stored(uuid.uuid4().hex, state)
 
 
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
+async def ledger_with_an_entry(path: Path) -> None:
+    """Make a ledger's file as a worker does."""
+    ledger = SqliteLedger(path, retention=LONG, clock=SystemClock())
+    assert await ledger.swap("job", expected=None, new=entry())
+    await ledger.close()
+
+
+async def until(condition: Callable[[], bool], limit: float = DEADLINE) -> None:
     """Wait until *condition* holds; fail after *limit* seconds."""
     deadline = time.monotonic() + limit
     while not condition():

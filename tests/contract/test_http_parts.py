@@ -15,6 +15,7 @@ from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
 from yarl import URL
 
+from tests.support.deadline import DEADLINE
 from tests.support.gateway_side import SENT, answering, hang
 from tests.support.raw_server import raw_server, wait_until
 
@@ -26,7 +27,7 @@ async def connected(url: str) -> AsyncIterator[tuple[TCPConnector, Connection, R
     """Provide a connection to *url*, a request for a reply written on it."""
     connector = TCPConnector()
     request = ClientRequest("GET", URL(url), loop=asyncio.get_running_loop())
-    connection = await connector.connect(request, [], aiohttp.ClientTimeout(connect=5))
+    connection = await connector.connect(request, [], aiohttp.ClientTimeout(connect=DEADLINE))
     protocol = connection.protocol
     assert protocol is not None
     assert protocol.transport is not None

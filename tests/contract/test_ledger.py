@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.contract.ledger_backends import LONG, Backend, entry
+from tests.support.deadline import DEADLINE
 from worker.domain.errors import LedgerUnavailableError
 from worker.ports import LedgerStore, Stored, Swap
 
@@ -278,7 +279,7 @@ class TestConcurrency:
         await asyncio.sleep(0)
         for task in tasks[::2]:
             task.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             ends = await asyncio.gather(*tasks, return_exceptions=True)
         assert ends[1::2] == [True] * 20
         await ledger.check()
@@ -307,9 +308,9 @@ class TestRetention:
         ledger = backend.open(backend.short)
         first, second = entry(), entry(b"calling")
         await ledger.swap("job-1", expected=None, new=first)
-        await backend.pass_time(backend.short * 0.6)
+        await backend.pass_time(backend.short * 0.55)
         await ledger.swap("job-1", expected=first.token, new=second)
-        await backend.pass_time(backend.short * 0.6)
+        await backend.pass_time(backend.short * 0.55)
         assert second == await ledger.load("job-1")
         await ledger.close()
 
@@ -334,9 +335,9 @@ class TestRenewal:
         kept, gone = entry(), entry()
         for key, new in (("kept", kept), ("gone", gone)):
             await ledger.swap(key, expected=None, new=new)
-        await renewing.pass_time(renewing.short * 0.7)
+        await renewing.pass_time(renewing.short * 0.55)
         assert [True] == list(await ledger.renew(["kept"]))
-        await renewing.pass_time(renewing.short * 0.7)
+        await renewing.pass_time(renewing.short * 0.55)
         assert kept == await ledger.load("kept")
         assert await ledger.load("gone") is None
         assert await ledger.swap("kept", expected=kept.token, new=entry()) is True
@@ -348,7 +349,7 @@ class TestRenewal:
         new = entry()
         await ledger.swap("job-1", expected=None, new=new)
         for _ in range(4):
-            await renewing.pass_time(renewing.short * 0.7)
+            await renewing.pass_time(renewing.short * 0.55)
             assert [True] == list(await ledger.renew(["job-1"]))
         assert new == await ledger.load("job-1")
         await ledger.close()
@@ -429,6 +430,8 @@ class TestCheck:
         new = replace(entry(), state=b"kept")
         await ledger.swap("check", expected=None, new=new)
         await ledger.check()
+        before = time.time()
         told = await ledger.check()
+        after = time.time()
         assert new == await ledger.load("check")
-        assert told is None or told == pytest.approx(time.time(), abs=5.0)  # the servers are on this machine
+        assert told is None or before - 5 < told < after + 5  # the servers are on this machine

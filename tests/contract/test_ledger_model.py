@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -95,6 +96,7 @@ class LedgersAgree(RuleBasedStateMachine):
 class TestLedgersAgree:
     """Hypothesis looks for a sequence of calls that tells the two apart."""
 
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     def test_no_sequence_of_calls_tells_them_apart(self) -> None:
         """Swaps, loads, time and restarts in any order."""
         run_state_machine_as_test(

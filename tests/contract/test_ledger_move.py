@@ -1,12 +1,13 @@
 """Moving a ledger from store to store: all arrives, twice does no harm, nobody's is overwritten."""
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.contract.ledger_backends import LONG, SteppedClock, entry
+from tests.contract.ledger_backends import LONG, SteppedClock, entry, ledger_with_an_entry
 from tests.support.postgresql_server import PASSWORD, PostgresqlServer
 from tests.support.redis_server import RedisServer
 from tests.support.restored_logs import restored_logs
@@ -146,12 +147,41 @@ class TestCommand:
         postgresql_server: PostgresqlServer,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
     ) -> None:
         """From the default one to where a variable points."""
+        asyncio.run(ledger_with_an_entry(tmp_path / "iton-ledger.db"))
         monkeypatch.setenv("NEW", postgresql_server.url)
         with restored_logs():
             assert 0 == main(["ledger", "move", "--to", "env:NEW", "--without-broker"])
-        assert "0 entries are in the new ledger" in capsys.readouterr().out
+        assert "1 entry is in the new ledger" in capsys.readouterr().out
+
+    def test_a_ledger_that_is_not_there_is_not_moved(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A mistyped name is no ledger without entries: the new one would know nobody who was sent to."""
+        with restored_logs():
+            words = ["--from", f"sqlite:///{tmp_path}/old.db", "--to", f"sqlite:///{tmp_path}/new.db"]
+            assert 1 == main(["ledger", "move", "--without-broker", *words])
+        assert "there is no ledger at --from" in capsys.readouterr().err
+        assert [] == list(tmp_path.glob("*.db"))
+
+    def test_a_ledger_without_entries_is_told(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        postgresql_server: PostgresqlServer,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Another prefix, or database, looks like that."""
+        monkeypatch.setenv("OLD", postgresql_server.url)
+        with restored_logs():
+            words = ["--from", "env:OLD", "--to", f"sqlite:///{tmp_path}/new.db"]
+            assert 1 == main(["ledger", "move", "--without-broker", *words])
+        captured = capsys.readouterr()
+        assert "the old ledger holds no entry" in captured.err
+        assert "AMQP_PREFIX (test-" in captured.err
+        assert "" == captured.out
 
     @pytest.mark.parametrize(
         ("words", "said"),

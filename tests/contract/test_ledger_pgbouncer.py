@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.contract.ledger_backends import LONG, entry
+from tests.support.deadline import DEADLINE
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgresql_server import PASSWORD, PostgresqlServer
 from worker.domain.errors import LedgerUnavailableError
@@ -17,8 +18,8 @@ from worker.ports import Swap
 
 
 def opened(url: str) -> PostgresqlLedger:
-    """A ledger with a prefix of its own, which gives up after a second."""
-    return PostgresqlLedger(url, retention=LONG, prefix=f"test-{uuid.uuid4().hex}", timeout=1.0)
+    """A ledger with a prefix of its own, which gives up after two seconds."""
+    return PostgresqlLedger(url, retention=LONG, prefix=f"test-{uuid.uuid4().hex}", timeout=2.0)
 
 
 class TestTransactionMode:
@@ -62,7 +63,7 @@ class TestTransactionMode:
                 await ledger.check()
                 server.set("synchronous_standby_names", "nobody")
                 names = "SELECT current_setting('synchronous_standby_names')"
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(DEADLINE):
                     while await asyncio.to_thread(pooler.ask, names) != "nobody":  # noqa: ASYNC110 -- as elsewhere
                         await asyncio.sleep(0.01)
                 with pytest.raises(LedgerUnavailableError, match="ledger_timed_out"):
@@ -79,7 +80,7 @@ class TestTransactionMode:
             with pytest.raises(LedgerUnavailableError, match=r"ledger_(timed_out|unreachable)"):
                 await ledger.swap("job-1", expected=None, new=new)
             server.start()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE):
                 while True:
                     try:
                         assert await ledger.swap("job-1", expected=None, new=new) is True

@@ -9,12 +9,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.contract.ledger_backends import LONG, entry
+from tests.support.deadline import DEADLINE
 from tests.support.redis_server import RedisServer
 from worker.domain.errors import EntryUnusableError, LedgerUnavailableError
 from worker.ledger.redis import RedisLedger
 from worker.ports import Swap
 
 PASSWORD = "s3cret-p4ss"
+PATIENCE = 2.0
+"""Seconds that a ledger of these tests gives a server: what works is quicker on a busy machine as well."""
+TOLD = 30.0
+"""Seconds in which all callers are told; one after the other, they would wait more than three times that."""
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 async def ledger(server: RedisServer) -> AsyncIterator[RedisLedger]:
     """A ledger that is impatient."""
-    opened = RedisLedger(server.url, retention=LONG, timeout=1.0)
+    opened = RedisLedger(server.url, retention=LONG, timeout=PATIENCE)
     yield opened
     await opened.close()
 
@@ -112,7 +117,7 @@ class TestServerTrouble:
         await ledger.check()
         with server.frozen():
             uses = [ledger.swap(f"job-{number}", expected=None, new=new) for number, new in enumerate(news)]
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(TOLD):
                 ends = await asyncio.gather(*uses, return_exceptions=True)
         assert {"ledger_timed_out"} == {getattr(end, "code", end) for end in ends}
         for number, new in enumerate(news):
@@ -138,7 +143,8 @@ class TestServerTrouble:
         await ledger.check()
         swaps = [Swap(f"job-{number}", None, entry()) for number in range(5)]
         with server.frozen():
-            async with asyncio.timeout(5):
+            # One after the other, the five would take longer.
+            async with asyncio.timeout(3 * PATIENCE):
                 answers = await ledger.swap_many(swaps)
         assert ["ledger_timed_out"] * 5 == [getattr(answer, "code", "") for answer in answers]
         assert [True] * 5 == await ledger.swap_many(swaps)
@@ -187,7 +193,7 @@ class TestReplicas:
         """And not while it is away, nor when it is repeated then; afterwards all goes on."""
         with RedisServer(tmp_path / "one") as one, RedisServer(tmp_path / "two") as two:
             two.command("REPLICAOF", "127.0.0.1", str(one.port))
-            ledger = RedisLedger(f"{one.url}?wait_replicas=1", retention=LONG, timeout=1.0)
+            ledger = RedisLedger(f"{one.url}?wait_replicas=1", retention=LONG, timeout=PATIENCE)
             await self._until_it_works(ledger)
             new, other = entry(), entry()
             assert await ledger.swap("job-1", expected=None, new=new) is True
@@ -206,7 +212,7 @@ class TestReplicas:
             await ledger.close()
 
     async def _until_it_works(self, ledger: RedisLedger) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             while True:
                 try:
                     await ledger.check()
@@ -240,7 +246,7 @@ class TestSecrets:
         assert [text for _, text in ends if PASSWORD in text] == []
 
     async def _fail(self, url: str) -> tuple[str, str]:
-        ledger = RedisLedger(url, retention=LONG, timeout=1.0)
+        ledger = RedisLedger(url, retention=LONG, timeout=PATIENCE)
         with pytest.raises(LedgerUnavailableError) as caught:
             await ledger.swap("job-1", expected=None, new=entry())
         await ledger.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.ledger_backends import LONG, SteppedClock, entry, rows, until
+from tests.support.deadline import DEADLINE
 from worker.domain.errors import LedgerUnavailableError
 from worker.ledger import SqliteLedger
 from worker.ledger.sqlite_users import is_open_elsewhere
@@ -58,7 +59,7 @@ class TestDurability:
                 said = [writer.stdout.readline() for _ in range(400)]
                 writer.kill()
                 said += writer.stdout.read().splitlines(keepends=True)
-                writer.wait(timeout=10)
+                writer.wait(timeout=DEADLINE)
                 writer.stdout.close()
                 acknowledged |= dict(line.decode().split() for line in said if line.endswith(b"\n"))
         assert len(acknowledged) >= 800
@@ -98,7 +99,8 @@ class TestDurability:
         await ledger._thread.read(lambda file, _now: file._connection.set_trace_callback(statements.append))
         await ledger.swap_many([Swap(f"job-{number}", None, entry()) for number in range(300)])
         assert 1 == statements.count("COMMIT")
-        assert len(statements) < 12
+        # A sweep looks for what has expired in between, where all this takes long.
+        assert len([one for one in statements if not one.startswith("SELECT id FROM entries")]) < 12
 
     async def test_a_batch_finds_its_entries_by_their_keys(self, ledger: SqliteLedger) -> None:
         """However many others there are: nothing is searched from end to end."""

@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from tests.contract.ledger_backends import SteppedClock
+from tests.support.deadline import DEADLINE
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.redis_server import RedisServer
 from worker.admission.rate_limiter import RateLimiter
@@ -15,6 +16,8 @@ from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ledger.redis import RedisLedger
 
 RATE = 40.0
+SLOW = 10.0
+"""A rate at which a hundred tokens last for nine seconds, so that no machine is too slow to use them up."""
 Server = RedisServer | PostgresqlServer
 Store = RedisLedger | PostgresqlLedger
 
@@ -48,12 +51,12 @@ class TestSharedTokens:
     async def test_two_workers_share_one_burst(self, server: Server) -> None:
         """Together they get one second's worth at once, and then no more than the rate."""
         ledgers = stores(server, 2)
-        buckets = [ledger.bucket(RATE) for ledger in ledgers]
+        buckets = [ledger.bucket(SLOW) for ledger in ledgers]
         started = time.monotonic()
         waits = [await tokens.take() for _ in range(50) for tokens in buckets]
         passed = time.monotonic() - started
-        assert 40 <= waits.count(0.0) <= 41 + RATE * passed
-        assert 0 < max(waits) <= 1 / RATE
+        assert 10 <= waits.count(0.0) <= 11 + SLOW * passed
+        assert 0 < max(waits) <= 1 / SLOW
         for ledger in ledgers:
             await ledger.close()
 
@@ -61,11 +64,11 @@ class TestSharedTokens:
         """A hundred at once, of two workers: those beyond the burst are told how long to wait."""
         ledgers = stores(server, 2)
         started = time.monotonic()
-        buckets = [ledger.bucket(RATE) for ledger in ledgers]
+        buckets = [ledger.bucket(SLOW) for ledger in ledgers]
         waits = await asyncio.gather(*(tokens.take() for _ in range(50) for tokens in buckets))
         passed = time.monotonic() - started
-        assert 40 <= waits.count(0.0) <= 41 + RATE * passed
-        assert 0 < max(waits) <= 1 / RATE
+        assert 10 <= waits.count(0.0) <= 11 + SLOW * passed
+        assert 0 < max(waits) <= 1 / SLOW
         for ledger in ledgers:
             await ledger.close()
 
@@ -91,5 +94,5 @@ class TestSharedTokens:
         done, _ = await asyncio.wait({waiting}, timeout=0.2)
         assert not done
         server.start()
-        await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(waiting, DEADLINE)
         await ledger.close()

@@ -19,6 +19,7 @@ from pamqp.header import ContentHeader
 from yarl import URL
 
 from tests.support.amqp_side import QUICK
+from tests.support.deadline import DEADLINE
 from worker.amqp.connection.opening import RawConnection, open_connection
 from worker.amqp.wire.frames import Splitter
 from worker.amqp.wire.raw import RAW
@@ -135,13 +136,13 @@ class TestConnection:
         await asyncio.sleep(0)
         assert not connection.library.is_closed
         await connection.library.close()
-        await asyncio.wait_for(asyncio.wait({second}), 2)
+        await asyncio.wait_for(asyncio.wait({second}), DEADLINE)
 
     async def test_it_is_ready_unless_the_broker_blocks_it(self, connection: RawConnection) -> None:
         """As long as it is not, `ready` does not return."""
         transport = connection.library.transport
         assert transport is not None
-        await asyncio.wait_for(transport.connection.ready(), 1)
+        await asyncio.wait_for(transport.connection.ready(), DEADLINE)
         assert not await connection.blocked()
 
 
@@ -181,7 +182,7 @@ class TestChannel:
 
         answer = await channel.basic_consume(queue, nobody)
         await other.queue_delete(queue)
-        assert answer.consumer_tag == await asyncio.wait_for(told.get(), 5)
+        assert answer.consumer_tag == await asyncio.wait_for(told.get(), DEADLINE)
 
     async def test_its_end_is_told_with_the_brokers_reason(self, connection: RawConnection) -> None:
         """And it counts as closed by then."""
@@ -189,7 +190,7 @@ class TestChannel:
         closing = channel.closing
         with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
             await channel.queue_declare("no.such.queue", passive=True)
-        await asyncio.wait_for(asyncio.wait({closing}), 2)
+        await asyncio.wait_for(asyncio.wait({closing}), DEADLINE)
         assert isinstance(closing.exception(), aio_pika.exceptions.ChannelNotFoundEntity)
         assert channel.is_closed
 

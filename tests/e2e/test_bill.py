@@ -45,7 +45,16 @@ class TestBill:
         )
         asked = {"cmd": "sendSMS", "username": USERNAME, "password": PASSWORD, "to": "919876543210"}
         urlopen(f"{line.gateway.url}?{urlencode({**asked, 'message': DOUBLE, 'uniCode': 0})}").close()  # noqa: S310 - http
-        wait_until(lambda: credits_of(line)["spent_total"] == paid + 2, "the double is seen", 2)
+        readings = line.gateway.calls("account")
+
+        def seen() -> bool:
+            calls = line.gateway.calls("account")
+            spent = credits_of(line)["spent_total"]
+            # With a second reading begun, the first one behind the double is over.
+            assert spent == paid + 2 or calls < readings + 2, "not in the next reading"
+            return bool(spent == paid + 2)
+
+        wait_until(seen, "the double is seen")
         assert paid == credits_of(line)["spent_predicted_total"]
         # A lost reply may have cost something: it is in a count of its own.
         line.gateway.fault(command="sendSMS", kind="drop", when="after", times=1)

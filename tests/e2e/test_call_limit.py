@@ -36,7 +36,7 @@ class TestCallLimit:
         names = numbers(JOBS)
         for name in names:
             line.producer.send([name], f"hello {name}", category="service")
-        wait_until(lambda: len(line.collector.all) >= JOBS, "all results", 60)
+        wait_until(lambda: len(line.collector.all) >= JOBS, "all results")
         assert {"send.accepted"} == {result.key for result in line.collector.all}
         assert dict.fromkeys(((f"hello {name}", name) for name in names), 1) == line.gateway.times_of_all()
         turned_away = metric(line, "iton_worker_gateway_calls_total", '{class="transient",command="sendSMS"}')
@@ -53,10 +53,10 @@ class TestVaryingTimes:
     def test_nothing_collapses(
         self, own_line: Callable[..., Line], figures: Callable[[str, object], None]
     ) -> None:
-        """No fewer calls at once than the limit's floor, 16; those have a rate, and half of it is enough.
+        """No fewer calls at once than the limit's floor, 16, which makes 64 jobs a second.
 
-        On a slow machine calls take longer, yet none near twice as long. Taken for a queue, the spread once
-        left three calls at once, 11 jobs a second.
+        On a slow machine calls take longer. Taken for a queue, the spread once left three calls at once, 11
+        jobs a second: twice of what three make is enough.
         """
         line = own_line(LOG_LEVEL="info")
         line.gateway.change(latency=0.05, jitter=0.4)
@@ -67,7 +67,7 @@ class TestVaryingTimes:
         second_half = campaign.arrivals()[600:]
         rate = len(second_half) / (second_half[-1] - second_half[0])
         figures("jobs a second at a gateway that takes 50 to 450 ms", round(rate))
-        assert rate > 16 / 0.25 / 2
+        assert rate > 2 * 3 / 0.25
 
 
 class TestPrefetch:
@@ -80,8 +80,8 @@ class TestPrefetch:
         names = numbers(1_500)
         for name in names:
             line.producer.send([name], f"hello {name}", category="service")
-        wait_until(lambda: metric(line, IN_FLIGHT, SEND) >= 200, "many jobs in hand", 30)
-        wait_until(lambda: len(line.collector.all) >= len(names), "all results", 60)
+        wait_until(lambda: metric(line, IN_FLIGHT, SEND) >= 200, "many jobs in hand")
+        wait_until(lambda: len(line.collector.all) >= len(names), "all results")
         assert {"send.accepted"} == {result.key for result in line.collector.all}
         assert dict.fromkeys(((f"hello {name}", name) for name in names), 1) == line.gateway.times_of_all()
 
@@ -90,10 +90,11 @@ class TestPrefetch:
         line = own_line(LOG_LEVEL="info", WORKER_PREFETCH=10, ITON_RATE_LIMIT=5)
         for name in numbers(300):
             line.producer.send([name], f"hello {name}", category="service")
-        wait_until(lambda: metric(line, DONE, ACCEPTED) >= 5, "some are done", 30)
+        wait_until(lambda: metric(line, DONE, ACCEPTED) >= 5, "some are done")
         done = metric(line, DONE, ACCEPTED)
         began = time.monotonic()
-        wait_until(lambda: metric(line, DONE, ACCEPTED) >= done + 30, "some more are done", 30)
-        assert 30 / (time.monotonic() - began) > 4
+        wait_until(lambda: metric(line, DONE, ACCEPTED) >= done + 30, "some more are done")
+        more = metric(line, DONE, ACCEPTED) - done
+        assert more / (time.monotonic() - began) > 3.5
         assert metric(line, IN_FLIGHT, SEND) <= 10 == metric(line, PREFETCH, SEND)
         assert 0 == metric(line, "iton_worker_redeliveries_total")

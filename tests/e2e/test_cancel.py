@@ -11,7 +11,7 @@ from tests.support.worker_process import wait_until
 pytestmark = pytest.mark.slow
 
 # Calls are few and slow, parts are handed out, and what a dead worker was at is settled soon.
-NARROW = {"WORKER_MAX_CALLS": 6, "WORKER_URGENT_CALLS": 1, "WORKER_SHARE_ABOVE": 100, "ITON_TIMEOUT": 2}
+NARROW = {"WORKER_MAX_CALLS": 6, "WORKER_URGENT_CALLS": 1, "WORKER_SHARE_ABOVE": 100, "ITON_TIMEOUT": 4}
 
 
 def ask_to_stop(line: Line, target: str) -> str:
@@ -52,7 +52,7 @@ class TestOneJob:
         assert "cancel.recorded" == line.collector.one(ask_to_stop(line, target)).key
         assert "send.cancelled" == line.collector.one(target).key
         line.gateway.clear_faults()
-        assert "send.accepted" == line.collector.one(other, within=30).key
+        assert "send.accepted" == line.collector.one(other).key
         assert {} == line.gateway.times("waits")
 
 
@@ -71,7 +71,7 @@ class TestCampaign:
         others = [line.workshop.start(**NARROW) for _ in range(2)]
         for one in others:
             one.wait_ready()
-        line.gateway.change(latency=0.3)
+        line.gateway.change(latency=1.5)  # the answer to the request comes long before all is sent
         names = numbers(6_000)
         target = line.producer.send(names, "a mistake", category="service")
         line.collector.wait_for(lambda one: one.job_id == target, "some of it is sent", count=3)

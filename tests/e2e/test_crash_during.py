@@ -11,6 +11,7 @@ import pytest
 from tests.soak.calls_under_way import calls_under_way
 from tests.support.chaos_gateway import LocalGateway, gateway_loop
 from tests.support.chaos_scene import PLAIN, Scene, open_scene
+from tests.support.deadline import DEADLINE
 from tests.support.faults_gate import FaultGate, fault_gate
 from tests.support.worker_process import wait_until
 
@@ -102,7 +103,7 @@ class TestKilledDuring:
     )
     def test_the_record_of_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
         """The ids die with the process that had read them: `uncertain`, and no second call."""
-        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
         worker = scene.ready()
         job = scene.send()
         wait_until(lambda: gateway.ids(job), "the call is carried out")
@@ -121,7 +122,7 @@ class TestKilledDuring:
     )
     def test_the_confirm(self, scene: Scene, gateway: LocalGateway, gate: FaultGate) -> None:
         """The result was perhaps published: it is published again, with the same id of the message."""
-        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
         worker = scene.ready(AMQP_URL=gate.url)
         job = scene.send()
         wait_until(lambda: gateway.ids(job), "the call is carried out")
@@ -140,15 +141,15 @@ class TestKilledDuring:
     def test_the_parts_of_a_job(self, scene: Scene, gateway: LocalGateway) -> None:
         """Some are done, some under way, some not begun: only those under way are in doubt."""
         numbers = _numbers(800)
-        gateway.change(latency=1.0, jitter=0.5)
-        worker = scene.ready(WORKER_MAX_CALLS=5, WORKER_URGENT_CALLS=1)
+        gateway.change(latency=2.0, jitter=1.0)
+        worker = scene.ready(WORKER_MAX_CALLS=5, WORKER_URGENT_CALLS=1, ITON_TIMEOUT=8)
         job = scene.send(*numbers)
         scene.wait_result(job)
         wait_until(lambda: gateway.calls("sendSMS") >= 5, "more calls are under way")
         worker.kill()
         calling = calls_under_way(f"sqlite:///{scene.folder}/ledger.db", scene.prefix)
         gateway.change(latency=0.0, jitter=0.0)
-        scene.ready()
+        scene.ready(ITON_TIMEOUT=8)
         wait_until(lambda: len({one.message_id for one in scene.results(job)}) == 8, "all parts")
         last = {one.message_id: one for one in scene.results(job)}
         assert 0 < len(calling) < 8
@@ -227,7 +228,7 @@ class TestKilledDuringJointCall:
     )
     def test_the_record_of_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
         """The ids of all die with the process that had read them: `uncertain`, and no second call."""
-        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
         worker = scene.ready(gathers=3, **_JOINT)
         jobs = _published(scene)
         wait_until(lambda: gateway.ids(_TEXT), "the call is carried out")
@@ -246,7 +247,7 @@ class TestKilledDuringJointCall:
     )
     def test_the_confirms(self, scene: Scene, gateway: LocalGateway, gate: FaultGate) -> None:
         """The results were perhaps published: each is published again, as the ledger has it."""
-        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
         worker = scene.ready(gathers=3, AMQP_URL=gate.url, **_JOINT)
         jobs = _published(scene)
         wait_until(lambda: gateway.ids(_TEXT), "the call is carried out")
@@ -264,7 +265,7 @@ def _published(scene: Scene) -> list[str]:
     return [scene.send(name, text=_TEXT) for name in _NAMES]
 
 
-def _outcomes(scene: Scene, jobs: list[str], within: float = 30.0) -> dict[str, str]:
+def _outcomes(scene: Scene, jobs: list[str], within: float = DEADLINE) -> dict[str, str]:
     """What became of each number; a job has exactly one."""
     results = [scene.wait_result(job, within=within).outcomes for job in jobs]
     return {name: outcome for outcomes in results for name, outcome in outcomes.items()}

@@ -45,19 +45,16 @@ def amqp(broker: FoundBroker) -> str:
 class TestCrashTable:
     """Rows of docs/crash-table.md."""
 
-    @pytest.mark.timeout(300)
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
     def test_killed(self, row: Row, aftermaths: Played) -> None:
         """Every recipient ends in the outcome that the table names, and nobody gets the text twice."""
         _check(row, aftermaths)
 
-    @pytest.mark.timeout(300)
     @pytest.mark.parametrize("row", ON_SERVERS, ids=lambda row: row.id)
     def test_killed_with_redis(self, row: Row, on_redis: Played) -> None:
         """The same holds with the ledger in Redis."""
         _check(row, on_redis)
 
-    @pytest.mark.timeout(300)
     @pytest.mark.parametrize("row", ON_SERVERS, ids=lambda row: row.id)
     def test_killed_with_postgresql(self, row: Row, on_postgresql: Played) -> None:
         """And with the ledger in PostgreSQL."""

@@ -41,7 +41,7 @@ def dead(line: Line, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 def wait_dead(line: Line, count: int = 1) -> None:
     """Wait until letters are in the queue."""
-    wait_until(lambda: line.queues.count("dead") == count, f"{count} dead letters", 30)
+    wait_until(lambda: line.queues.count("dead") == count, f"{count} dead letters")
 
 
 def revised(line: Line, job: str, revision: int = 2, parts: int = 1) -> list[Result]:
@@ -50,7 +50,6 @@ def revised(line: Line, job: str, revision: int = 2, parts: int = 1) -> list[Res
         lambda result: result.job_id == job and result.body.get("revision") == revision,
         f"revision {revision} of {job}",
         count=parts,
-        within=30,
     )
 
 

@@ -44,5 +44,6 @@ class TestRate:
         found = trials.rate(stage, "rate", workers=WORKERS, limit=30, seconds=8)
         figures(f"rate limit over {WORKERS} workers", found)
         assert {} == found.reckoning.faults
-        assert 0.9 * 30 <= found.sustained <= 1.05 * 30, found
+        # A busy machine is late by some calls; workers that do not share would be at a quarter of it.
+        assert 0.7 * 30 <= found.sustained <= 1.05 * 30, found
         assert found.beyond <= 1.05

@@ -41,7 +41,7 @@ def frozen_at(scene: Scene, moment: Moment, **job: Any) -> tuple[ForkedWorker, s
 
 def frozen_in_call(scene: Scene, **job: Any) -> tuple[ForkedWorker, str]:  # noqa: ANN401 - any JSON
     """Freeze a worker whose call was carried out and whose reply is under way; return it and the job."""
-    scene.gateway.fault(command="sendSMS", latency=0.7, when="after", times=1)
+    scene.gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
     worker = scene.ready()
     job_id = scene.send(**job)
     wait_until(lambda: scene.gateway.ids(job_id), "the call is carried out")
@@ -140,7 +140,7 @@ class TestFrozen:
         scene.wait_result(scene.send())
         other.kill()
         worker.thaw()
-        worker.wait_ready(30)
+        worker.wait_ready()
         assert ACCEPTED == scene.wait_result(scene.send()).outcomes
 
 

@@ -1,15 +1,14 @@
 """Replies as other servers print them, from the wire to the published result."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from tests.support.line import Line
-from tests.support.proxy_server import Proxy, proxy_server
+from tests.support.loop_thread import LoopThread
+from tests.support.proxy_server import proxy_server
 from tests.support.results_side import new_job_id
 from tests.support.worker_process import Workshop
 
@@ -74,7 +73,7 @@ class TestProxy:
         self, own_line: Callable[..., Line], workshop: Workshop
     ) -> None:
         """With a login; the gateway is asked by nobody else."""
-        with proxy_in_a_thread(LOGIN) as proxy:
+        with closing(LoopThread("proxy")) as loop, loop.within(proxy_server(LOGIN)) as proxy:
             line = own_line(LOG_LEVEL="debug", WORKER_GATEWAY_PROXY=f"http://{LOGIN}@127.0.0.1:{proxy.port}")
             result = line.collector.one(line.producer.send([ONE], "through the proxy"))
             assert {ONE: "accepted"} == result.outcomes
@@ -83,27 +82,3 @@ class TestProxy:
             assert 0 == line.worker.terminate()
         assert "proxy-s3cret" not in line.worker.output()
         assert workshop.workers == [line.worker]
-
-
-@contextmanager
-def proxy_in_a_thread(login: str) -> Iterator[Proxy]:
-    """Run a proxy beside the test."""
-    ready: list[tuple[Proxy, asyncio.AbstractEventLoop, asyncio.Event]] = []
-    started = threading.Event()
-
-    async def serve() -> None:
-        over = asyncio.Event()
-        async with proxy_server(login) as proxy:
-            ready.append((proxy, asyncio.get_running_loop(), over))
-            started.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="proxy")
-    thread.start()
-    assert started.wait(10)
-    proxy, loop, over = ready[0]
-    try:
-        yield proxy
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)

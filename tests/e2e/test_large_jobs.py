@@ -105,12 +105,12 @@ class TestUrgent:
     def test_its_result_comes_while_bulk_is_under_way(self, own_line: Callable[..., Line]) -> None:
         """5,000 recipients, few calls at once, slowly; then one urgent."""
         line = own_line(WORKER_MAX_CALLS=_AT_ONCE, WORKER_URGENT_CALLS=2)
-        line.gateway.change(latency=1.0)
+        line.gateway.change(latency=3.0)
         bulk = line.producer.send(numbers(5_000), "bulk", category="service")
-        line.collector.wait_for(lambda one: one.job_id == bulk, "the first part of the bulk", within=30)
+        line.collector.wait_for(lambda one: one.job_id == bulk, "the first part of the bulk")
         begun = line.gateway.calls("sendSMS")
         urgent = line.producer.send([numbers(1)[0]], "urgent", urgent=True, category="service")
-        line.collector.one(urgent, within=20)
+        line.collector.one(urgent)
         texts = [call["message"] for call in line.gateway.recent("sendSMS")]
         # While it came to the worker and was looked up, calls that ended made room for others: one round.
         assert texts.index("urgent") <= begun + _AT_ONCE
@@ -136,7 +136,6 @@ class TestMemory:
         workshop.command = AS_TYPED
         return workshop
 
-    @pytest.mark.timeout(180)
     def test_a_hundred_of_the_largest_jobs_while_the_gateway_is_away(
         self, own_line: Callable[..., Line]
     ) -> None:
@@ -150,20 +149,19 @@ class TestMemory:
         split = '{kind="send",result="split"}'
         wait_until(lambda: metric(line, "iton_worker_jobs_total", split) >= 20, "some are cut in parts", 90)
         in_hand = partial(metric, line, "iton_worker_jobs_in_flight", '{lane="send"}')
-        wait_until(lambda: in_hand() * length <= BODIES_IN_HAND, "no more in hand than there is room for", 30)
+        wait_until(lambda: in_hand() * length <= BODIES_IN_HAND, "no more in hand than there is room for")
         assert line.worker.peak_memory < POD * 0.8
 
-    @pytest.mark.timeout(180)
     def test_messages_of_twenty_mebibytes(self, own_line: Callable[..., Line]) -> None:
         """All are refused for their length, one after the other, and other lanes do not wait for them."""
         line = own_line(LOG_LEVEL="info")
         for _ in range(_GIANTS):
             line.producer.publish(b"x" * 20 * 1_048_576)
         urgent = line.producer.send([numbers(1)[0]], "urgent", urgent=True, category="service")
-        line.collector.one(urgent, within=20)
+        line.collector.one(urgent)
         rejected = '{kind="send",result="rejected"}'
         wait_until(
             lambda: metric(line, "iton_worker_jobs_total", rejected) >= _GIANTS, "all are rejected", 120
         )
-        wait_until(lambda: line.queues.count("send") == 0, "nothing is left", 20)
+        wait_until(lambda: line.queues.count("send") == 0, "nothing is left")
         assert line.worker.peak_memory < 300

@@ -174,7 +174,7 @@ class TestComesAndGoes:
         with RedisServer(scene.folder / "redis") as redis:
             worker = scene.ready(LEDGER_URL=redis.url)
             redis.kill()
-            assert "cannot be reached" in worker.wait_not_ready(15)
+            assert "cannot be reached" in worker.wait_not_ready(20)
             redis.start()
             worker.wait_ready()
             # What the trials wrote, and what was read of the account's balance.
@@ -187,7 +187,7 @@ class TestComesAndGoes:
         for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
             (scene.folder / name).unlink(missing_ok=True)
         (scene.folder / "ledger.db").mkdir()
-        assert "ledger.db" in worker.wait_not_ready(15)
+        assert "ledger.db" in worker.wait_not_ready(20)
         (scene.folder / "ledger.db").rmdir()
         worker.wait_ready()
 
@@ -271,11 +271,11 @@ class TestSlow:
             worker = scene.ready(LEDGER_URL=way.url)
             way._gate.delay = 4.0
             job = scene.send()
-            assert "ledger" in worker.wait_not_ready(30)
+            assert "ledger" in worker.wait_not_ready()
             assert 0 == scene.gateway.calls("sendSMS")
             assert 1 <= worker.events("ledger.unavailable") <= 2
             way._gate.delay = 0.0
-            worker.wait_ready(40)
+            worker.wait_ready()
             assert {PLAIN: "accepted"} == scene.wait_result(job).outcomes
             assert 1 == scene.gateway.calls("sendSMS")
 

@@ -242,7 +242,7 @@ class TestFailed:
             )
             job_id = new_job_id()
             line.producer.publish({"job_id": job_id, "message_ids": ids, "metadata": {"a": 1}}, "status")
-            line.queues.wait_dead(lambda _properties, body: job_id.encode() in body, within=40)
+            line.queues.wait_dead(lambda _properties, body: job_id.encode() in body)
             parts = line.collector.whole(job_id)
         assert [
             ("delivery.final", f"{job_id}/1", 1, 3, 100),
@@ -269,7 +269,7 @@ class TestFailed:
         line.gateway.fault(command="message_status", status=500)
         job_id = new_job_id()
         line.producer.publish({"job_id": job_id, "message_ids": [UNKNOWN]}, "status", message_id="m-1")
-        result = line.collector.one(job_id, within=40)
+        result = line.collector.one(job_id)
         assert ("delivery.failed", f"{job_id}/1") == (result.key, result.properties.message_id)
         key, properties, _body = line.queues.wait_dead(lambda _properties, body: job_id.encode() in body)
         assert ("status", "m-1") == (key, properties.message_id)

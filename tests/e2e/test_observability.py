@@ -86,9 +86,9 @@ class Scene:
     def wait_scraped(self) -> None:
         """Wait until Prometheus has seen the end of the work, and queues have been looked at."""
         seen = 'sum(rate(iton_worker_recipients_total{outcome="accepted"}[1m]))'
-        wait_until(lambda: (self.prometheus.value(seen) or 0) > 0, "Prometheus saw the work", 30)
+        wait_until(lambda: (self.prometheus.value(seen) or 0) > 0, "Prometheus saw the work")
         counted = 'iton_worker_queue_messages{queue="send"} >= 0'
-        wait_until(lambda: self.prometheus.value(counted) is not None, "the queues were looked at", 30)
+        wait_until(lambda: self.prometheus.value(counted) is not None, "the queues were looked at")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def scene(
         )
         made = Scene(line_on(stack, shop, simulator), stack.enter_context(server))
         # What was there before the first scrape is no rise.
-        wait_until(lambda: made.prometheus.value("iton_worker_ready") == 1, "the first scrape", 30)
+        wait_until(lambda: made.prometheus.value("iton_worker_ready") == 1, "the first scrape")
         made.work()
         made.wait_scraped()
         yield made
@@ -183,7 +183,7 @@ class TestRules:
             alerts = [alert for rule in scene.prometheus.rules() for alert in rule["alerts"]]
             return [alert for alert in alerts if alert["state"] == "firing"]
 
-        wait_until(firing, "the rejected job is told", within=20)
+        wait_until(firing, "the rejected job is told")
         (alert,) = firing()
         labels, notes = alert["labels"], alert["annotations"]
         assert isinstance(labels, dict)

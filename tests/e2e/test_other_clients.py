@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.support.line import Line, wait_settled
 from tests.support.results_side import new_job_id
 from tests.support.worker_process import wait_until
@@ -28,7 +29,7 @@ def shell(line: Line, tool: str, *options: str, body: bytes = b"") -> bytes:
     """Run one of amqp-tools against the broker and return its stdout."""
     url = line.workshop.amqp_url.removesuffix("/")
     done = subprocess.run(
-        [tool, "-u", url, *options], input=body, capture_output=True, check=False, timeout=60
+        [tool, "-u", url, *options], input=body, capture_output=True, check=False, timeout=DEADLINE
     )
     assert done.stderr in {b"", b"Server provided queue name: "} or done.returncode == 0, done.stderr
     return done.stdout
@@ -118,7 +119,7 @@ class TestKombu:
                 )
 
             def arrived() -> bool:
-                connection.drain_events(timeout=20)
+                connection.drain_events(timeout=DEADLINE)
                 return bool(received)
 
             wait_until(arrived, "the result")

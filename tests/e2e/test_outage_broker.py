@@ -174,7 +174,7 @@ class TestConnection:
     def test_confirm_that_never_comes(self, scene: Scene, gate: FaultGate) -> None:
         """The job is not acknowledged on faith: its result is published when the broker can be reached."""
         worker = scene.ready(AMQP_URL=gate.url, WORKER_PUBLISH_TIMEOUT=2)
-        job = job_in_call(scene, seconds=1)
+        job = job_in_call(scene)
         gate.hang()
         wait_until(lambda: worker.events("publish.refused"), "the confirm is waited for in vain", RECOVERY)
         gate.heal()
@@ -236,7 +236,7 @@ class TestBrokerRefuses:
     def test_result_queue_deleted(self, scene: Scene) -> None:
         """A result that came back as unroutable is published again once its queue is declared again."""
         scene.ready()
-        job = job_in_call(scene, seconds=1)
+        job = job_in_call(scene)
         with open_channel(scene.amqp_url) as channel:
             channel.queue_delete(f"{scene.prefix}.results.unrouted")
         check_whole(scene, job)

@@ -53,7 +53,7 @@ REFUSED: Mapping[str, Fault] = {
     "422": {"status": 422},
 }
 HARMLESS: Mapping[str, Fault] = {
-    "slow": {"latency": 0.8, "when": "after"},
+    "slow": {"latency": 0.4, "when": "after"},
     "dripping": {"kind": "dripping", "interval": 0.005},
     "compressed": {"compressed": True},
     "called an image": {"content_type": "image/png"},

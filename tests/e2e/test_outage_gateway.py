@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.chaos_gateway import GatewayLoop, LocalGateway, gateway_loop
 from tests.support.chaos_scene import Scene, open_scene
+from tests.support.deadline import DEADLINE
 from tests.support.worker_process import wait_until
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def publish_some(scene: Scene, **fields: Any) -> list[str]:  # noqa: ANN401 - an
     return [scene.send(f"9198765{number:05d}", **fields) for number in range(20, 20 + JOBS)]
 
 
-def wait_all(scene: Scene, jobs: list[str], within: float) -> None:
+def wait_all(scene: Scene, jobs: list[str], within: float = DEADLINE) -> None:
     """Wait until every job was accepted; nothing failed, nothing is dead, nobody got two."""
     wait_until(lambda: set(jobs) <= {one.job_id for one in scene.results()}, "all results", within)
     assert {"accepted"} == {outcome for one in scene.results() for outcome in one.outcomes.values()}
@@ -80,7 +81,7 @@ class TestGatewayDown:
         begin(scene.gateway)
         jobs = publish_some(scene, **job)
         asked = scene.gateway.calls(command)
-        wait_until(lambda: scene.gateway.calls(command) >= asked + 2, "the worker has tried", 40)
+        wait_until(lambda: scene.gateway.calls(command) >= asked + 2, "the worker has tried")
         assert [] == scene.results()
         scene.gateway.clear_faults()
         wait_all(scene, jobs, within=10)
@@ -95,7 +96,7 @@ class TestGatewayDown:
         with open_scene(amqp_url, amqp_prefix, gone, tmp_path) as scene:
             worker = scene.ready()
             jobs = publish_some(scene)
-            wait_until(lambda: worker.events("circuit.changed"), "the breaker is open", 40)
+            wait_until(lambda: worker.events("circuit.changed"), "the breaker is open")
             assert 200 == worker.readiness()[0]
             with loop.gateway(port=gone.port) as back:
                 scene.gateway = back
@@ -108,9 +109,9 @@ class TestGatewayDown:
         scene.gateway.fault(command="sendSMS", retry_after=6, times=1)
         began = monotonic()
         job = scene.send()
-        wait_until(lambda: scene.gateway.calls("sendSMS") == 2, "the second call", 20)
+        wait_until(lambda: scene.gateway.calls("sendSMS") >= 2, "the second call")
         assert monotonic() - began >= 5.5
-        wait_all(scene, [job], within=5)
+        wait_all(scene, [job])
 
 
 class TestAccountRefused:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,7 +15,6 @@ pytestmark = pytest.mark.slow
 
 SETTLED_WITHIN = 15.0  # seconds beside ITON_TIMEOUT (contract, promise 7)
 AGAIN_WITHIN = 10.0  # seconds (contract, promise 7)
-LONG = 60.0  # seconds; nothing is promised, and a busy machine takes its time
 # What hung stays so when the gateway is back: such calls are neither answered nor cut.
 HANGS = {"kind": "hang", "latency": 600}
 JOBS = 300
@@ -54,9 +54,16 @@ def is_waited_out(worker: WorkerProcess) -> bool:
 
 
 def accepted_at_last(line: Line, names: set[str]) -> None:
-    """The gateway is back: within 10 s *names* have their texts, each once, and nobody else has."""
+    """The gateway is back: within 10 s *names* have their texts, each once, and nobody else has.
+
+    By the gateway's own clock: how long their results take to be seen here is the machine's matter.
+    """
+    before = len(line.gateway.sends())
     line.gateway.clear_faults()
-    wait_until(lambda: names <= with_outcome(line, "accepted"), "all the rest", AGAIN_WITHIN)
+    back = datetime.now(UTC)
+    wait_until(lambda: names <= with_outcome(line, "accepted"), "all the rest")
+    after = [datetime.fromisoformat(send["at"]) for send in line.gateway.sends()[before:]]
+    assert (after[-1] - back).total_seconds() <= AGAIN_WITHIN
     assert dict.fromkeys(names, 1) == line.gateway.times("hung")
     wait_settled(line)
     assert 0 == line.queues.count("dead")
@@ -78,7 +85,7 @@ class TestAWorkerIsKilledInAnOutage:
         line.worker.kill()
         deadline = time.monotonic() + limit + SETTLED_WITHIN
         orphans = called(line)
-        wait_until(lambda: is_waited_out(other), "the other has given up", LONG)
+        wait_until(lambda: is_waited_out(other), "the other has given up")
         untouched = set(numbers(JOBS)) - called(line)
         asked = line.gateway.calls("account")
         empty = []
@@ -103,9 +110,9 @@ class TestAGatewayThatHung:
         line = own_line(ITON_TIMEOUT=20)
         line.gateway.fault(command=command, **HANGS)
         publish(line, numbers(JOBS))
-        wait_until(lambda: is_open(line.worker), "the circuit opens", LONG)
+        wait_until(lambda: is_open(line.worker), "the circuit opens")
         asked_for = "account" if command == "all" else "sendSMS"
         asked = line.gateway.calls(asked_for)
         # Where the account answers one send is tried at a time; the last one has just begun to hang.
-        wait_until(lambda: line.gateway.calls(asked_for) >= asked + 2, "it is asked again", LONG)
+        wait_until(lambda: line.gateway.calls(asked_for) >= asked + 2, "it is asked again")
         accepted_at_last(line, set(numbers(JOBS)) - called(line))

@@ -58,7 +58,7 @@ class TestSqliteAway:
     )
     def test_locked_after_the_reply(self, scene: Scene, gateway: LocalGateway) -> None:
         """The ids of a reply that came meanwhile are kept until they can be recorded."""
-        gateway.fault(command="sendSMS", latency=0.5, when="after", times=1)
+        gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
         worker = scene.ready()
         job = scene.send()
         wait_until(lambda: gateway.ids(job), "the call is carried out")

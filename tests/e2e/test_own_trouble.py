@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.campaign import Campaign
+from tests.support.deadline import DEADLINE
 from tests.support.line import Line, metric, wait_settled
 from tests.support.results_side import numbers
 from tests.support.worker_process import PASSWORD, wait_until
@@ -17,8 +18,10 @@ pytestmark = pytest.mark.slow
 
 TEXT, SENDER, NUMBER = "only I am refused", "NOBODY", "919999999999"
 BURST = 50  # jobs, one of them urgent
-# Seconds. Everybody else once waited for one trial each 5 s; this is for the whole burst.
+# Seconds. Everybody else once waited for one trial each 5 s; this is for the whole burst. On a machine that
+# is too busy for that it is so many times what a burst takes by itself.
 BURST_WITHIN = 4.0
+BURST_LONGER = 3.0
 BURST_EVERY = 1.0  # seconds; bursts without a pause show no more, and take the processor from everybody
 AGAIN_WITHIN = 10.0
 """Seconds after which work goes on once everything works again (contract, promise 7)."""
@@ -87,17 +90,27 @@ class TestOneJobIsRefused:
     ) -> None:
         """It ends as failed and dead with the gateway's words; /readyz is 200 and no circuit opens."""
         line = own_line(**SETTINGS)
-        line.gateway.fault(command="sendSMS", **fault)
-        bad = line.producer.send(**job, category="service")
         names = iter(numbers(100_000))
-        served = 0
-        while not line.collector.of(bad):
-            burst = [
+
+        def burst(within: float) -> float:
+            jobs = [
                 line.producer.send([next(names)], "others", category="service", urgent=not index)
                 for index in range(BURST)
             ]
             published = time.monotonic()
-            wait_all(line, burst, BURST_WITHIN)
+            wait_all(line, jobs, within)
+            return published
+
+        alone = time.monotonic() - burst(DEADLINE)
+        served = BURST
+        # The one that follows has never seen a call succeed.
+        line.worker.terminate()
+        line.workshop.workers.clear()
+        line.workshop.ready(**SETTINGS)
+        line.gateway.fault(command="sendSMS", **fault)
+        bad = line.producer.send(**job, category="service")
+        while not line.collector.of(bad):
+            published = burst(max(BURST_WITHIN, BURST_LONGER * alone))
             served += BURST
             wait_until(partial(is_past, published + BURST_EVERY), "the next burst's time")
             assert (200, []) == readiness(line)
@@ -144,7 +157,7 @@ class TestAccount:
         wait_until(lambda: readiness(line) == (503, [cause]), f"/readyz says {cause}")
         asked = line.gateway.calls("account")
         # The questions are 5 s apart in the end.
-        wait_until(lambda: line.gateway.calls("account") >= asked + 4, "it was asked again and again", 60)
+        wait_until(lambda: line.gateway.calls("account") >= asked + 4, "it was asked again and again")
         assert (503, [cause]) == readiness(line)
         assert 0 == metric(line, "iton_worker_retries_total", '{kind="delay"}')
         line.gateway.change(**mended)
@@ -168,11 +181,11 @@ class TestLookupsAreDown:
         waiting = [line.producer.send([name], "offers", category="promotional") for name in numbers(60)]
         campaign = campaign_on(line, "codes")
         campaign.publish(100)
-        campaign.wait_done(30)
+        campaign.wait_done()
         assert {"codes"} == {one["message"] for one in line.gateway.sends()}
         asked = line.gateway.calls("check_DNDnumber")
         # A trial each 5 s: by the second one the rounds would be over.
-        wait_until(lambda: line.gateway.calls("check_DNDnumber") >= asked + 2, "two more trials", 60)
+        wait_until(lambda: line.gateway.calls("check_DNDnumber") >= asked + 2, "two more trials")
         assert (200, []) == readiness(line)
         line.gateway.clear_faults()
         wait_all(line, waiting, AGAIN_WITHIN)

@@ -1,5 +1,6 @@
 """The permissions of ``docs/rabbitmq-permissions.md``: with just these, everything works."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,17 +9,23 @@ from pathlib import Path
 import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker
+from structlog.testing import capture_logs
 
 from scripts.local_broker import PrivateBroker
-from tests.support.amqp_side import QUICK, running, until
+from tests.support.amqp_side import QUICK, RememberingHandler, running, until
+from tests.support.deadline import DEADLINE
 from tests.support.forked import run_program
 from tests.support.line import Line, line_on
 from tests.support.results_side import new_job_id, numbers, open_channel, wait_message
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import Workshop
+from worker.amqp.consume.consumer import Consumer
+from worker.amqp.consume.options import ConsumerOptions
+from worker.amqp.consume.settlement import Settlement
 from worker.amqp.publish.options import PublisherOptions
 from worker.amqp.publish.publisher import BrokerPublisher
 from worker.amqp.topology.values import Topology
+from worker.domain.messages import Lane, ResultMessage
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +167,79 @@ class TestWorker:
             grant((configure, write, read))
             await until(lambda: publisher.state.up)
 
+    @pytest.mark.parametrize(
+        ("place", "rights", "named"),
+        [
+            (1, r"^(iton\.(?!dead$).+|amq\.default)$", "write exchange {}.dead"),
+            (2, r"^iton\.(?!jobs$)", "read exchange {}.jobs"),
+            (1, r"^(iton\.(?!results\.unrouted$).+|amq\.default)$", "write exchange {}.results.unrouted"),
+        ],
+    )
+    async def test_a_right_that_declaring_takes_beside_its_own_is_named(
+        self, place: int, rights: str, named: str, grant: Grant, limited_url: str, own_broker_prefix: str
+    ) -> None:
+        """Whoever is told to grant another one has granted that already, and is told so again."""
+        given = list(_worker_rights("AMQP_DECLARE=true"))
+        given[place] = rights
+        grant((given[0], given[1], given[2]))
+        topology = Topology(own_broker_prefix, track_delays=(1,))
+        publisher = BrokerPublisher(limited_url, topology, PublisherOptions(timing=QUICK))
+        async with running(publisher):
+            await until(lambda: "grant it the right" in publisher.state.reason)
+            assert f"the right to {named.format(own_broker_prefix)}," in publisher.state.reason
+
+    async def test_a_key_that_may_not_be_published_with_stops_no_other(
+        self, grant: Grant, limited_url: str, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """Rights may go by routing key; the reason is told once, and the connection stays."""
+        grant(_worker_rights("AMQP_DECLARE=true"))
+        topology = Topology(own_broker_prefix, track_delays=(1,))
+        publisher = BrokerPublisher(limited_url, topology, PublisherOptions(timing=QUICK))
+        own_broker.rabbitmqctl(
+            "set_topic_permissions", USER, topology.result_exchange("send"), "^send.accepted$", ".*"
+        )
+        try:
+            with capture_logs() as lines:
+                async with running(publisher):
+                    await publisher.wait_up()
+                    refused = asyncio.create_task(publisher.publish_result(_result("send.failed")))
+                    for _ in range(20):
+                        await publisher.publish_result(_result("send.accepted"))
+                        await asyncio.sleep(0.1)
+                    assert publisher.state.up
+                    assert not refused.done()
+                    own_broker.rabbitmqctl("clear_topic_permissions", USER)
+                    await asyncio.wait_for(refused, DEADLINE)
+        finally:
+            own_broker.rabbitmqctl("clear_topic_permissions", USER)
+        told = [line.get("reason") for line in lines if line["log_level"] == "warning"]
+        assert 1 == len(told)
+        assert "access to topic 'send.failed'" in str(told[0])
+
+    async def test_a_queue_that_may_not_be_read_is_named(
+        self, grant: Grant, limited_url: str, shop: Workshop
+    ) -> None:
+        """Every time the same one, however many there are."""
+        _topology(shop)
+        configure, write, _ = _worker_rights("AMQP_DECLARE=false")
+        grant((configure, write, "^$"))
+        topology = Topology(shop.prefix, track_delays=(1,))
+        consumer = Consumer(
+            limited_url,
+            topology,
+            prefetch=dict.fromkeys(Lane, 1),
+            handle=RememberingHandler(),
+            settlement=Settlement(BrokerPublisher(limited_url, topology)),
+            options=ConsumerOptions(timing=QUICK, declare=False),
+        )
+        with capture_logs() as lines:
+            async with running(consumer):
+                await until(lambda: "grant it the right to read it" in consumer.state.reason)
+                await asyncio.sleep(2.0)
+        reasons = [line["reason"] for line in lines if line["event"] == "broker.unavailable"]
+        words = f"the broker's user may not consume queue {topology.work_queue(Lane.SEND_URGENT)}"
+        assert [f"{words}: grant it the right to read it"] == reasons
+
     def test_check_names_it(self, grant: Grant, limited_url: str, shop: Workshop) -> None:
         """With what to do."""
         _topology(shop)
@@ -169,6 +249,10 @@ class TestWorker:
         done = run_program("check", env=env, cwd=shop.folder)
         assert done.returncode != 0
         assert "may not publish on the default exchange" in done.stdout + done.stderr
+
+
+def _result(key: str) -> ResultMessage:
+    return ResultMessage("send", key, b"{}", f"{key}/1", None)
 
 
 def _topology(shop: Workshop, **settings: object) -> None:

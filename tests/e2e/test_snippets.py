@@ -43,7 +43,7 @@ from worker.amqp.topology.values import Topology
 from worker.client.access import BrokerAccess, declare_topology
 from worker.domain.limits import DEFAULT_DELAYS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # some pages type two dozen commands
+pytestmark = pytest.mark.slow
 
 ALL = blocks()
 # By the words that a command begins with.
@@ -212,6 +212,8 @@ class TestConsole:
             done = stage.shell(stage.here("\n".join(typed)))
         assert done.returncode == 0, done.stdout
         assert "Traceback" not in done.stdout
+        if any("delete_queue" in command for command in typed):
+            assert "iton." not in stage.broker.rabbitmqctl("list_queues", "name")
 
     def test_jobs_of_the_shell_are_sent(self, stage: Stage) -> None:
         """Both of them: the results come."""

@@ -45,7 +45,6 @@ def check(tally: Tally) -> None:
     assert tally.kept, tally.lines()
 
 
-@pytest.mark.timeout(240)
 class TestSoak:
     """Random SIGKILLs over two workers that share a ledger, while jobs flow."""
 

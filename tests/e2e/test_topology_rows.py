@@ -174,7 +174,7 @@ class TestAmqpDeclareFalse:
             channel.queue_declare(f"{workshop.prefix}.send", passive=True)
         assert 200 == worker.get("/livez")[0]
         assert 0 == topology(workshop, "--declare").returncode
-        worker.wait_ready(within=15)
+        worker.wait_ready()
         producer = Producer(workshop.amqp_url, workshop.prefix)
         with Collector(workshop.amqp_url, workshop.prefix) as collector:
             assert "send.accepted" == collector.one(producer.send([ONE], "declared by hand")).key

@@ -11,7 +11,6 @@ from tests.support.results_side import Result, numbers
 from tests.support.worker_process import wait_until
 
 SETTINGS = {"WORKER_TRACK_DELAYS": "1,1,2", "WORKER_TRACK_LIMIT": 60}
-WITHIN = 60.0
 
 
 def tracked(line: Line) -> dict[str, Result]:
@@ -60,11 +59,11 @@ class TestFollowed:
         assert 4 * 30 + 250 == len(messages)
         for _ in range(2):
             seen = len(ends(line))
-            wait_until(lambda seen=seen: len(ends(line)) > seen, "a few more ends", WITHIN)  # type: ignore[misc]
+            wait_until(lambda seen=seen: len(ends(line)) > seen, "a few more ends")  # type: ignore[misc]
             line.worker.kill()
             line.workshop.workers.insert(0, line.workshop.ready(**SETTINGS))
             line.workshop.workers.pop()
-        wait_until(lambda: messages <= ends(line).keys(), "the end of each message", WITHIN)
+        wait_until(lambda: messages <= ends(line).keys(), "the end of each message")
         assert dict.fromkeys(messages, 1) == dict(ends(line))
         results = list(tracked(line).values())
         assert {"delivery.final"} == {result.key for result in results}
@@ -76,16 +75,17 @@ class TestFollowed:
             assert f"{result.job_id}/track/{result.body['track']}" == result.properties.message_id
 
     def test_ids_of_many_jobs_are_asked_for_together(self, own_line: Callable[..., Line]) -> None:
-        """Four looks at two hundred jobs with one recipient each: two calls a look, a few for the edges."""
+        """Four looks at two hundred jobs with one recipient each: two calls a look, some for the edges."""
         line = own_line(WORKER_TRACK_DELAYS="2,2", WORKER_TRACK_LIMIT=60)
         line.gateway.change(ripen_after=6)
         jobs = [line.producer.send([number], "alone", track=True) for number in numbers(200)]
         for job in jobs:
             line.collector.one(job)
         messages = accepted(line, *jobs)
-        wait_until(lambda: messages <= ends(line).keys(), "the end of each message", WITHIN)
+        wait_until(lambda: messages <= ends(line).keys(), "the end of each message")
         assert dict.fromkeys(messages, 1) == dict(ends(line))
-        assert 6 <= line.gateway.calls("message_status") <= 20
+        # One by one they would be eight hundred; a busy machine spreads a look over some more.
+        assert 6 <= line.gateway.calls("message_status") <= 40
 
     @pytest.mark.row("track/no-answer")
     def test_a_gateway_that_is_away_costs_nothing(self, own_line: Callable[..., Line]) -> None:
@@ -98,6 +98,6 @@ class TestFollowed:
         time.sleep(4)  # longer than the limit
         assert not tracked(line)
         line.gateway.clear_faults()
-        wait_until(lambda: len(ends(line)) == 3, "the end of each message", WITHIN)
+        wait_until(lambda: len(ends(line)) == 3, "the end of each message")
         (result,) = tracked(line).values()
         assert {"delivered"} == {one["status"] for m in result.body["messages"] for one in m["recipients"]}

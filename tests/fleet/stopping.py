@@ -57,7 +57,7 @@ def stopped(fleet: Fleet, text: str, *, recipients: int) -> Stopped:
     campaign, started = fleet.campaign(text), time.monotonic()
     campaign.publish_large(recipients)
     target = f"{text}-large"
-    wait_until(lambda: gateway.calls("sendSMS") >= _FIRST, "some of it is sent", 60)
+    wait_until(lambda: gateway.calls("sendSMS") >= _FIRST, "some of it is sent")
     fleet.kill(fleet.living[0])
     asked, request = time.monotonic(), new_job_id()
     fleet.producer.publish({"job_id": request, "target": target}, "cancel")

@@ -13,7 +13,7 @@ from worker.domain.messages import Lane
 from worker.settings import BrokerSettings, GatewaySettings
 
 SECONDS_IN_HAND = 2
-JOBS_A_SECOND = 400  # of a pod
+JOBS_A_SECOND = 800  # of a pod
 REDIS = {"type": "redis", "redis": {"url": "redis://redis/0"}}
 
 
@@ -42,8 +42,8 @@ class TestKeda:
         """Ten times, and each value is a string, as KEDA wants it."""
         triggers = one(_keda(), "ScaledObject")["spec"]["triggers"]
         jobs = {trigger["metadata"]["queueName"]: trigger["metadata"]["value"] for trigger in triggers}
-        assert (jobs["iton.send"], jobs["iton.send.urgent"]) == ("800", "80")
-        assert (jobs["iton.send.parts"], jobs["iton.send.urgent.parts"]) == ("800", "80")
+        assert (jobs["iton.send"], jobs["iton.send.urgent"]) == ("1600", "80")
+        assert (jobs["iton.send.parts"], jobs["iton.send.urgent.parts"]) == ("1600", "80")
 
     def test_large_numbers_are_written_in_full(self) -> None:
         """Not as 1e+06."""

@@ -90,7 +90,7 @@ class TestPrometheus:
         asked = {trigger["metadata"]["query"]: trigger["metadata"]["threshold"] for trigger in triggers}
         of_queue = 'sum(max by (vhost, queue) (rabbitmq_queue_messages{queue="%s"}))'
         assert set(asked) == {of_queue % f"iton.{lane}" for lane in Lane}
-        assert (asked[of_queue % "iton.send"], asked[of_queue % "iton.send.urgent"]) == ("800", "80")
+        assert (asked[of_queue % "iton.send"], asked[of_queue % "iton.send.urgent"]) == ("1600", "80")
         assert {trigger["metricType"] for trigger in triggers} == {"AverageValue"}
 
     def test_no_answer_is_no_empty_queue(self) -> None:

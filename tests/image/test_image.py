@@ -253,7 +253,7 @@ class TestTheTrial:
         campaign = (ROOT / "examples" / "campaign.csv").read_text()
         trial.worker("submit", "--csv", "-", "--campaign", "sale", given=campaign)
         done = "sum(iton_worker_job_seconds_count)"
-        wait_until(lambda: trial.value(done) == JOBS_OF_THE_CAMPAIGN, "Prometheus counts the jobs", 60)
+        wait_until(lambda: trial.value(done) == JOBS_OF_THE_CAMPAIGN, "Prometheus counts the jobs")
         sent = trial.sent()
         assert sent > 0
         assert sent == trial.value('sum(iton_worker_recipients_total{outcome="accepted"})')
@@ -262,7 +262,7 @@ class TestTheTrial:
         assert {group["name"] for group in rules["groups"]} == loaded
         trial.up("worker", workers=3)
         working = 'sum(up{job="iton-worker"})'
-        wait_until(lambda: trial.value(working) == 3, "Prometheus scrapes three workers", 60)
+        wait_until(lambda: trial.value(working) == 3, "Prometheus scrapes three workers")
         trial("stop", "worker")
         assert [0, 0, 0] == trial.exit_codes("worker")
         figures("trial", f"{sent} texts sent and counted by Prometheus; three workers, all stopped with 0")

@@ -17,6 +17,7 @@ from tests.support.amqp_side import (
     running,
     until,
 )
+from tests.support.deadline import DEADLINE
 from tests.support.tcp_gate import TcpGate
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
@@ -99,7 +100,7 @@ class TestPrefetch:
             handler.gate.set()
             await handled(handler, 60)
             await until(lambda: consumer.in_flight == 0)
-            await consumer.drain(5)
+            await consumer.drain(DEADLINE)
         assert 60 == len({delivery.body for delivery in handler.seen}) == len(handler.seen)
         assert 0 == peer.count(topology.work_queue(Lane.SEND))
 
@@ -115,7 +116,7 @@ class TestPrefetch:
             await until(lambda: len({delivery.body for delivery in handler.seen}) == 200)
             await until(lambda: consumer.in_flight == 0)
             await consumer.count_workers()
-            await consumer.drain(5)
+            await consumer.drain(DEADLINE)
         assert 1 == workers[-1]
         assert 0 == peer.count(topology.work_queue(Lane.SEND))
 
@@ -135,7 +136,7 @@ class TestDispositions:
             await handled(handler, len(Lane))
             assert {lane: lane.value.encode() for lane in Lane} == {d.lane: d.body for d in handler.seen}
             await until(lambda: consumer.in_flight == 0)
-            await consumer.drain(5)
+            await consumer.drain(DEADLINE)
         for lane in Lane:
             assert peer.count(topology.work_queue(lane)) == 0
 
@@ -251,7 +252,7 @@ class TestLosses:
             handler.gate.set()
             await handled(handler, 2)
             await until(lambda: consumer.in_flight == 0)
-            await consumer.drain(5)
+            await consumer.drain(DEADLINE)
         assert peer.count(topology.work_queue(Lane.SEND)) == 0
 
     async def test_an_acknowledgement_for_a_dead_channel_is_dropped(
@@ -274,7 +275,7 @@ class TestLosses:
             handler.gate.set()
             await until(lambda: consumer.in_flight == 0)
             await until(lambda: consumer.state.up)
-            await consumer.drain(5)
+            await consumer.drain(DEADLINE)
         assert peer.count(topology.work_queue(Lane.SEND)) == 0
 
     async def test_a_deleted_queue_is_declared_and_consumed_again(
@@ -375,7 +376,7 @@ class TestStopping:
         handler.gate.clear()
         async with consuming(amqp_url, topology, handler) as consumer:
             await handled_after(consumer, peer, topology, handler)
-            draining = asyncio.create_task(consumer.drain(20))
+            draining = asyncio.create_task(consumer.drain(DEADLINE))
             await until(lambda: consumer.state.reason == "stopping")
             peer.publish(topology.jobs, "send", b"too late")
             handler.gate.set()
@@ -437,7 +438,7 @@ class TestFleet:
                 await old.count_workers()
                 assert [1, 2] == told
             handler.gate.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 while told[-1] == 2:
                     await old.count_workers()
         assert [(2, 0)] == newcomer_told

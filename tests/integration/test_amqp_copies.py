@@ -11,6 +11,7 @@ import pika
 import pytest
 
 from tests.support.amqp_side import QUICK, Got, Peer, RememberingHandler, running, until
+from tests.support.deadline import DEADLINE
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
@@ -208,7 +209,7 @@ class TestPoison:
 
 async def wait_until_there(peer: Peer, queue: str) -> Got:
     """The next message of a queue that may be missing at first."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while True:
             try:
                 return await peer.wait_for_one(queue)
@@ -218,7 +219,7 @@ async def wait_until_there(peer: Peer, queue: str) -> Got:
 
 async def until_dead(peer: Peer, topology: Topology) -> None:
     """Wait for the dead letter."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not await asyncio.to_thread(peer.count, topology.dead):  # noqa: ASYNC110 - a broker is asked
             await asyncio.sleep(0.05)
 
@@ -249,7 +250,7 @@ class TestReading:
         async with answering(amqp_url, topology, DEAD):
             for body in (b"1", b"2", b"3"):
                 peer.publish(topology.jobs, "send", body, given)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 while peer.count(topology.dead) < 3:  # noqa: ASYNC110 - a broker is asked
                     await asyncio.sleep(0.05)
         first = await read_dead_letters(amqp_url, topology)

@@ -1,13 +1,16 @@
 """A queue that takes nothing more, bound beside others that do."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from itertools import accumulate
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.support.amqp_side import QUICK, Peer, RememberingHandler, eventually, pika_channel, running, until
+from tests.support.deadline import DEADLINE
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
 from worker.amqp.consume.settlement import Settlement
@@ -18,7 +21,8 @@ from worker.amqp.topology.values import Topology
 from worker.domain.messages import DeadLetter, Lane, ResultExchange, ResultMessage
 
 FULL = {"x-max-length": 1, "x-overflow": "reject-publish", "x-expires": 120_000}
-WATCHED = 12.0  # seconds; with pauses of 0.5, 3 and 6 s that is four publishes
+PAUSES = (0.5, 3.0, 6.0, 10.0, 15.0, 25.0, 40.0)  # seconds between two publishes of the same
+WATCHED = 12.0  # seconds; that is four publishes
 
 
 def result(number: int, exchange: ResultExchange = "send") -> ResultMessage:
@@ -82,6 +86,11 @@ def copies(url: str, queue: str) -> Counter[bytes | str | None]:
     return seen
 
 
+def publishes(seconds: float) -> int:
+    """How often the same may have been published in so many seconds."""
+    return 1 + sum(each <= seconds for each in accumulate(PAUSES))
+
+
 class TestResults:
     """A queue of results."""
 
@@ -96,19 +105,22 @@ class TestResults:
         """Two hundred results wait, told in one line; another exchange's results go on meanwhile."""
         healthy = peer.bound_queue(topology.result_exchange("send"))
         full = fill(amqp_url, topology.result_exchange("send"))
+        began = time.monotonic()
         with capture_logs() as lines:
             waiting = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(200)]
-            await asyncio.sleep(WATCHED / 2)
-            async with asyncio.timeout(2):
+            await asyncio.sleep(WATCHED / 3)
+            # Behind the others it would go out in their next turn, more than five seconds later.
+            async with asyncio.timeout(3):
                 await publisher.publish_result(result(1, "account"))
-            await asyncio.sleep(WATCHED / 2)
+            await asyncio.sleep(WATCHED * 2 / 3)
             assert not any(task.done() for task in waiting)
             seen = await asyncio.to_thread(copies, amqp_url, healthy)
+            most = publishes(time.monotonic() - began)
             peer.delete_queue(full)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE):
                 await asyncio.gather(*waiting)
         assert 200 == len(seen)
-        assert max(seen.values()) <= 4
+        assert max(seen.values()) <= most
         events = [line["event"] for line in lines if line["event"].startswith("publish.")]
         assert ["publish.refused", "publish.taken"] == events
         assert refused["send", "failed"] >= 200
@@ -133,14 +145,15 @@ class TestDeadLetters:
         async with running(consumer):
             await until(lambda: consumer.state.up)
             full = fill(amqp_url, topology.dead)
+            began = time.monotonic()
             for number in range(10):
                 peer.publish(topology.jobs, "send", str(number).encode())
             await asyncio.sleep(WATCHED)
             assert 10 == len(handler.seen)
             seen = await asyncio.to_thread(copies, amqp_url, topology.dead)
             assert 10 == len(seen)
-            assert max(seen.values()) <= 4
+            assert max(seen.values()) <= publishes(time.monotonic() - began)
             peer.delete_queue(full)
             await until(lambda: consumer.in_flight == 0)
             await eventually(lambda: peer.count(topology.dead) == 10, "each is a dead letter")
-            await consumer.drain(5)
+            await consumer.drain(DEADLINE)

@@ -7,6 +7,7 @@ import pytest
 from yarl import URL
 
 from tests.support.amqp_side import QUICK, Peer, RememberingHandler, eventually, running, until
+from tests.support.deadline import DEADLINE
 from tests.support.tcp_gate import TcpGate
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
@@ -74,7 +75,7 @@ class TestOrphans:
         await until(lambda: scene.consumer.in_flight == 0)
         queues = (scene.topology.dead, scene.topology.delay_queue(600))
         await eventually(lambda: sum(map(scene.peer.count, queues)) == 1, "one copy")
-        await scene.consumer.drain(5)
+        await scene.consumer.drain(DEADLINE)
         assert 1 == sum(map(scene.peer.count, queues))
         assert 0 == scene.peer.count(scene.topology.work_queue(Lane.SEND))
 

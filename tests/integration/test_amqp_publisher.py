@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 from yarl import URL
 
 from scripts.local_broker import PrivateBroker
 from tests.support.amqp_side import QUICK, Peer, eventually, pika_channel, running, until
+from tests.support.deadline import DEADLINE
 from tests.support.tcp_gate import TcpGate
 from worker.amqp.publish.options import PublisherOptions
 from worker.amqp.publish.publisher import BrokerPublisher
@@ -20,7 +23,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def options(confirm_within: float = 15.0) -> PublisherOptions:
+def options(confirm_within: float = DEADLINE) -> PublisherOptions:
     """Quick ones, at a fixed time."""
     return PublisherOptions(timing=QUICK, now=lambda: NOW, confirm_within=confirm_within)
 
@@ -66,6 +69,24 @@ async def publisher(amqp_url: str, topology: Topology) -> AsyncIterator[BrokerPu
     async with running(publisher):
         await publisher.wait_up()
         yield publisher
+
+
+@asynccontextmanager
+async def alarm(broker: PrivateBroker) -> AsyncIterator[None]:
+    """Have the broker's memory be too small while the block lasts.
+
+    Not on the event loop: a command takes seconds, in which no heartbeat would be answered.
+    """
+    await asyncio.to_thread(broker.rabbitmqctl, "set_vm_memory_high_watermark", "absolute", "1MB")
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(end_of_alarm, broker)
+
+
+def end_of_alarm(broker: PrivateBroker) -> None:
+    """Let it have its memory again."""
+    broker.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
 
 
 class TestResults:
@@ -136,7 +157,7 @@ class TestResults:
         await eventually(lambda: peer.count(queue) == 1, "the queue is full")
         assert not waiting.done()
         await asyncio.to_thread(peer.take, queue)
-        await asyncio.wait_for(waiting, 15)
+        await asyncio.wait_for(waiting, DEADLINE)
         assert peer.count(queue) == 1
 
     async def test_many_are_confirmed_together(
@@ -221,7 +242,7 @@ class TestTrouble:
 
         topology = Topology(own_broker_prefix, (1, 2), (1,))
         exchange = topology.result_exchange("send")
-        publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=60))
+        publisher = BrokerPublisher(own_broker.url, topology, options())
         async with running(publisher):
             await publisher.wait_up()
             before = await asyncio.to_thread(channels)
@@ -233,7 +254,7 @@ class TestTrouble:
             await eventually(lambda: bool(before - channels()), "the one that refuses is closed", 90)
             assert not any(task.done() for task in waiting)
             Peer(own_broker.url).delete_queue("full")
-            await asyncio.wait_for(asyncio.gather(*waiting), 20)
+            await asyncio.wait_for(asyncio.gather(*waiting), DEADLINE)
             await eventually(lambda: len(channels()) == len(before), "the refusing ones are closed")
         assert {f"job-{n}/1" for n in range(20)} == taken(own_broker.url, topology.unrouted)
 
@@ -254,7 +275,7 @@ class TestTrouble:
     ) -> None:
         """Results published while the broker restarts are there afterwards."""
         topology = Topology(own_broker_prefix, (1, 2), (1,))
-        publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=60))
+        publisher = BrokerPublisher(own_broker.url, topology, options())
         async with running(publisher):
             await publisher.wait_up()
             first = [asyncio.create_task(publisher.publish_result(result(n))) for n in range(50)]
@@ -268,7 +289,7 @@ class TestTrouble:
         """No byte passes and nobody closes anything: the probe notices, and publishing goes on."""
         url = URL(amqp_url)
         async with TcpGate(url.host or "", url.port or 5672).serving() as gate:
-            publisher = BrokerPublisher(str(url.with_port(gate.port)), topology, options(confirm_within=30))
+            publisher = BrokerPublisher(str(url.with_port(gate.port)), topology, options())
             async with running(publisher):
                 await publisher.wait_up()
                 gate.hang()
@@ -276,19 +297,54 @@ class TestTrouble:
                 gate.heal()
                 await publisher.publish_result(result())
 
+    async def test_a_lost_connection_costs_no_reply_and_is_no_refusal(
+        self, amqp_url: str, topology: Topology, peer: Peer
+    ) -> None:
+        """The copy for the queue that the job named goes out on the next connection, as the result does."""
+        url = URL(amqp_url)
+        async with TcpGate(url.host or "", url.port or 5672).serving() as gate:
+            publisher = BrokerPublisher(str(url.with_port(gate.port)), topology, options())
+            async with running(publisher):
+                await publisher.wait_up()
+                replies = peer.bound_queue(topology.result_exchange("account"), "nothing")
+                gate.hang()
+                with capture_logs() as lines:
+                    tasks = [
+                        asyncio.create_task(publisher.publish_result(result(n, reply_to=replies)))
+                        for n in range(5)
+                    ]
+                    await asyncio.sleep(0.1)
+                    gate.heal()
+                    await asyncio.gather(*tasks)
+        await eventually(lambda: peer.count(replies) == 5, "each has its reply")
+        assert "publish.refused" not in {line["event"] for line in lines}
+
     async def test_a_blocked_connection_is_told_apart_from_a_dead_one(
         self, own_broker: PrivateBroker, own_broker_prefix: str
     ) -> None:
         """During a memory alarm it says why it does not publish, and goes on when the alarm is over."""
         topology = Topology(own_broker_prefix, (1, 2), (1,))
-        publisher = BrokerPublisher(own_broker.url, topology, options(confirm_within=30))
+        publisher = BrokerPublisher(own_broker.url, topology, options())
         async with running(publisher):
             await publisher.wait_up()
-            own_broker.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
-            try:
+            async with alarm(own_broker):
                 publishing = asyncio.create_task(publisher.publish_result(result()))
                 await until(lambda: "alarm" in publisher.state.reason)
-            finally:
-                own_broker.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
             await publishing
             await until(lambda: publisher.state.up)
+
+    async def test_a_connection_that_begins_during_an_alarm_waits_for_its_end(
+        self, own_broker: PrivateBroker, own_broker_prefix: str
+    ) -> None:
+        """It says why it does not publish, and is not made anew again and again."""
+        topology = Topology(own_broker_prefix, (1, 2), (1,))
+        publisher = BrokerPublisher(own_broker.url, topology, options())
+        async with alarm(own_broker):
+            with capture_logs() as lines:
+                async with running(publisher):
+                    await until(lambda: "alarm" in publisher.state.reason)
+                    publishing = asyncio.create_task(publisher.publish_result(result()))
+                    await asyncio.to_thread(end_of_alarm, own_broker)
+                    await publishing
+                    await until(lambda: publisher.state.up)
+        assert ["broker.connected"] == [line["event"] for line in lines]

@@ -4,8 +4,11 @@ import asyncio
 from collections import Counter
 from random import Random
 
+import pytest
+
 from scripts.local_broker import PrivateBroker
 from tests.support.amqp_side import Peer, RememberingHandler, pika_channel, running, until
+from tests.support.deadline import DEADLINE
 from worker.amqp.connection.opening import Timing
 from worker.amqp.consume.consumer import Consumer
 from worker.amqp.consume.options import ConsumerOptions
@@ -52,6 +55,7 @@ class Pair:
 class TestRenewal:
     """Hundreds of replacements while jobs trickle in."""
 
+    @pytest.mark.no_cover  # a thousand rounds of what other tests cover
     async def test_each_job_is_handled_once_and_acknowledged(
         self, own_broker: PrivateBroker, own_broker_prefix: str
     ) -> None:
@@ -64,7 +68,7 @@ class TestRenewal:
             await trickle(pair.peer, pair.topology)
             await until(lambda: len(pair.handler.seen) >= JOBS)
             watching.cancel()
-            await pair.consumer.drain(5)
+            await pair.consumer.drain(DEADLINE)
         assert {1} == set(Counter(delivery.body for delivery in pair.handler.seen).values())
         left = {key: pair.peer.count(f"{own_broker_prefix}.{key}") for key in KEYS}
         assert (dict.fromkeys(KEYS, 0), []) == (left, unready)

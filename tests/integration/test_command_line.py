@@ -1,5 +1,6 @@
 """The commands that talk to the broker, against a real one."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,11 +14,11 @@ from typing import Any
 import pika
 import pytest
 
+from tests.contract.ledger_backends import ledger_with_an_entry
 from tests.support.amqp_side import pika_channel
+from tests.support.deadline import DEADLINE
 from tests.support.restored_logs import restored_logs
 from worker.cli.app import main
-
-DEADLINE = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -240,7 +241,7 @@ class TestDead:
         assert main(["dead", "list", "--reason", "not_utf8"]) == 0
         captured = capsys.readouterr()
         assert "m-not_utf8" in captured.out
-        assert captured.err == "iton-worker: 1 dead letters: 1 not_utf8\n"
+        assert captured.err == "iton-worker: 1 dead letter: 1 not_utf8\n"
 
     def test_are_shown_whole(self, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
         """By number or job id; the body byte for byte where that is asked for."""
@@ -315,10 +316,23 @@ class TestLedgerMove:
         self, amqp_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """Whoever he is; when he is gone it goes on."""
+        asyncio.run(ledger_with_an_entry(tmp_path / "iton-ledger.db"))
         words = ["ledger", "move", "--to", f"sqlite:///{tmp_path / 'new.db'}"]
         with pika_channel(amqp_url) as channel:
             channel.basic_consume(f"{prefix}.send", lambda *_: None)
             assert 1 == main(words)
             assert f"a worker consumes {prefix}.send" in capsys.readouterr().err
         assert 0 == main(words)
-        assert "0 entries are in the new ledger" in capsys.readouterr().out
+        assert "1 entry is in the new ledger as it was in the old one" in capsys.readouterr().out
+
+    def test_a_mistyped_prefix_is_not_taken_for_stopped_workers(
+        self, prefix: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What they write while the ledger moves would be forgotten, and texts sent again."""
+        asyncio.run(ledger_with_an_entry(tmp_path / "iton-ledger.db"))
+        monkeypatch.setenv("AMQP_PREFIX", f"{prefix}x")
+        assert 1 == main(["ledger", "move", "--to", f"sqlite:///{tmp_path / 'new.db'}"])
+        said = capsys.readouterr().err
+        assert f"there is no queue {prefix}x.send on the broker" in said
+        assert f"AMQP_PREFIX ({prefix}x)" in said
+        assert not (tmp_path / "new.db").exists()

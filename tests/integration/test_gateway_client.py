@@ -85,7 +85,8 @@ class TestDroppedConnections:
             await wire.request()
             await wire.reply(SENT)
 
-        async with talking_to(one_each) as (client, heard):
+        # Kept for long: an end of the keeping is not what lets go of it.
+        async with talking_to(one_each, pool=Pool(keepalive=1000)) as (client, heard):
             await send(client)
             await wait_until(lambda: not has_idle_connection(client))
             assert await send(client) == {NUMBER: (ID,)}
@@ -103,7 +104,7 @@ class TestDroppedConnections:
                 await wire.reply(b"Success Your MessageId is 000000000000000000000000")
                 await wire.closed()
 
-        async with talking_to(twice) as (client, heard):
+        async with talking_to(twice, pool=Pool(keepalive=1000)) as (client, heard):
             await send(client)
             assert has_idle_connection(client)
             told.set()
@@ -190,7 +191,7 @@ class TestConnectionsThatNeverStood:
 
     async def test_no_connection_that_is_free(self) -> None:
         """The wait has a limit of its own, so that it cannot use up the time for the reply."""
-        async with talking_to(hang, seconds=0.6, pool=Pool(connections=1)) as (client, heard):
+        async with talking_to(hang, seconds=2.0, pool=Pool(connections=1)) as (client, heard):
             first = asyncio.create_task(failure(client))
             await wait_until(lambda: len(heard.requests) == 1)
             second = await failure(client)

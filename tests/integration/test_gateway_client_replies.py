@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.support.gateway_side import (
     ID,
     MESSAGE,
@@ -52,7 +53,7 @@ class TestReplies:
 
     async def test_a_slow_reply_is_uncertain_at_the_time_limit(self) -> None:
         """The message may have been sent."""
-        async with talking_to(hang, seconds=0.2) as (client, heard):
+        async with talking_to(hang, seconds=2.0) as (client, heard):
             error = await failure(client)
             assert (OutcomeUncertainError, "reply_lost") == (type(error), error.code)
             assert len(heard.requests) == 1
@@ -62,13 +63,13 @@ class TestReplies:
 
         async def drip(wire: FrameSocket) -> None:
             await wire.request()
-            await wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+            await wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
             while True:
                 await wire.write(b"S")
                 await asyncio.sleep(0.05)
 
-        async with talking_to(drip, seconds=0.4) as (client, _):
-            async with asyncio.timeout(3):
+        async with talking_to(drip, seconds=2.0) as (client, _):
+            async with asyncio.timeout(DEADLINE):
                 error = await failure(client)
             assert (OutcomeUncertainError, "reply_lost") == (type(error), error.code)
 
@@ -180,6 +181,60 @@ class TestReplies:
                 else:
                     assert (await failure(client)).code == "reply_lost"
 
+    @pytest.mark.parametrize(
+        "head",
+        ["Content-Length: 500", "Transfer-Encoding: chunked", "X-Length: none"],
+        ids=["length", "chunk", "no length"],
+    )
+    async def test_ids_in_a_map_that_is_whole_are_not_lost_with_time(self, head: str) -> None:
+        """The end that was announced never comes, and the connection stays; nothing else is read from it.
+
+        httpx's time limit ends the reading together with the call.
+        """
+        body = f"{{'message_id': {{'{ID}': '{NUMBER}'}}}}"
+        content = f"{len(body):x}\r\n{body}\r\n" if "chunked" in head else body
+
+        async def script(wire: FrameSocket) -> None:
+            await wire.request()
+            await wire.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n{content}".encode())
+            await wire.closed()
+
+        with talking_by("pooled"):
+            async with talking_to(script, seconds=2.0) as (client, heard):
+                for _ in range(2):
+                    assert await send(client) == {NUMBER: (ID,)}
+                assert (heard.connections, len(heard.requests)) == (2, 2)
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nno colon\r\nX Y: z\r\nContent-Length: 60\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: " + b"x" * 20_000 + b"\r\nContent-Length: 60\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\n" + b"Set-Cookie: x\r\n" * 200 + b"Content-Length: 60\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 59\r\n\r\n%b",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n%b<!-- 0.1 s -->",
+            b"HTTP/2 200 OK\r\nContent-Length: 60\r\n\r\n%b",
+        ],
+        ids=["-1", "two", "chunks", "identity", "lines", "long", "many", "short", "more", "version"],
+    )
+    async def test_a_head_that_a_parser_would_refuse_loses_no_id(self, reply: bytes) -> None:
+        """Nor does a length that is wrong, where the body says itself where it ends."""
+        body = f'{{"message_id": {{"{ID}": "{NUMBER}"}}}}'.encode()
+        assert len(body) == 60
+        async with talking_to(raw(reply % body)) as (client, _):
+            assert await send(client) == {NUMBER: (ID,)}
+
+    async def test_a_407_of_the_gateway_s_own_may_have_been_carried_out(self) -> None:
+        """Without a proxy nobody else says so; and its ids count like those beside any other status."""
+        async with talking_to(answering(b"", "407 Proxy Authentication Required")) as (client, _):
+            assert isinstance(await failure(client), OutcomeUncertainError)
+        async with talking_to(answering(SENT, "407 Proxy Authentication Required")) as (client, _):
+            assert await send(client) == {NUMBER: (ID,)}
+
     async def test_an_empty_reply_needs_no_decompression(self) -> None:
         """Its status still says what it means."""
         async with talking_to(answering(b"", "503 Busy", "Content-Encoding: gzip\r\n")) as (client, _):
@@ -289,6 +344,15 @@ class TestReplies:
             error = await failure(client)
             assert (kind, code) == (type(error), error.code)
             assert len(heard.requests) == 1
+
+    @pytest.mark.parametrize("status", ["200 OK", "429 Slow Down", "503 Busy"])
+    async def test_ids_that_are_nobody_s_are_told_and_never_sent_again(self, status: str) -> None:
+        """Whatever the status says, the gateway has issued them."""
+        body = f'{{"message_id": ["{ID}", "{ID[:-1]}3"]}}'.encode()
+        async with talking_to(answering(body, status)) as (client, _):
+            with pytest.raises(OutcomeUncertainError) as caught:
+                await client.send(MESSAGE, [NUMBER, "919032728149"])
+            assert caught.value.detail.endswith(f"(message id {ID}, {ID[:-1]}3)")
 
     async def test_retry_after_is_handed_on(self) -> None:
         """The retries obey it."""

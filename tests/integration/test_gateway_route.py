@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.support.gateway_side import (
     CREDENTIALS,
     DROPS,
@@ -52,7 +53,7 @@ def server_tls() -> ssl.SSLContext:
 async def client_of(heard: Heard, proxy: str | None, ca_file: Path | None) -> AsyncIterator[ItonGateway]:
     """Provide a gateway by this route."""
     transport = transport_of(Pool(), route_of(proxy, ca_file))
-    client = ItonGateway(heard.url, CREDENTIALS, limits=TimeLimits(call=5.0), transport=transport)
+    client = ItonGateway(heard.url, CREDENTIALS, limits=TimeLimits(call=DEADLINE), transport=transport)
     try:
         yield client
     finally:
@@ -139,7 +140,7 @@ class TestProxy:
 
     @pytest.mark.parametrize("tls", [False, True])
     async def test_a_wrong_login_has_sent_nothing(self, *, tls: bool) -> None:
-        """407 comes from proxies alone."""
+        """Without a tunnel, 407 comes from the proxy alone."""
         async with (
             raw_server(answering(SENT), tls=server_tls() if tls else None) as heard,
             proxy_server("somebody:else") as proxy,
@@ -150,6 +151,16 @@ class TestProxy:
             assert "the proxy refuses the user or password in its address (HTTP 407)" in error.detail
             assert IN_A_URL not in repr(error) + repr(client._transport)
             assert heard.connections == 0
+
+    async def test_a_407_behind_a_tunnel_is_the_gateway_s_own(self) -> None:
+        """The call may have been carried out: it is not made again."""
+        async with (
+            raw_server(answering(b"", "407 Proxy Authentication Required"), tls=server_tls()) as heard,
+            proxy_server() as proxy,
+            client_of(heard, url_of(proxy), OWN_CA) as client,
+        ):
+            assert isinstance(await failure(client), OutcomeUncertainError)
+            assert len(heard.requests) == 1
 
     @pytest.mark.parametrize("tls", [False, True])
     async def test_a_proxy_that_is_down_has_sent_nothing(self, *, tls: bool) -> None:

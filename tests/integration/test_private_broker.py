@@ -14,6 +14,7 @@ import pytest
 
 from scripts.local_broker import PrivateBroker
 from tests.support.broker import keeps_jobs
+from tests.support.deadline import DEADLINE
 
 ROOT = Path(__file__).parents[2]
 # Whoever is started in the background of a shell script ignores SIGINT, and so does what it starts.
@@ -41,7 +42,7 @@ def processes_below(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def eventually(is_so: Callable[[], bool], *, seconds: float = 20) -> bool:
+def eventually(is_so: Callable[[], bool], *, seconds: float = DEADLINE) -> bool:
     """Return whether it comes to be so in time."""
     deadline = time.monotonic() + seconds
     while not is_so():

@@ -15,12 +15,12 @@ import aiohttp
 import pytest
 
 from scripts.free_ports import free_ports
+from tests.support.deadline import DEADLINE
 from worker.simulator import RunningSimulator, running_simulator
 
 PHONE = "919876543210"
 CREDENTIALS = {"username": "demo", "password": "demo"}
 SEND = {**CREDENTIALS, "cmd": "sendSMS", "to": PHONE, "message": "Hello & नमस्ते", "uniCode": "2"}
-PATIENCE = 10.0  # seconds until a condition that must come true counts as failed
 PROGRAM = """
 import sys
 from worker.simulator import SimulatorOptions, serve
@@ -38,7 +38,7 @@ async def simulator() -> AsyncIterator[RunningSimulator]:
 @pytest.fixture
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     """A client that gives up after a while and keeps no connection."""
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=DEADLINE)
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield session
@@ -55,7 +55,7 @@ async def _json(client: aiohttp.ClientSession, method: str, url: str, body: obje
 
 
 async def _in_flight(simulator: RunningSimulator, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + DEADLINE
     while simulator.control.traffic.in_flight != count:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
@@ -202,7 +202,7 @@ class TestFaults:
         self, simulator: RunningSimulator, client: aiohttp.ClientSession
     ) -> None:
         """Before: the command is carried out when the time is up."""
-        simulator.control.add_fault(latency=0.2, jitter=0.05)
+        simulator.control.add_fault(latency=1.0, jitter=0.05)
 
         call = asyncio.create_task(_get(client, simulator.url, **SEND))
         await _in_flight(simulator, 1)
@@ -229,7 +229,7 @@ class TestFaults:
         self, simulator: RunningSimulator, client: aiohttp.ClientSession
     ) -> None:
         """With 503, and counted."""
-        simulator.control.change(max_in_flight=1, latency=0.2)
+        simulator.control.change(max_in_flight=1, latency=2.0)  # all three arrive within it
 
         replies = await asyncio.gather(*(_get(client, simulator.url, **SEND) for _ in range(3)))
 
@@ -354,7 +354,7 @@ class TestProcess:
             hanging = asyncio.create_task(client.post(url, data=SEND))
             await _one_call_in_flight(client, url)
             process.send_signal(stop)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DEADLINE):
                 code = await process.wait()
             (outcome,) = await asyncio.gather(hanging, return_exceptions=True)
 
@@ -364,7 +364,7 @@ class TestProcess:
 
 
 async def _one_call_in_flight(client: aiohttp.ClientSession, url: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + DEADLINE
     while (await _json(client, "GET", url + "/_control/state"))[1]["in_flight"] != 1:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
@@ -384,7 +384,7 @@ async def _a_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, str, s
     )
     assert process.stdout is not None
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+        line = await asyncio.wait_for(process.stdout.readline(), DEADLINE)
         yield process, f"http://127.0.0.1:{port}", re.sub(r"\x1b\[[0-9;]*m", "", line.decode())
     finally:
         if process.returncode is None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.amqp_side import pika_channel
 from tests.support.confirm_thief import ConfirmThief
+from tests.support.deadline import DEADLINE
 from tests.support.restored_logs import restored_logs
 from worker.cli.app import main
 
@@ -126,9 +127,9 @@ class TestLostConfirm:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert thief.published.wait(60)
+        assert thief.published.wait(DEADLINE)
         running.send_signal(signal.SIGINT)
-        out, told = running.communicate(timeout=60)
+        out, told = running.communicate(timeout=DEADLINE)
         thief.close()
         assert running.returncode == 130, told
         job_id = out.strip()
@@ -149,6 +150,30 @@ class TestLostConfirm:
         assert f"publishing 1 job: {job['job_id']}" in captured.err
         assert job["state"] == "may have been published"
         assert (summary["published"], summary["may_have_been_published"]) == (0, 1)
+
+
+class TestFullDisk:
+    """The summary in JSON is lost, after the jobs are published."""
+
+    def test_it_says_what_is_certain(self, amqp_url: str, prefix: str, tmp_path: Path) -> None:
+        """Else a script that sees exit code 1 would publish them anew, under other ids."""
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", SUBMIT, *ONE, "--json"],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                cwd=tmp_path,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                timeout=DEADLINE,
+            )
+        (body,) = _bodies(amqp_url, f"{prefix}.send")
+        job_id = json.loads(body)["job_id"]
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"iton-worker: stdout cannot be written: no space left on device: job {job_id} is published"
+        )
 
 
 class TestRefused:

@@ -44,7 +44,7 @@ async def web(request: pytest.FixtureRequest, simulator: RunningSimulator) -> As
 def client_of(simulator: RunningSimulator, transport: Any, **given: Any) -> ItonWebApi:  # noqa: ANN401 - as given
     """A client with little patience."""
     return ItonWebApi(
-        simulator.web_api_url, CREDENTIALS, limits=TimeLimits(call=2.0), transport=transport, **given
+        simulator.web_api_url, CREDENTIALS, limits=TimeLimits(call=5.0), transport=transport, **given
     )
 
 

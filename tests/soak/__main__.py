@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from scripts.local_broker import PrivateBroker
@@ -37,6 +38,8 @@ FAULTS: tuple[Mapping[str, object], ...] = (
     {"command": "web_api", "kind": "drop", "when": "after", "times": 2},
     {"command": "web_api", "status": 503, "times": 2},
 )
+# All messages as well: those that a queue hands on are neither ready nor unacknowledged.
+_QUEUE_COLUMNS = ("name", "messages", "messages_ready", "messages_unacknowledged", "consumers")
 _LAG = 0.01  # seconds between the ledger's primary and its follower, each way
 LIMIT_MIB = 40.0  # growth of the living worker that is still flat
 
@@ -110,6 +113,7 @@ def _soak(options: argparse.Namespace) -> Tally:
             plant=options.plant,
             seed=options.seed,
             minutes=options.minutes,
+            queues=partial(broker.rabbitmqctl, "list_queues", *_QUEUE_COLUMNS),
             say=_say,
         )
         return Soak(scene, plan).run()

@@ -170,18 +170,27 @@ class _Known:
 
 
 def _tiled(by_worker: Iterable[Sequence[Note]], initial: int, paid: int) -> tuple[float, float]:
-    """Lay the counted falls side by side; return how much of them overlaps, and what they leave out."""
+    """Lay the counted falls side by side; return how much of them overlaps, and what they leave out.
+
+    Where a worker died between a count and the reading that belongs to it, nobody knows where the fall lies:
+    it takes what the others leave out, or is one too many.
+    """
     falls: list[tuple[float, float]] = []
+    anywhere = 0.0
     for notes in by_worker:
-        for note, after in pairwise([one for one in notes if one.name in {"spent", READING}]):
+        seen = [one for one in notes if one.name in {"spent", READING}]
+        for note, after in pairwise(seen):
             if note.name == "spent" and note.amount and after.name == READING:
                 falls.append((initial - after.amount - note.amount, initial - after.amount))
+        if seen and seen[-1].name == "spent":
+            anywhere += seen[-1].amount
     twice = uncounted = reached = 0.0
     for begin, end in sorted(falls):
         twice += max(0.0, min(reached, end) - begin)
         uncounted += max(0.0, begin - reached)
         reached = max(reached, end)
-    return twice, uncounted + paid - reached
+    uncounted += paid - reached
+    return twice + max(0.0, anywhere - uncounted), max(0.0, uncounted - anywhere)
 
 
 def _found(planted: Planted, sends: Sequence[Send], notes: Sequence[Note], initial: int) -> Planted:

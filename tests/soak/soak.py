@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.soak.features import Seen, features, unfinished
 from tests.soak.hours import Break
 from tests.soak.mix import SHARE_ABOVE, Asked
 from tests.soak.planted import plant
+from tests.soak.standing import what_stands_still
 from tests.soak.tally import (
     Tally,
     changed_results,
@@ -35,6 +37,7 @@ from tests.support.worker_process import wait_until
 Say = Callable[[str], None]
 Strike = Callable[["Soak"], None]
 _HALF = 0.5
+_KEPT = Path(".local/soak").resolve()
 _WARM = 20.0  # seconds until a worker has loaded and cached what it ever will
 
 
@@ -54,6 +57,7 @@ class Plan:
         hours: when texts under hours wait.
         plant: whether a text is sent a second time, half way, behind the workers' backs.
         history: whether the store keeps one of all changes, over a failover as well.
+        queues: what the broker says of its queues.
         say: told the progress.
     """
 
@@ -70,6 +74,7 @@ class Plan:
     history: bool = True
     seed: int = 0
     minutes: float = 0.0
+    queues: Callable[[], str] = lambda: ""
     say: Say = print
 
 
@@ -173,9 +178,12 @@ class Soak:
                 return not missing and not self.scene.waiting()
             return False
 
-        with suppress(AssertionError):  # what is missing is counted, and said
+        try:
             wait_until(finished, "every outcome", 90 + self.plan.hours.left(), every=0.2)
             wait_until(self._is_read, "the balance is read", 15, every=0.2)
+        except AssertionError as late:  # what is missing is counted as well
+            told = what_stands_still(self.scene, wanted, _KEPT / self.scene.prefix)
+            print(late, self.plan.queues(), *told, sep="\n")  # noqa: T201 - as the figures
         for worker in self.scene.workers:
             if worker.exit_code is None:
                 worker.terminate()

@@ -85,10 +85,16 @@ class Tally:
 
 def lost_recipients(wanted: Mapping[str, set[str]], results: list[Arrived]) -> int:
     """Count recipients that no result names."""
+    return sum(unanswered(wanted, results).values())
+
+
+def unanswered(wanted: Mapping[str, set[str]], results: list[Arrived]) -> dict[str, int]:
+    """Return how many recipients no result names, of the jobs that have any."""
     seen: dict[str, set[str]] = {}
     for one in send_results(results):
         seen.setdefault(one.job_id, set()).update(one.outcomes)
-    return sum(len(recipients - seen.get(job, set())) for job, recipients in wanted.items())
+    missing = {job: len(recipients - seen.get(job, set())) for job, recipients in wanted.items()}
+    return {job: count for job, count in missing.items() if count}
 
 
 def send_results(results: Iterable[Arrived]) -> list[Arrived]:

@@ -48,7 +48,8 @@ class Traffic:
     def _publish(self, job: Asked) -> None:
         # Without a confirm nobody knows whether it arrived: the same job once more does no harm.
         while True:
-            with suppress(pika.exceptions.AMQPError, OSError):
+            # ValueError: what the library says where the socket has ended while it asks who is there.
+            with suppress(pika.exceptions.AMQPError, OSError, ValueError):
                 self._scene.publish(job.body, job.key)
                 self.asked.append(job)
                 return

@@ -9,12 +9,13 @@ from typing import Protocol
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.support.deadline import DEADLINE
 from worker.amqp.connection.opening import Timing
 from worker.domain.messages import Delivery, Disposition, Done
 
-# Quick enough for tests: a loss is noticed within a second.
-QUICK = Timing(connect=10, call=10, probe_every=0.3, probe_limit=1.5, backoff=0.5)
-DEADLINE = 30.0
+# Quick enough for tests: a loss is noticed within a second, one without a word within six. A probe that is
+# answered may take as long as in earnest: a busy machine must not make a loss of what works.
+QUICK = Timing(connect=30, call=30, probe_every=0.3, probe_limit=5.0, backoff=0.5)
 
 Got = tuple[pika.spec.Basic.GetOk, pika.BasicProperties, bytes]
 

@@ -11,6 +11,7 @@ from scripts.broker_objects import remove_objects, unique_prefix
 from scripts.debian import PackagesMissingError
 from scripts.find_broker import FoundBroker, disposable_broker, find_broker
 from scripts.local_broker import AS_SHIPPED, BrokerNotStartedError, NodeOptions, PrivateBroker
+from tests.support.deadline import DEADLINE
 
 FOLDER = Path(__file__).parents[2] / ".local" / "tests"
 # Threads that spin for a quick start cost three times the processor for each message, and tests need it too.
@@ -47,7 +48,7 @@ def keeps_jobs(url: str) -> bool:
             channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
             channel.confirm_delivery()
             channel.basic_publish("", queue, b"kept", mandatory=True)
-            _, _, body = next(iter(channel.consume(queue, inactivity_timeout=5)))
+            _, _, body = next(iter(channel.consume(queue, inactivity_timeout=DEADLINE)))
             channel.cancel()
             channel.queue_delete(queue)
     except pika.exceptions.AMQPError:

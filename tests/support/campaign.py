@@ -12,13 +12,13 @@ from datetime import datetime
 import aio_pika
 from aio_pika.exceptions import DeliveryError
 
+from tests.support.deadline import DEADLINE
 from tests.support.results_side import WORK_QUEUES, Collector, Producer, Queues, Result, numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import NotInTimeError, wait_until
 
 _TOGETHER = 200
 _AGAIN = 0.2  # seconds
-_EMPTY_WITHIN = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Campaign:
             yield
         finally:
             stop.set()
-            thread.join(30)
+            thread.join(DEADLINE)
         if failed:
             raise failed[0]
 
@@ -134,11 +134,11 @@ class Campaign:
         """Return how many calls the gateway has carried out."""
         return int(self.gateway.state()["sent"]["calls"])
 
-    def wait_sent(self, calls: int, within: float = 60.0) -> None:
+    def wait_sent(self, calls: int, within: float = DEADLINE) -> None:
         """Wait until the gateway has carried out so many calls."""
         wait_until(lambda: self.sent() >= calls, f"{calls} calls carried out", within)
 
-    def wait_done(self, within: float = 60.0) -> None:
+    def wait_done(self, within: float = DEADLINE) -> None:
         """Wait until every job has all its results."""
         try:
             wait_until(self._done, f"every outcome of {len(self.wanted)} jobs", within)
@@ -198,7 +198,7 @@ class Campaign:
     @staticmethod
     def _wait_empty(queues: Queues) -> None:
         with suppress(NotInTimeError):  # then the sum says how many are left
-            wait_until(lambda: not any(map(queues.count, WORK_QUEUES)), "empty queues", _EMPTY_WITHIN)
+            wait_until(lambda: not any(map(queues.count, WORK_QUEUES)), "empty queues")
 
     def _drawn(self) -> dict[str, str]:
         """Return the id that the gateway gave out last, by number."""

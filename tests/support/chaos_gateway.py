@@ -1,67 +1,25 @@
 """Stand-ins for the gateway in the tests' own process, on an event loop in a thread of its own."""
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.loop_thread import LoopThread
 from tests.support.worker_process import PASSWORD, USERNAME
 from worker.simulator import RunningSimulator, SimulatorOptions, running_simulator
 from worker.simulator.sends import Send
 
-T = TypeVar("T")
 
-
-class GatewayLoop:
+class GatewayLoop(LoopThread):
     """Runs simulators; everything that is asked of them is done on their loop."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="gateways")
-        self._thread.start()
-
-    def close(self) -> None:
-        """End the loop; the simulators are gone by then, and what hung in them is ended."""
-        self.await_(self._end_what_is_left)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    @staticmethod
-    async def _end_what_is_left() -> None:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
 
     @contextmanager
     def gateway(self, *, port: int = 0, **options: Any) -> Iterator["LocalGateway"]:  # noqa: ANN401 - pydantic checks
         """Run a simulator while the block lasts; port 0 takes a free one."""
         settings = SimulatorOptions(username=USERNAME, password=PASSWORD, **options)
-        running: AbstractAsyncContextManager[RunningSimulator] = running_simulator(settings, port=port)
-        simulator = self.await_(running.__aenter__)
-        try:
+        with self.within(running_simulator(settings, port=port)) as simulator:
             yield LocalGateway(self, simulator)
-        finally:
-            self.await_(lambda: running.__aexit__(None, None, None))
-
-    def await_(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the work returns
-        """Await on the loop what *work* makes there."""
-
-        async def awaited() -> Any:  # noqa: ANN401 - as above
-            return await work()
-
-        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(30)
-
-    def ask(self, question: Callable[[], T]) -> T:
-        """Call *question* on the loop."""
-
-        async def asked() -> T:
-            return question()
-
-        return asyncio.run_coroutine_threadsafe(asked(), self._loop).result(30)
 
 
 class LocalGateway:
@@ -131,8 +89,5 @@ class LocalGateway:
 @contextmanager
 def gateway_loop() -> Iterator[GatewayLoop]:
     """Provide a place for simulators."""
-    loop = GatewayLoop()
-    try:
+    with closing(GatewayLoop("gateways")) as loop:
         yield loop
-    finally:
-        loop.close()

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 from tests.support.chaos_steps import Moment, Walk
 from tests.support.credit_notes import Note, note_credits, read_notes
+from tests.support.deadline import DEADLINE
 from tests.support.forked import ForkedChild
 from tests.support.worker_process import NotInTimeError, wait_until
 
@@ -37,7 +38,7 @@ class ForkedWorker:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{name}.log"
-        self._readyz = f"http://127.0.0.1:{env['HEALTH_PORT']}/readyz"
+        self.health_url = f"http://127.0.0.1:{env['HEALTH_PORT']}"
         self._track = folder / f"{name}.track"
         self._track.touch()
         self._credits = folder / f"{name}.credits"
@@ -79,7 +80,7 @@ class ForkedWorker:
     def readiness(self) -> tuple[int, str]:
         """Return status and body of /readyz; 0 where nobody answers."""
         try:
-            with urlopen(self._readyz, timeout=5) as reply:  # noqa: S310 - always http
+            with urlopen(f"{self.health_url}/readyz", timeout=30) as reply:  # noqa: S310 - always http
                 return reply.status, reply.read().decode()
         except HTTPError as error:
             with error:
@@ -87,12 +88,12 @@ class ForkedWorker:
         except (URLError, OSError) as error:
             return 0, str(error)
 
-    def wait_ready(self, within: float = 30.0) -> "ForkedWorker":
+    def wait_ready(self, within: float = DEADLINE) -> "ForkedWorker":
         """Wait for 200 from /readyz, fail at once where it ended; return the worker itself."""
         self.wait_up(lambda: self.readiness()[0] == 200, within)
         return self
 
-    def wait_up(self, is_up: Callable[[], bool], within: float = 30.0) -> None:
+    def wait_up(self, is_up: Callable[[], bool], within: float = DEADLINE) -> None:
         """Wait until *is_up*; fail at once, with its last words, where it ended."""
 
         def up() -> bool:
@@ -102,7 +103,7 @@ class ForkedWorker:
 
         wait_until(up, f"the worker is up; {self.log}", within)
 
-    def wait_not_ready(self, within: float = 30.0) -> str:
+    def wait_not_ready(self, within: float = DEADLINE) -> str:
         """Wait for 503 from /readyz; return the body."""
         seen: list[str] = []
 
@@ -118,7 +119,7 @@ class ForkedWorker:
         """Return how often it has logged an event."""
         return self.log.read_text(errors="replace").count(f'"event": "{name}"')
 
-    def wait_dead(self, within: float = 30.0) -> int:
+    def wait_dead(self, within: float = DEADLINE) -> int:
         """Wait until it has ended; return the exit code."""
         with suppress(NotInTimeError):
             wait_until(lambda: self.exit_code is not None, "it has ended", within)
@@ -126,7 +127,7 @@ class ForkedWorker:
         assert code is not None, f"still alive; steps {self.steps}; log:\n{self.tail()}"
         return code
 
-    def wait_frozen(self, within: float = 30.0) -> None:
+    def wait_frozen(self, within: float = DEADLINE) -> None:
         """Wait until it has stopped itself."""
         wait_until(lambda: self.frozen, "the worker froze itself", within)
 

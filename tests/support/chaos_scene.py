@@ -13,6 +13,7 @@ import pika.exceptions
 from tests.support.chaos_gateway import LocalGateway
 from tests.support.chaos_process import ForkedWorker
 from tests.support.chaos_steps import Moment
+from tests.support.deadline import DEADLINE
 from tests.support.results_side import WORK_QUEUES, open_channel
 from tests.support.worker_process import wait_until, worker_environment
 
@@ -105,14 +106,14 @@ class Scene:
 
     def results(self, job_id: str | None = None) -> list[Arrived]:
         """Return what has arrived so far, of one job or of all."""
-        self._arrived += [
-            Arrived(key, properties.message_id or "", json.loads(body), properties.timestamp or 0)
-            for key, properties, body in self._drain("results.unrouted")
-        ]
+        # One by one: what was acknowledged must not be forgotten with a broker that dies before the next.
+        for key, properties, body in self._drain("results.unrouted"):
+            at = properties.timestamp or 0
+            self._arrived.append(Arrived(key, properties.message_id or "", json.loads(body), at))
         return [one for one in self._arrived if job_id in {None, one.job_id}]
 
     def wait_result(
-        self, job_id: str, matches: Callable[[Arrived], bool] = lambda _: True, within: float = 30.0
+        self, job_id: str, matches: Callable[[Arrived], bool] = lambda _: True, within: float = DEADLINE
     ) -> Arrived:
         """Wait for a result of a job that matches, and return it."""
 
@@ -143,19 +144,17 @@ class Scene:
         for worker in self.workers:
             worker.kill()
 
-    def _drain(self, name: str) -> list[tuple[str, pika.BasicProperties, bytes]]:
+    def _drain(self, name: str) -> Iterator[tuple[str, pika.BasicProperties, bytes]]:
         """Take everything; what a broker that dies did not let us acknowledge comes again."""
-        taken = []
         queue = f"{self.prefix}.{name}"
         with open_channel(self.amqp_url) as channel:
             # A quorum queue that is just recovering answers this one, and keeps a get waiting.
             while channel.queue_declare(queue, passive=True).method.message_count:
                 method, properties, body = channel.basic_get(queue)
                 while method is not None:
-                    taken.append((method.routing_key, properties, body))
+                    yield method.routing_key, properties, body
                     channel.basic_ack(method.delivery_tag)
                     method, properties, body = channel.basic_get(queue)
-        return taken
 
 
 @contextmanager

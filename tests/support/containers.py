@@ -21,7 +21,6 @@ HARDENED = (
     *(f"--volume=/dev/null:{shell}:ro" for shell in SHELLS),
 )
 LEDGER_HOME = "/var/lib/iton-worker"
-START_TIMEOUT = 60.0
 CANARY = "canary-in-a-forgotten-file"
 """What stands in files that must not get into the image."""
 
@@ -46,13 +45,13 @@ class Container:
 
     def wait_ready(self) -> "Container":
         """Wait until its /readyz answers 200; fail at once where it ended; return the container itself."""
-        wait_until(self._ready, "the container is ready", START_TIMEOUT)
+        wait_until(self._ready, "the container is ready")
         return self
 
     def _ready(self) -> bool:
         assert self.state["Running"], f"the container ended:\n{self.output()}"
         try:
-            with urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as reply:
+            with urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=30) as reply:
                 return bool(reply.status == 200)
         except (HTTPError, URLError, OSError):
             return False

@@ -113,11 +113,9 @@ class PostgresqlPair:
         self.follower = PostgresqlServer(durable=self._durable, settings=own, primary=link.url, port=port)
         self.follower.start()
         leader = self.leader
-        wait_until(lambda: bool(leader.command(_STATE.format("state = 'streaming'"))), "a standby", 30)
+        wait_until(lambda: bool(leader.command(_STATE.format("state = 'streaming'"))), "a standby")
         leader.set("synchronous_standby_names", "standby")
-        wait_until(
-            lambda: bool(leader.command(_STATE.format("sync_state = 'sync'"))), "a synchronous one", 30
-        )
+        wait_until(lambda: bool(leader.command(_STATE.format("sync_state = 'sync'"))), "a synchronous one")
 
 
 _STATE = "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'standby' AND {}"
@@ -173,7 +171,7 @@ class RedisPair:
         follower.start()
         port = link.url.rpartition(":")[2].partition("/")[0]
         follower.command("REPLICAOF", "127.0.0.1", port)
-        wait_until(lambda: b"master_link_status:up" in _said(follower), "a replica", 30)
+        wait_until(lambda: b"master_link_status:up" in _said(follower), "a replica")
 
     def _new(self) -> RedisServer:
         self._made += 1

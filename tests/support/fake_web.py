@@ -6,16 +6,17 @@ from random import Random
 
 from tests.support.fake_worker import LEASE, MARGIN, MAX_BODY, World
 from tests.support.fakes import FakeGate, FakeObserver
+from worker.domain import api_entry
 from worker.domain.disposition import RetryPolicy
 from worker.domain.errors import WorkerError
 from worker.domain.messages import Lane
 from worker.domain.waiting import WaitingRoom
 from worker.domain.web_verdict import WebReply
 from worker.handlers.api.acceptance import ApiAcceptance
-from worker.handlers.api.entries import ApiEntries
 from worker.handlers.api.handler import ApiHandler
 from worker.handlers.api.ports import ApiPorts
 from worker.handlers.dispatch import Dispatch
+from worker.handlers.entries import Store
 from worker.handlers.send.acceptance import Acceptance
 from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.renewal import Renewal
@@ -78,7 +79,7 @@ class ApiWorker:
         acceptance = ApiAcceptance(self.is_on, self.allowed, MAX_BODY)
         ports = ApiPorts(
             web_api=self.web_api,
-            entries=ApiEntries(world.ledger, world.token),
+            entries=Store(world.ledger, world.token, api_entry.encode, api_entry.decode),
             gate=self.gate,
             retry=RetryAttempts(self.attempts, world.clock, jitter),
             publisher=world.publisher,

@@ -11,17 +11,20 @@ from typing import Any
 
 from tests.support.fakes import FakeClock, FakeGate, FakeGateway, FakeLedger, FakeObserver, FakePublisher
 from worker.bootstrap.tracing import Tracing
+from worker.domain.cancel_request import CancelRequest, decode_request
 from worker.domain.disposition import RetryPolicy
 from worker.domain.hours import Hours
 from worker.domain.messages import Delivery, Disposition, Lane, PartMessage, ResultMessage
 from worker.domain.progress import Progress
 from worker.domain.recipients import NumberingPlan
+from worker.domain.tracking import decode_unit, encode_unit
 from worker.domain.waiting import WaitingRoom
 from worker.handlers.account import AccountHandler
 from worker.handlers.cancel.handler import CancelHandler
 from worker.handlers.cancel.marking import Marking
 from worker.handlers.cancel.requests import Requests
 from worker.handlers.dispatch import Dispatch
+from worker.handlers.entries import Store
 from worker.handlers.lookups import Lookups
 from worker.handlers.send.acceptance import Acceptance
 from worker.handlers.send.calls import Calls
@@ -38,7 +41,6 @@ from worker.handlers.send.timing import Timing
 from worker.handlers.status import StatusHandler
 from worker.handlers.track.following import Following
 from worker.handlers.track.handler import TrackHandler
-from worker.handlers.track.units import UnitStore
 from worker.handlers.track.verdict import Judge
 from worker.ports import Command, Publisher
 from worker.resilience.keyed_lock import KeyedLock
@@ -167,7 +169,7 @@ class FakeWorker:
         """Follows messages."""
         world = self.world
         return Following(
-            units=UnitStore(world.ledger, world.token),
+            units=Store(world.ledger, world.token, encode_unit, decode_unit),
             publisher=self.publisher,
             clock=world.clock,
             observer=self.observer,
@@ -220,7 +222,7 @@ class FakeWorker:
     def cancel(self) -> CancelHandler:
         """Stops send jobs."""
         world = self.world
-        requests = Requests(world.ledger, world.token)
+        requests = Requests(Store(world.ledger, world.token, CancelRequest.encode, decode_request))
         return CancelHandler(
             requests, self.marking, self.publisher, self.policy, world.clock, KeyedLock(), MAX_BODY
         )

@@ -14,7 +14,6 @@ from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import WorkerProcess, Workshop, wait_until
 
 CALLS = "iton_worker_gateway_calls_total"
-READY_WITHIN = 60.0  # seconds; several start at once, each with a second of imports
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Fleet:
         """Start *workers* more, with *settings* beside the fleet's; return them when all are ready."""
         new = [self._workshop.start(**{**self._settings, **settings}) for _ in range(workers)]
         for worker in new:
-            worker.wait_ready(READY_WITHIN)
+            worker.wait_ready()
         self.living += new
         return new
 

@@ -18,6 +18,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.support.deadline import DEADLINE
+
 _PR_SET_PDEATHSIG = 1
 # The fork server tells once how a process ended, and every start asks about all of them: two threads that ask
 # about the same one at the same time make the second one read "ended somehow", 255.
@@ -70,7 +72,7 @@ class ForkedChild:
         with _ends:
             return self._process.exitcode
 
-    def stop(self, *, timeout: float = 30) -> int:
+    def stop(self, *, timeout: float = DEADLINE) -> int:
         """Ask with SIGTERM, kill what is left after *timeout* seconds, and return the exit code."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
@@ -111,7 +113,7 @@ def run_command(arguments: Sequence[str]) -> None:
 
 
 def run_program(
-    *arguments: str, env: Mapping[str, str], cwd: Path, within: float = 60.0
+    *arguments: str, env: Mapping[str, str], cwd: Path, within: float = DEADLINE
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``iton-worker`` with *arguments* to its end, as `subprocess.run` does, for half of what that costs.
 

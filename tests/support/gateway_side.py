@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.support.raw_server import FrameSocket, Heard, Script, raw_server
 from worker.domain.errors import WorkerError
 from worker.iton.client import ItonGateway, Observers, TimeLimits
@@ -55,8 +56,8 @@ def transport_of(pool: Pool, route: Route | None = None) -> AiohttpTransport | H
 def gateway(
     url: str,
     *,
-    seconds: float = 5.0,
-    connect: float = 5.0,
+    seconds: float = DEADLINE,
+    connect: float = DEADLINE,
     pool: Pool | None = None,
     dialect: Dialect | None = None,
     observers: Observers | None = None,
@@ -76,8 +77,8 @@ def gateway(
 async def talking_to(
     script: Script,
     *,
-    seconds: float = 5.0,
-    connect: float = 5.0,
+    seconds: float = DEADLINE,
+    connect: float = DEADLINE,
     pool: Pool | None = None,
     dialect: Dialect | None = None,
 ) -> AsyncIterator[tuple[ItonGateway, Heard]]:

@@ -4,6 +4,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from tests.support.deadline import DEADLINE
 from tests.support.results_side import WORK_QUEUES, Collector, Producer, Queues
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import WorkerProcess, Workshop, wait_until
@@ -39,7 +40,7 @@ def line_on(stack: ExitStack, workshop: Workshop, gateway: SimulatorProcess) -> 
     return Line(workshop, producer, collector, Queues(producer), gateway)
 
 
-def wait_settled(line: Line, within: float = 20.0) -> None:
+def wait_settled(line: Line, within: float = DEADLINE) -> None:
     """Wait until no job waits for a worker or is in the hands of one that runs.
 
     A job's result is published before its dead letter, its log line and its counters are: for tests that

@@ -11,11 +11,11 @@ from typing import Self
 import psycopg
 
 from scripts.free_ports import free_ports
+from tests.support.deadline import DEADLINE
 from tests.support.postgresql_server import PASSWORD, PostgresqlServer, identity, owner
 
 REMEDY = "no pgbouncer: apt-get install -y pgbouncer"
 _PROGRAM = Path("/usr/sbin/pgbouncer")
-_START_LIMIT = 20.0
 _CONFIGURATION = """\
 [databases]
 * = host=127.0.0.1 port={server}
@@ -70,12 +70,12 @@ class Pgbouncer:
     ) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=DEADLINE)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def ask(self, question: str) -> object:
         """Return the first column of the first row that *question* has, in any session."""
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=30) as connection:
             row = connection.execute(question.encode()).fetchone()
             return row[0] if row else None
 
@@ -86,10 +86,10 @@ class Pgbouncer:
         return path
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _START_LIMIT
+        deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                psycopg.connect(self.url, connect_timeout=5).close()
+                psycopg.connect(self.url, connect_timeout=30).close()
             except psycopg.OperationalError:
                 time.sleep(0.02)
             else:

@@ -16,11 +16,11 @@ from typing import Any, Self
 import psycopg
 
 from scripts.free_ports import free_ports
+from tests.support.deadline import DEADLINE
 
 REMEDY = "no PostgreSQL server: apt-get install -y postgresql"
 PASSWORD = "s3cret-p4ss"
 _BINARIES = "/usr/lib/postgresql"
-_START_LIMIT = 30.0
 # Small, on the loopback only, and quick to start.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -126,7 +126,7 @@ class PostgresqlServer:
     def command(self, statement: str, *, database: str = "postgres") -> Any:  # noqa: ANN401 -- each has its own answer
         """Do one statement as an administrator; return the first column of its first row, if it has one."""
         url = self.url_of("postgres", database=database)
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(url, autocommit=True, connect_timeout=30) as connection:
             cursor = connection.execute(statement.encode())
             row = cursor.fetchone() if cursor.description else None
             return row[0] if row else None
@@ -169,7 +169,7 @@ class PostgresqlServer:
                 file.write(f"{name} = '{value}'\n")
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_LIMIT
+        deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline and self._running().poll() is None:
             try:
                 self.command("SELECT 1")
@@ -195,7 +195,7 @@ class PostgresqlServer:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
-            process.wait(timeout=10)
+            process.wait(timeout=DEADLINE)
 
 
 def _children(pid: int) -> list[int]:

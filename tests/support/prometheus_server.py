@@ -49,7 +49,7 @@ class PrometheusServer:
 
     def wait_up(self) -> None:
         """Wait until it answers."""
-        wait_until(self._is_ready, f"Prometheus is ready\n{self._child.tail()}", within=30)
+        wait_until(self._is_ready, f"Prometheus is ready\n{self._child.tail()}")
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the series that *expr* yields now; AssertionError if Prometheus does not like it."""
@@ -74,14 +74,14 @@ class PrometheusServer:
 
     def _is_ready(self) -> bool:
         try:
-            with urlopen(f"{self._url}/-/ready", timeout=5) as reply:  # noqa: S310 - always http
+            with urlopen(f"{self._url}/-/ready", timeout=30) as reply:  # noqa: S310 - always http
                 return bool(reply.status == 200)
         except (URLError, OSError):
             return False
 
     def _asked(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         try:
-            with urlopen(f"{self._url}{path}?{urlencode(parameters)}", timeout=10) as reply:  # noqa: S310 - as above
+            with urlopen(f"{self._url}{path}?{urlencode(parameters)}", timeout=30) as reply:  # noqa: S310 - as above
                 return cast("dict[str, Any]", json.load(reply))
         except HTTPError as error:
             with error:

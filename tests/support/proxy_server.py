@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.support.tcp_server import tcp_server
+
 
 @dataclass
 class Proxy:
@@ -36,22 +38,12 @@ class Proxy:
 async def proxy_server(login: str | None = None, refusal: str | None = None) -> AsyncIterator[Proxy]:
     """Run a proxy on a free port of 127.0.0.1."""
     proxy = Proxy(login, refusal)
-    tasks: set[asyncio.Task[None]] = set()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_served(proxy, reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _served(proxy, reader, writer)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with tcp_server(serve) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _served(proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

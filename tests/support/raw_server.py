@@ -8,6 +8,9 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
+from tests.support.deadline import DEADLINE
+from tests.support.tcp_server import tcp_server
+
 
 @dataclass
 class Heard:
@@ -88,34 +91,17 @@ Script = Callable[[FrameSocket], Awaitable[None]]
 async def raw_server(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Heard]:
     """Run *script* for each connection to a free port of 127.0.0.1, and close the connection then."""
     heard = Heard("https" if tls else "http")
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(wire: FrameSocket, writer: asyncio.StreamWriter) -> None:
-        try:
-            await script(wire)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client hung up
-        finally:
-            writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.connections += 1
-        task = asyncio.create_task(serve(FrameSocket(reader, writer, heard), writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        with contextlib.closing(writer):
+            await script(FrameSocket(reader, writer, heard))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-    heard.port = server.sockets[0].getsockname()[1]
-    try:
+    async with tcp_server(serve, tls) as heard.port:
         yield heard
-    finally:
-        server.close()
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def wait_until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
     """Wait until *condition* holds; TimeoutError after *seconds*."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - any condition may be asked for, not only an event of ours

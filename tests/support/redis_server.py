@@ -16,9 +16,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from scripts.free_ports import free_ports
+from tests.support.deadline import DEADLINE
 
 REMEDY = "no redis-server (or valkey-server) on PATH: apt-get install -y redis-server"
-_START_LIMIT = 15.0
 
 
 class RedisServer:
@@ -95,7 +95,7 @@ class RedisServer:
 
     def command(self, *words: str) -> Any:  # noqa: ANN401 -- each command has its own reply
         """Run one command as an administrator and return its reply."""
-        client = Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+        client = Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=30)
         try:
             return client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         finally:
@@ -115,7 +115,7 @@ class RedisServer:
         return [*arguments, "--requirepass", self._password] if self._password else arguments
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_LIMIT
+        deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             if self._running().poll() is not None:
                 break
@@ -136,4 +136,4 @@ class RedisServer:
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(number)
-            process.wait(timeout=10)
+            process.wait(timeout=DEADLINE)

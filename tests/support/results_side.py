@@ -12,6 +12,7 @@ from typing import Any, Self
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
+from tests.support.deadline import DEADLINE
 from tests.support.worker_process import wait_until
 
 Letter = tuple[str, pika.BasicProperties, bytes]
@@ -106,7 +107,7 @@ class Collector:
     def __exit__(self, *_error: object) -> None:
         """Stop; the queue goes with the connection."""
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(DEADLINE)
 
     def _collect(self) -> None:
         with open_channel(self._url) as channel:
@@ -141,7 +142,7 @@ class Collector:
         return [result for result in self.all if result.job_id == job_id]
 
     def wait_for(
-        self, matches: Callable[[Result], bool], what: str, *, count: int = 1, within: float = 20.0
+        self, matches: Callable[[Result], bool], what: str, *, count: int = 1, within: float = DEADLINE
     ) -> list[Result]:
         """Wait until *count* results match and return them."""
         wait_until(
@@ -152,11 +153,11 @@ class Collector:
     def _seen(self) -> str:
         return f"seen at first: {dict(Counter(result.key for result in self.all))}"
 
-    def one(self, job_id: str | None, *, within: float = 20.0) -> Result:
+    def one(self, job_id: str | None, *, within: float = DEADLINE) -> Result:
         """Wait for the first result of a job."""
         return self.wait_for(lambda result: result.job_id == job_id, f"of {job_id}", within=within)[0]
 
-    def whole(self, job_id: str, *, within: float = 60.0) -> list[Result]:
+    def whole(self, job_id: str, *, within: float = DEADLINE) -> list[Result]:
         """Wait until every part of a job is there and return the parts in their order, each once."""
 
         def parts() -> dict[int, Result]:
@@ -225,7 +226,7 @@ class Queues:
                 return taken
             taken.append((method.routing_key, properties, body))
 
-    def wait_letters(self, name: str, count: int = 1, within: float = 20.0) -> list[Letter]:
+    def wait_letters(self, name: str, count: int = 1, within: float = DEADLINE) -> list[Letter]:
         """Take what comes into ``<prefix>.<name>`` until that are *count* messages or more; return all.
 
         A result is published before its job's dead letter is: one look right after it may see nothing.
@@ -240,7 +241,7 @@ class Queues:
         return taken
 
     def wait_dead(
-        self, matches: Callable[[pika.BasicProperties, bytes], bool], within: float = 20.0
+        self, matches: Callable[[pika.BasicProperties, bytes], bool], within: float = DEADLINE
     ) -> Letter:
         """Take dead letters until one matches and return it; the others are gone."""
         found: list[Letter] = []
@@ -253,7 +254,7 @@ class Queues:
         return found[0]
 
 
-def wait_message(channel: BlockingChannel, queue: str, within: float = 20.0) -> Letter:
+def wait_message(channel: BlockingChannel, queue: str, within: float = DEADLINE) -> Letter:
     """Take the next message of *queue*, waiting for it."""
     found: list[Letter] = []
 

@@ -12,6 +12,7 @@ import psutil
 
 from scripts.free_ports import free_ports
 from scripts.local_broker import PROGRAMS, PrivateBroker
+from tests.support.deadline import DEADLINE
 from tests.support.redis_server import RedisServer
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.snippets import ROOT
@@ -115,7 +116,7 @@ class Stage:
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 process.terminate()
-                process.wait(40)
+                process.wait(DEADLINE)
         pids.unlink(missing_ok=True)
 
     def _shims(self) -> None:

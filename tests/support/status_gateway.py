@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.deadline import DEADLINE
+
 _DETAILS = {
     "phoneNumberWithRespectiveStatus": {"919876543210": "DELIVIRED"},
     "message": "Hello",
@@ -54,4 +56,4 @@ def status_gateway(failing: Mapping[str, int]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(DEADLINE)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+
+from tests.support.tcp_server import tcp_server
 
 _Chunk = tuple[float, bytes]  # when it arrives; empty: the end
 _ON_THE_WAY = 64  # chunks; a sender that is faster than the receiver waits
@@ -23,7 +24,6 @@ class TcpGate:
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._waiting: set[asyncio.Future[Any]] = set()
         self._mark: bytes | None = None
         self.port = 0
         self.delay = 0.0
@@ -31,18 +31,14 @@ class TcpGate:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["TcpGate"]:
         """Listen while the block lasts."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
         try:
-            yield self
+            async with tcp_server(self._serve) as self.port:
+                yield self
         finally:
-            server.close()
             self.cut()
-            left = [*self._tasks, *self._waiting]
-            for task in left:
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-            await asyncio.sleep(0)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def lead_to(self, port: int) -> None:
         """Pass new connections on to another server of this machine, and cut those there are."""
@@ -75,14 +71,7 @@ class TcpGate:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        serving = asyncio.ensure_future(self._open.wait())
-        self._waiting.add(serving)
-        try:
-            await serving
-        except asyncio.CancelledError:
-            return  # the gate closes while it hangs
-        finally:
-            self._waiting.discard(serving)
+        await self._open.wait()
         try:
             there_reader, there_writer = await asyncio.open_connection(*self._target)
         except OSError:

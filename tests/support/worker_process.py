@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 from scripts.children import Child
 from scripts.free_ports import free_ports
+from tests.support.deadline import DEADLINE
 from tests.support.forked import ForkedChild, run_command
 
 PROGRAM = Path(sys.prefix) / "bin" / "iton-worker"
@@ -22,7 +23,6 @@ AS_TYPED = (str(PROGRAM), "run")
 USERNAME = "konto-7731"
 PASSWORD = "sesam öffne&dich 50%+"
 """What the tests' account is called; distinctive, so that a leak is found and nothing else is."""
-START_TIMEOUT = 30.0
 POLL = 0.03
 SLOWER = 1.15  # from one look to the next
 SELDOM = 0.12
@@ -38,7 +38,7 @@ class NotInTimeError(AssertionError):
 
 
 def wait_until(
-    condition: Callable[[], object], what: str, within: float = 20.0, *, every: float = POLL
+    condition: Callable[[], object], what: str, within: float = DEADLINE, *, every: float = POLL
 ) -> None:
     """Wait until *condition* is true; fail with *what* after *within* seconds.
 
@@ -140,7 +140,7 @@ class WorkerProcess:
     def get(self, path: str) -> tuple[int, str]:
         """GET a health endpoint; return status and body, (0, reason) where nobody answers."""
         try:
-            with urlopen(self.health_url + path, timeout=5) as reply:  # noqa: S310 - always http
+            with urlopen(self.health_url + path, timeout=30) as reply:  # noqa: S310 - always http
                 return reply.status, reply.read().decode()
         except HTTPError as error:
             with error:
@@ -152,12 +152,12 @@ class WorkerProcess:
         """Whether /readyz answers 200."""
         return self.get("/readyz")[0] == 200
 
-    def wait_ready(self, within: float = START_TIMEOUT) -> "WorkerProcess":
+    def wait_ready(self, within: float = DEADLINE) -> "WorkerProcess":
         """Wait for /readyz, fail at once where the process ended; return the worker itself."""
         wait_until(lambda: self._ended_or(self.is_ready()), "the worker is ready", within)
         return self
 
-    def wait_not_ready(self, within: float = START_TIMEOUT) -> str:
+    def wait_not_ready(self, within: float = DEADLINE) -> str:
         """Wait until /readyz answers 503; return its body."""
         wait_until(lambda: self._ended_or(self.get("/readyz")[0] == 503), "/readyz says 503", within)
         return self.get("/readyz")[1]
@@ -200,13 +200,13 @@ class WorkerProcess:
         self._forget()
         return code
 
-    def terminate(self, *, timeout: float = 40) -> int:
+    def terminate(self, *, timeout: float = DEADLINE) -> int:
         """Ask it to stop with SIGTERM, wait, kill what is left then; return the exit code."""
         code = self._child.stop(timeout=timeout)
         self._forget()
         return code
 
-    def wait_ended(self, within: float = 30.0) -> int:
+    def wait_ended(self, within: float = DEADLINE) -> int:
         """Wait until it ended by itself; return the exit code."""
         wait_until(lambda: self.exit_code is not None, "the worker ended", within)
         return self.kill_what_is_left()

@@ -160,7 +160,7 @@ class TestSlow:
     async def test_one_that_hangs_is_given_up_and_not_asked_again(self) -> None:
         """It has one question; when it answers, all is well."""
         scene = Scene()
-        scene.watch = LedgerWatch(scene.ledger, scene.clock, limit=0.02, on_trouble=lambda: None)
+        scene.watch = LedgerWatch(scene.ledger, scene.clock, limit=0.3, on_trouble=lambda: None)
         answer = asyncio.Event()
 
         async def hang() -> None:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.support.faults_gate import FaultGate
+from tests.support.faults_gate import FaultGate, fault_gate
 from tests.support.tcp_gate import TcpGate
 
 
@@ -25,28 +25,11 @@ class _FirstLiving(TcpGate):
         await super()._serve(reader, writer)
 
 
-class Balancer(FaultGate):
-    """One URL for a whole cluster.
-
-    Args:
-        url: of any node, for user and vhost.
-        ports: of the nodes, the preferred one first.
-    """
-
-    def __init__(self, url: str, ports: Sequence[int]) -> None:
-        super().__init__(url)
-        self._gate = _FirstLiving(ports)
-
-
 @contextmanager
-def balancer(url: str, ports: Sequence[int]) -> Iterator[Balancer]:
-    """Provide a way to whichever of the nodes at *ports* lives; user and vhost are those of *url*."""
-    gate = Balancer(url, ports)
-    gate.start()
-    try:
+def balancer(url: str, ports: Sequence[int]) -> Iterator[FaultGate]:
+    """Provide a way to whichever of the nodes at *ports* lives, the first first; the rest is of *url*."""
+    with fault_gate(url, gate=_FirstLiving(ports)) as gate:
         yield gate
-    finally:
-        gate.stop()
 
 
 def _listens(port: int) -> bool:

@@ -36,14 +36,14 @@ class Stage:
 
     def ready(self, **settings: object) -> WorkerProcess:
         """Start a worker and wait until it is ready."""
-        return self._workshop.start(**{**SETTINGS, **settings}).wait_ready(60)
+        return self._workshop.start(**{**SETTINGS, **settings}).wait_ready()
 
     def send(self, *recipients: str, key: str = "send", **fields: object) -> str:
         """Publish a send job without DND lookup, text equal to its id; wait for a broker that takes it."""
         job_id = new_job_id()
         job = {"job_id": job_id, "recipients": recipients or (PLAIN,), "text": job_id, "category": "service"}
         body = json.dumps(job | fields).encode()
-        wait_until(lambda: self._published(key, body), "the broker takes the job", RECOVERY)
+        wait_until(lambda: self._published(key, body), "the broker takes the job")
         return job_id
 
     def _published(self, key: str, body: bytes) -> bool:

@@ -13,14 +13,15 @@ import pytest
 
 from scripts.broker_objects import remove_objects, unique_prefix
 from scripts.local_broker import PrivateBroker
+from tests.support.deadline import DEADLINE
+from tests.support.faults_gate import FaultGate
 from tests.support.results_side import numbers
 from tests.support.simulator_process import SimulatorProcess
 from tests.support.worker_process import PROGRAM, WorkerProcess, Workshop, wait_until
-from tests.versions.balancer import Balancer, balancer
+from tests.versions.balancer import balancer
 from tests.versions.nodes import Cluster, cluster_of
 from tests.versions.stage import RECOVERY, SETTINGS, Stage, stage_on
 
-pytestmark = pytest.mark.timeout(300)
 NODES = 3
 RECIPIENTS = 3_000
 
@@ -40,14 +41,14 @@ def whole(cluster: Cluster) -> Cluster:
 
 
 @pytest.fixture
-def way(whole: Cluster) -> Iterator[Balancer]:
+def way(whole: Cluster) -> Iterator[FaultGate]:
     """Provide the worker's way: to the first node while it lives."""
     with balancer(whole.nodes[0].url, [node.port for node in whole.nodes]) as gate:
         yield gate
 
 
 @pytest.fixture
-def workshop(whole: Cluster, way: Balancer, gateway: SimulatorProcess, tmp_path: Path) -> Iterator[Workshop]:
+def workshop(whole: Cluster, way: FaultGate, gateway: SimulatorProcess, tmp_path: Path) -> Iterator[Workshop]:
     """Provide a start of workers behind the balancer; what they declare is deleted afterwards."""
     shop = Workshop(amqp_url=way.url, prefix=unique_prefix("test"), gateway_url=gateway.url, folder=tmp_path)
     yield shop
@@ -81,12 +82,12 @@ class Traffic:
     def __exit__(self, *_error: object) -> None:
         """Stop."""
         self._end.set()
-        self._thread.join(60)
+        self._thread.join(DEADLINE)
 
     def flow_on(self, more: int = 5) -> None:
         """Wait until some more jobs were published and confirmed."""
         wanted = len(self.jobs) + more
-        wait_until(lambda: len(self.jobs) >= wanted, f"{more} more jobs are published", RECOVERY)
+        wait_until(lambda: len(self.jobs) >= wanted, f"{more} more jobs are published")
 
     def _publish(self) -> None:
         while not self._end.wait(0.05):
@@ -120,7 +121,7 @@ class TestNodesKilled:
             second.kill()
             goes_on(stage, traffic, worker, "leader killed")
             second.start()
-            wait_until(lambda: {NODES} == set(whole.online(workshop.prefix).values()), "it has joined", 60)
+            wait_until(lambda: {NODES} == set(whole.online(workshop.prefix).values()), "it has joined")
             first.kill()
             goes_on(stage, traffic, worker, "the worker's node killed")
         complete(stage, traffic.jobs)
@@ -132,11 +133,11 @@ class TestNodesKilled:
         stage.gateway.change(latency=0.5)
         worker = stage.ready(WORKER_MAX_CALLS=4, WORKER_URGENT_CALLS=1)
         job = stage.send(*numbers(RECIPIENTS))
-        wait_until(lambda: len(stage.gateway.sends(job)) >= 5, "some calls are made", RECOVERY)
+        wait_until(lambda: len(stage.gateway.sends(job)) >= 5, "some calls are made")
         assert first is whole.leader(f"{workshop.prefix}.send.parts")
         began = monotonic()
         first.kill()
-        wait_until(lambda: RECIPIENTS == len(ids_of(stage, job)), "all parts", 60)
+        wait_until(lambda: RECIPIENTS == len(ids_of(stage, job)), "all parts")
         told("all parts of the large job", began)
         sent = [pair for one in stage.gateway.sends(job) for pair in zip(one["to"], one["ids"], strict=True)]
         assert sorted(sent) == sorted(ids_of(stage, job).items())

@@ -14,7 +14,6 @@ from tests.support.results_side import open_channel, wait_message
 from tests.support.worker_process import PROGRAM, Workshop, wait_until
 from tests.versions.stage import RECOVERY, Stage
 
-pytestmark = pytest.mark.timeout(240)
 LANES = (
     "send",
     "send.urgent",

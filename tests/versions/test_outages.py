@@ -5,15 +5,11 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-import pytest
-
 from scripts.local_broker import PrivateBroker
 from tests.support.results_side import open_channel
 from tests.support.worker_process import WorkerProcess, wait_until
 from tests.versions.stage import PLAIN, RECOVERY, Stage
 from worker.amqp.topology.values import Topology
-
-pytestmark = pytest.mark.timeout(240)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.worlds.process import Process
 
-_GAUGES = ("iton_worker_calls_in_flight", "iton_worker_jobs_in_flight")
 _OWN = "worker."
 _CACHES = ("NumberMemory",)
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})  # most of what there is, with nothing inside
@@ -35,9 +34,16 @@ def left_over(
     ]
     if under_way := process.way.under_way + process.web.under_way:
         found.append(f"calls under way: {under_way}")
-    gauges = process.assembly.metrics.text().decode().splitlines()
-    found += [line for line in gauges if line.startswith(_GAUGES) and not line.endswith(" 0.0")]
-    return tuple(found)
+    return tuple(found + [f"{name} in flight: {value}" for name, value in _in_flight(process) if value])
+
+
+def _in_flight(process: Process) -> Iterator[tuple[str, float]]:
+    """Read the gauges of it that have to be 0 in the end."""
+    metrics = process.assembly.metrics
+    gauges = {"calls": metrics.calls.in_flight}
+    gauges |= {f"jobs of {lane}": gauge for lane, gauge in metrics.jobs.in_flight.items()}
+    for name, gauge in gauges.items():
+        yield from ((name, sample.value) for metric in gauge.collect() for sample in metric.samples)
 
 
 def after_end(process: Process, timers: int, ends: int) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.processes > 1 and options.seed is None:
         return _side_by_side(options, arguments)
     gc.disable()
+    gc.freeze()  # what is imported stays: it need not be walked after every few worlds
     warnings.simplefilter("ignore")  # of what a killed host never awaited
     if options.seed is not None:
         return _one(options.seed, options)

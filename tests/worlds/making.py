@@ -31,7 +31,14 @@ def make(seed: int, theme: str = "") -> World:
     drawn = chance.choices(list(_THEMES), weights=[weight for weight, _ in _THEMES.values()])[0]
     theme = theme or drawn
     world = _THEMES[theme][1](replace(World(seed, theme), gateway=_gateway(chance)), chance)
-    return replace(world, store="sqlite") if chance.random() < _IN_FILE else world
+    if chance.random() < _IN_FILE:
+        world = replace(world, store="sqlite")
+    return world if any(job.after for job in world.jobs) else _without_ladder(world)
+
+
+def _without_ladder(world: World) -> World:
+    """Let the workers declare no queue for scheduled jobs: half of all steps, of worlds that have none."""
+    return replace(world, settings=(*world.settings, ("WORKER_SEND_AFTER_LIMIT", "0")))
 
 
 def _gateway(chance: Random) -> Gateway:

@@ -31,7 +31,7 @@ MUTATIONS = (
     Mutation(
         "the Web API is called before the claim is written",
         "worker.handlers.api.work",
-        "            self.version = await ports.entries.write(ready, claim)\n",
+        "            self.version = await ports.entries.write(ready, claim.entry, token=claim.token)\n",
         "            self.version = claim\n",
         ("called_once",),
         "web",
@@ -47,7 +47,7 @@ MUTATIONS = (
     Mutation(
         "the reply to an api job is let go when the ledger forgot",
         "worker.handlers.api.work",
-        "            base = found or ApiVersion(mine.key, None, ApiEntry(mine.entry.fingerprint))\n",
+        "            base = found or Version(mine.key, None, ApiEntry(mine.entry.fingerprint))\n",
         "            if (base := found) is None:\n"
         '                raise UnavailableError("ledger_entry_lost", "it is gone")\n',
         ("called_once",),

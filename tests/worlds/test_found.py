@@ -1,12 +1,7 @@
 """Worlds in which the worker once failed, shrunk. Each is told by what went wrong in it."""
 
-import pytest
-
 from tests.worlds.judge import judge
 from tests.worlds.plan import Gateway, Job, Latency, Trouble, World
-
-# Hours of a world are seconds of a processor that is free.
-pytestmark = pytest.mark.timeout(300)
 
 
 def singles(count: int, *, every: float = 0.0, promotional: bool = False) -> tuple[Job, ...]:

@@ -20,7 +20,6 @@ from tests.worlds.run import play
 from tests.worlds.shrink import shrunk
 
 # As in test_found.py.
-pytestmark = pytest.mark.timeout(300)
 
 JOBS = tuple(Job(0.1 * i, f"j{i}", first=i * 10, text=i, recipients=1 + i % 3) for i in range(8))
 

@@ -8,7 +8,7 @@ from tests.worlds.gateway import concerns
 from tests.worlds.history import History
 
 _TAKEN_OVER = 15.0  # seconds on top of ITON_TIMEOUT (contract, 1.7)
-_IN_HAND = 2 * 50 + 6 * 500  # messages: the prefetch of each urgent and each other lane
+_IN_HAND = 2 * 50 + 6 * 1_000  # messages: the prefetch of each urgent and each other lane
 _BODIES = 100_000_000  # bytes: 64 MiB of all lanes, light ones of each, and one of the largest kind
 _FEW = 12  # messages that a worker may hold in an outage: two of each lane
 _KEPT = 5  # looks, a second apart: what is only looked at is gone by then
