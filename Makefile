@@ -61,7 +61,7 @@ real-processes: setup packages ## Tests of the real process, killed and cut off,
 
 .PHONY: in-process
 in-process: setup packages ## Tests inside one process, their coverage gated
-	@nice -n 5 $(BIN)/pytest -n 2 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
+	@nice -n 5 $(BIN)/pytest -n 4 $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(IN_PROCESS) $(ARGS)
 
 .PHONY: pytest
 pytest: setup packages ## The tests alone; make pytest ARGS="tests/unit -k text" for some of them
