@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.support.gateway_side import (
     CREDENTIALS,
     DROPS,
@@ -120,25 +121,25 @@ class TestObservers:
         ids=["ok", "permanent", "transient", "account", "uncertain"],
     )
     async def test_each_call_is_told_once(self, script: Script, outcome: str) -> None:
-        """With its command, its outcome and its time."""
-        calls: list[tuple[str, str, float]] = []
+        """With its command, its outcome, its time and how many numbers it was for."""
+        calls: list[tuple[str, str, float, int]] = []
 
-        def note(command: str, outcome: str, seconds: float) -> None:
-            calls.append((command, outcome, seconds))
+        def note(command: str, outcome: str, seconds: float, keys: int) -> None:
+            calls.append((command, outcome, seconds, keys))
 
         async with raw_server(script) as heard:
             client = gateway(heard.url, observers=Observers(on_call=note))
             await asyncio.gather(send(client), return_exceptions=True)
             await client.aclose()
-        assert [("sendSMS", outcome)] == [call[:2] for call in calls]
-        assert 0 < calls[0][2] < 5
+        assert [("sendSMS", outcome, 1)] == [(*call[:2], call[3]) for call in calls]
+        assert 0 < calls[0][2] < DEADLINE
 
     async def test_each_call_says_how_many_it_asks_about(self) -> None:
         """And what was answered of numbers on the DND list."""
         keys: list[tuple[str, int]] = []
         answers: list[tuple[int, Mapping[str, bool]]] = []
         observers = Observers(
-            on_keys=lambda command, count: keys.append((command, count)),
+            on_call=lambda command, _outcome, _seconds, count: keys.append((command, count)),
             on_dnd=lambda asked, said: answers.append((asked, said)),
         )
         async with raw_server(answering(f'{{"{NUMBER}": true}}'.encode())) as heard:
@@ -147,7 +148,7 @@ class TestObservers:
             for call in (client.message_status([ID]), client.account()):
                 await asyncio.gather(call, return_exceptions=True)
             await client.aclose()
-        assert [("check_DNDnumber", 2), ("message_status", 1)] == keys
+        assert [("check_DNDnumber", 2), ("message_status", 1), ("account", 0)] == keys
         assert [(2, {NUMBER: True})] == answers
 
     async def test_ids_for_strangers_are_counted(self) -> None:

@@ -134,7 +134,6 @@ class Assembly:
     def gateway(self) -> ItonGateway:
         """The client of the account."""
         observers = Observers(
-            on_keys=self.metrics.calls.count_keys,
             on_call=self._called,
             on_unasked=self.metrics.calls.count_unasked,
             on_dnd=self.metrics.dnd.count_answers,
@@ -277,9 +276,12 @@ class Assembly:
             reasons.setdefault(cause, _PAUSE_WORDS.get(cause, "paused"))
         return Readiness(not reasons, reasons)
 
-    def _called(self, command: str, outcome: str, seconds: float) -> None:
-        self.metrics.calls.ended[command, outcome].inc()
-        self.metrics.calls.took[command].observe(seconds)
+    def _called(self, command: str, outcome: str, seconds: float, keys: int) -> None:
+        calls = self.metrics.calls
+        calls.ended[command, outcome].inc()
+        calls.took[command].observe(seconds)
+        if keys:
+            calls.keys[command].observe(keys)
         self.admission.answered(command, outcome, seconds)
 
     def _web_called(self, command: str, outcome: str, seconds: float) -> None:

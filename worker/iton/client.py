@@ -76,10 +76,9 @@ class Observers:
     """Who hears of calls; they must not raise.
 
     Attributes:
-        on_keys: before each call but those about the account, with the command and how many numbers or ids it
-            names.
         on_call: after each call, with the command, the outcome (``ok``, ``permanent``, ``transient``,
-            ``uncertain``, ``account``, ``cancelled``) and the seconds it took.
+            ``uncertain``, ``account``, ``cancelled``), the seconds it took, and how many numbers or ids it
+            was for.
         on_unasked: with the command, and how many ids or numbers of its reply nobody had asked about.
         on_dnd: with how many numbers were asked about, and the answers.
         on_unknown_status: of each word for a status that is in no table, with its form.
@@ -87,8 +86,7 @@ class Observers:
         on_doubt: the same of those who may have been sent to.
     """
 
-    on_keys: Callable[[str, int], None] = _ignore
-    on_call: Callable[[str, str, float], None] = _ignore
+    on_call: Callable[[str, str, float, int], None] = _ignore
     on_unasked: Callable[[str, int], None] = _ignore
     on_dnd: Callable[[int, Mapping[str, bool]], None] = _ignore
     on_unknown_status: Callable[[str], None] = _ignore
@@ -220,8 +218,6 @@ class ItonGateway:
         command, observers = request.command, self._observers
         now = asyncio.get_running_loop().time
         started = now()
-        if asked:
-            observers.on_keys(command, len(asked))
         outcome: Reading[T] | WorkerError | None = None
         try:
             try:
@@ -235,7 +231,7 @@ class ItonGateway:
                 outcome = self._understood(reply, command, asked, read, text)
         finally:
             name = "ok" if isinstance(outcome, Reading) else _named(outcome)
-            observers.on_call(command, name, now() - started)
+            observers.on_call(command, name, now() - started, len(asked))
         if isinstance(outcome, WorkerError):
             # Out of every except clause: httpx's error, which knows the URL, is not in its chain.
             raise outcome

@@ -38,10 +38,6 @@ class CallMetrics:
             "unasked_total", "Ids or numbers in replies that nobody asked for", keyed
         )
 
-    def count_keys(self, command: str, number: int) -> None:
-        """Measure the fill of a call."""
-        self.keys[command].observe(number)
-
     def count_unasked(self, command: str, number: int) -> None:
         """Count ids or numbers in a reply that were not in its request."""
         self.unasked[command].inc(number)

@@ -142,13 +142,6 @@ class TestObserver:
 class TestCalls:
     """What metrics learn of a call."""
 
-    def test_its_fill_is_measured(self, scene: Scene) -> None:
-        """By command."""
-        scene.metrics.calls.count_keys(Command.SEND, 2)
-        scene.metrics.calls.count_keys(Command.STATUS, 3)
-        assert 2 == scene.value("gateway_call_keys_sum", command="sendSMS")
-        assert 3 == scene.value("gateway_call_keys_sum", command="message_status")
-
     def test_dnd_answers_are_counted(self, scene: Scene) -> None:
         """Listed, clear, and those of whom the reply says nothing."""
         scene.metrics.dnd.count_answers(4, {"1": True, "3": False, "4": False})

@@ -98,8 +98,12 @@ class Completion:
 
     async def ended(self, part: Planned, delivery: Delivery) -> Ended:
         """Send, record, publish; a reply that is not recorded in the end is published from memory."""
-        work = self._work(part, delivery)
-        record = work.record
+        head = part.head
+        times = self.timing.times(head) if head.send_after is not None or head.in_hours else None
+        wishes = Wishes(head.expires_at, self.most_resends if head.resend else 1, times)
+        order = CallOrder(head.message, wishes, delivery.lane.is_urgent)
+        record = PartRecord(self.ports, part.version, unwritten=part.unwritten)
+        work = PartWork(self.ports, order, record, delivery.progress, self.make)
         try:
             await work.complete()
             done = Done() if part.shares_round else None
@@ -141,14 +145,6 @@ class Completion:
             return Handled(disposition, JobSummary("send", "delayed", part.head.job_id))
         await work.give_up(error)
         return await self._published(work.record, part, delivery, work.record.version.entry, disposition)
-
-    def _work(self, part: Planned, delivery: Delivery) -> PartWork:
-        head = part.head
-        times = self.timing.times(head) if head.send_after is not None or head.in_hours else None
-        wishes = Wishes(head.expires_at, self.most_resends if head.resend else 1, times)
-        order = CallOrder(head.message, wishes, delivery.lane.is_urgent)
-        record = PartRecord(self.ports, part.version, unwritten=part.unwritten)
-        return PartWork(self.ports, order, record, delivery.progress, self.make)
 
     async def _published(
         self,
