@@ -1,11 +1,13 @@
 """Requests to the gateway over any transport of httpx; over our own, without httpx's objects in between."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import httpx
 
 from worker.domain.errors import OutcomeUncertainError, TransientError, WorkerError
+from worker.iton.httpx_transport import DUE
 from worker.iton.protocol import Request
 from worker.iton.time_limit import time_limit
 from worker.iton.transport import AiohttpTransport, Incoming, Patience
@@ -30,6 +32,7 @@ async def _through_httpx(
     transport: httpx.AsyncBaseTransport, request: Request, patience: Patience
 ) -> Incoming:
     timeout = httpx.Timeout(None, connect=patience.connect, pool=patience.connect)
+    due = asyncio.get_running_loop().time() + patience.call
     async with time_limit(patience.call):
         response = await transport.handle_async_request(
             httpx.Request(
@@ -37,7 +40,7 @@ async def _through_httpx(
                 request.url,
                 headers=request.headers,
                 content=request.content,
-                extensions={"timeout": timeout.as_dict()},
+                extensions={"timeout": timeout.as_dict(), DUE: due},
             )
         )
         content = await response.aread()

@@ -5,6 +5,8 @@ Here an error is a *connect* error whenever not one byte of the request was writ
 it works (its ``trace`` extension), and the body decides on its own compression.
 """
 
+import asyncio
+import math
 import os
 import socket
 import ssl
@@ -17,10 +19,16 @@ from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole,
 from worker.iton.connector import proxy_refusal
 from worker.iton.httpx_heads import mend_heads
 from worker.iton.route import Route
+from worker.iton.time_limit import time_limit
 from worker.iton.transport import OversizedReplyError, Pool
+
+DUE = "due"
+"""The extension of a request that says by when its reply is wanted, in seconds of the event loop's clock."""
 
 _WRITING = "http11.send_request_headers.started"
 _ENDED = ("disconnected", "closed connection")  # what httpx says of a connection that ended too early
+
+_LAST = 0.1  # seconds of a call, left to make of a body what can be made of it
 
 # In this order: the first that fits. The last two are the proxy's where there is one.
 _TROUBLES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -88,7 +96,7 @@ class HttpxTransport(httpx.AsyncBaseTransport):
             if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and by_proxy:
                 # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
                 raise httpx.ConnectError(proxy_refusal(response.status_code))
-            content = await self._body(response)
+            content = await self._body(response, request.extensions.get(DUE, math.inf))
         finally:
             await response.aclose()
         plain = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
@@ -98,16 +106,19 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         """Close every connection; a request under way fails with ReadError."""
         await self._inner.aclose()
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: httpx.Response, due: float) -> bytes:
         content = bytearray()
         lost: httpx.TransportError | None = None
         try:
-            async for chunk in response.aiter_raw():
-                content += chunk
-                if len(content) > self._limit:
-                    raise self._oversized()
+            async with time_limit(due - _LAST - asyncio.get_running_loop().time()):
+                async for chunk in response.aiter_raw():
+                    content += chunk
+                    if len(content) > self._limit:
+                        raise self._oversized()
         except OversizedReplyError:
             raise
+        except TimeoutError:
+            lost = httpx.ReadTimeout("the end of the reply did not come")
         except httpx.TransportError as error:
             lost = _lost(error)
         label = ",".join(response.headers.get_list("Content-Encoding"))
