@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -208,13 +208,17 @@ class TestPoison:
 
 
 async def wait_until_there(peer: Peer, queue: str) -> Got:
-    """The next message of a queue that may be missing at first."""
+    """The next message of a queue that may be missing at first.
+
+    Nothing is taken before it is counted: who asks a queue that is just being made ends the connection with
+    INTERNAL_ERROR.
+    """
     async with asyncio.timeout(DEADLINE):
         while True:
-            try:
-                return await peer.wait_for_one(queue)
-            except pika.exceptions.ChannelClosedByBroker:
-                await asyncio.sleep(0.05)
+            with suppress(pika.exceptions.ChannelClosedByBroker):
+                if await asyncio.to_thread(peer.count, queue):
+                    return await peer.wait_for_one(queue)
+            await asyncio.sleep(0.05)
 
 
 async def until_dead(peer: Peer, topology: Topology) -> None:
