@@ -13,9 +13,9 @@ from tests.support.deadline import DEADLINE
 from worker.amqp.connection.opening import Timing
 from worker.domain.messages import Delivery, Disposition, Done
 
-# Quick enough for tests: a loss is noticed within a second, one without a word within six. A probe that is
-# answered may take as long as in earnest: a busy machine must not make a loss of what works.
-QUICK = Timing(connect=30, call=30, probe_every=0.3, probe_limit=5.0, backoff=0.5)
+# Quick enough for tests: a loss that shows is noticed within a second. A busy machine must not make a loss of
+# what works: no probe is given up before its test is.
+QUICK = Timing(connect=30, call=30, probe_every=0.3, probe_limit=DEADLINE, backoff=0.5)
 
 Got = tuple[pika.spec.Basic.GetOk, pika.BasicProperties, bytes]
 

@@ -1,13 +1,12 @@
 """Requests to the gateway over any transport of httpx; over our own, without httpx's objects in between."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import httpx
 
 from worker.domain.errors import OutcomeUncertainError, TransientError, WorkerError
-from worker.iton.httpx_transport import DUE
+from worker.iton.httpx_transport import WHOLE
 from worker.iton.protocol import Request
 from worker.iton.time_limit import time_limit
 from worker.iton.transport import AiohttpTransport, Incoming, Patience
@@ -32,18 +31,24 @@ async def _through_httpx(
     transport: httpx.AsyncBaseTransport, request: Request, patience: Patience
 ) -> Incoming:
     timeout = httpx.Timeout(None, connect=patience.connect, pool=patience.connect)
-    due = asyncio.get_running_loop().time() + patience.call
-    async with time_limit(patience.call):
-        response = await transport.handle_async_request(
-            httpx.Request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                content=request.content,
-                extensions={"timeout": timeout.as_dict(), DUE: due},
+    whole: list[httpx.Response] = []
+    try:
+        async with time_limit(patience.call):
+            response = await transport.handle_async_request(
+                httpx.Request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    content=request.content,
+                    extensions={"timeout": timeout.as_dict(), WHOLE: whole},
+                )
             )
-        )
-        content = await response.aread()
+            content = await response.aread()
+    except TimeoutError:
+        if not whole:
+            raise
+        response = whole[0]
+        content = response.content
     return Incoming(response.status_code, response.headers.raw, content)
 
 

@@ -6,11 +6,11 @@ it works (its ``trace`` extension), and the body decides on its own compression.
 """
 
 import asyncio
-import math
 import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -19,16 +19,13 @@ from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole,
 from worker.iton.connector import proxy_refusal
 from worker.iton.httpx_heads import mend_heads
 from worker.iton.route import Route
-from worker.iton.time_limit import time_limit
 from worker.iton.transport import OversizedReplyError, Pool
 
-DUE = "due"
-"""The extension of a request that says by when its reply is wanted, in seconds of the event loop's clock."""
+WHOLE = "whole"
+"""The extension of a request, a list: gets the response whose body was whole when its reading was cut off."""
 
 _WRITING = "http11.send_request_headers.started"
 _ENDED = ("disconnected", "closed connection")  # what httpx says of a connection that ended too early
-
-_LAST = 0.1  # seconds of a call, left to make of a body what can be made of it
 
 # In this order: the first that fits. The last two are the proxy's where there is one.
 _TROUBLES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -96,31 +93,37 @@ class HttpxTransport(httpx.AsyncBaseTransport):
             if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and by_proxy:
                 # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
                 raise httpx.ConnectError(proxy_refusal(response.status_code))
-            content = await self._body(response, request.extensions.get(DUE, math.inf))
+            return await self._read(response, request.extensions.get(WHOLE, []))
         finally:
             await response.aclose()
-        plain = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
-        return httpx.Response(response.status_code, headers=plain, content=content)
 
     async def aclose(self) -> None:
         """Close every connection; a request under way fails with ReadError."""
         await self._inner.aclose()
 
-    async def _body(self, response: httpx.Response, due: float) -> bytes:
+    async def _read(self, response: httpx.Response, whole: list[httpx.Response]) -> httpx.Response:
         content = bytearray()
         lost: httpx.TransportError | None = None
         try:
-            async with time_limit(due - _LAST - asyncio.get_running_loop().time()):
-                async for chunk in response.aiter_raw():
-                    content += chunk
-                    if len(content) > self._limit:
-                        raise self._oversized()
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if len(content) > self._limit:
+                    raise self._oversized()
         except OversizedReplyError:
             raise
-        except TimeoutError:
-            lost = httpx.ReadTimeout("the end of the reply did not come")
         except httpx.TransportError as error:
             lost = _lost(error)
+        except asyncio.CancelledError:
+            # Perhaps by the call's time limit: what is whole waits only for an end that was announced.
+            with suppress(httpx.TransportError, httpx.DecodingError):
+                whole.append(self._plain(response, content, httpx.ReadTimeout("no end in time")))
+            raise
+        return self._plain(response, content, lost)
+
+    def _plain(
+        self, response: httpx.Response, content: bytearray, lost: httpx.TransportError | None
+    ) -> httpx.Response:
+        """Return the response as it is without its compression; raise *lost* where it is not whole."""
         label = ",".join(response.headers.get_list("Content-Encoding"))
         try:
             plain = unpacked(bytes(content), label, self._limit)
@@ -130,7 +133,8 @@ class HttpxTransport(httpx.AsyncBaseTransport):
             raise lost or httpx.DecodingError("the reply's compression is broken") from None
         if lost and not is_whole(plain):
             raise lost
-        return plain
+        other = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+        return httpx.Response(response.status_code, headers=other, content=plain)
 
     def _oversized(self) -> OversizedReplyError:
         return OversizedReplyError(f"the reply is longer than {self._limit} bytes")
