@@ -24,7 +24,7 @@
 
 {{/* Name of the whole Secret where it must hold LEDGER_URL: without it each pod would have a ledger of its own. */}}
 {{- define "iton-worker.ledgerUrlSecret" -}}
-{{- if and (include "iton-worker.sharedLedger" .) (not (include "iton-worker.ledgerUrl" .)) (not (hasKey .Values.credentials.from "LEDGER_URL")) -}}
+{{- if and (include "iton-worker.sharedLedger" .) (not (include "iton-worker.ledgerUrl" .)) (not (hasKey (default dict .Values.credentials.from) "LEDGER_URL")) -}}
 {{- include "iton-worker.credentialsSecret" . -}}
 {{- end -}}
 {{- end }}

@@ -32,7 +32,7 @@ data: {{- toYaml . | nindent 2 }}
 {{- define "iton-worker.kedaParameters" -}}
 {{- $keda := .Values.autoscaling.keda -}}
 {{- $made := printf "%s-keda" (include "iton-worker.fullname" .) -}}
-{{- $modes := splitList "," $keda.prometheus.authModes -}}
+{{- $modes := splitList "," (default "" $keda.prometheus.authModes) -}}
 {{- if eq $keda.trigger "rabbitmq" -}}
 {{- include "iton-worker.kedaParameter" (list "host" (default $made $keda.existingSecret) $keda.secretKey) -}}
 {{- with $keda.tls.existingSecret -}}

@@ -6,12 +6,12 @@
 {{- range $group := (.Files.Get "files/alerts.yaml" | fromYaml).groups -}}
 {{- $rules := list -}}
 {{- range $group.rules -}}
-{{- $own := get $given.rules .alert | default dict -}}
+{{- $own := get (default dict $given.rules) .alert | default dict -}}
 {{- if dig "enabled" true $own -}}
-{{- $links := ternary (dict "runbook_url" (printf "%s%s" $runbooks .annotations.runbook)) dict (ne $runbooks "") -}}
+{{- $links := ternary (dict "runbook_url" (printf "%s%s" $runbooks .annotations.runbook)) dict (not (empty $runbooks)) -}}
 {{- $changed := dict
-  "labels" (mergeOverwrite (dict) .labels $given.extraLabels (dig "labels" dict $own))
-  "annotations" (mergeOverwrite (dict) .annotations $links $given.extraAnnotations (dig "annotations" dict $own)) -}}
+  "labels" (mergeOverwrite (dict) .labels (default dict $given.extraLabels) (dig "labels" dict $own))
+  "annotations" (mergeOverwrite (dict) .annotations $links (default dict $given.extraAnnotations) (dig "annotations" dict $own)) -}}
 {{- $rules = append $rules (mergeOverwrite (dict) . $changed (pick $own "for")) -}}
 {{- end -}}
 {{- end -}}

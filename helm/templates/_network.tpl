@@ -17,19 +17,19 @@
 
 {{/* Ports that are open towards the broker, with commas between them: those given, else that of its URL, else the usual. */}}
 {{- define "iton-worker.brokerPorts" -}}
-{{- $named := include "iton-worker.urlPort" .Values.credentials.amqpUrl -}}
+{{- $named := include "iton-worker.urlPort" (default "" .Values.credentials.amqpUrl) -}}
 {{- with .Values.networkPolicy.broker.ports }}{{ join "," . }}{{ else }}{{ default "5671,5672" $named }}{{ end -}}
 {{- end }}
 
 {{/* The same towards the Redis. */}}
 {{- define "iton-worker.redisPorts" -}}
-{{- $named := include "iton-worker.urlPort" (default .Values.credentials.ledgerUrl .Values.ledger.redis.url) -}}
+{{- $named := include "iton-worker.urlPort" (coalesce .Values.ledger.redis.url .Values.credentials.ledgerUrl | default "") -}}
 {{- with .Values.networkPolicy.redis.ports }}{{ join "," . }}{{ else }}{{ default "6379" $named }}{{ end -}}
 {{- end }}
 
 {{/* The same towards the PostgreSQL, whose URL may name several hosts. */}}
 {{- define "iton-worker.postgresqlPorts" -}}
-{{- $url := default .Values.credentials.ledgerUrl .Values.ledger.postgresql.url -}}
+{{- $url := coalesce .Values.ledger.postgresql.url .Values.credentials.ledgerUrl | default "" -}}
 {{- $ports := list -}}
 {{- range splitList "," (regexReplaceAll "^[a-z]+://([^/?#]*@)?([^/?#]*).*$" $url "${2}") -}}
 {{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default "5432") -}}
@@ -40,7 +40,7 @@
 {{/* The same towards the gateway, and the Web API, where the settings name one. */}}
 {{- define "iton-worker.gatewayPorts" -}}
 {{- $ports := list -}}
-{{- range compact (list .Values.iton.baseUrl .Values.settings.ITON_WEB_API_URL) -}}
+{{- range compact (list .Values.iton.baseUrl (get (default dict .Values.settings) "ITON_WEB_API_URL")) -}}
 {{- $ports = append $ports (include "iton-worker.urlPort" . | default (ternary "80" "443" (hasPrefix "http:" .))) -}}
 {{- end -}}
 {{- with .Values.networkPolicy.gateway.ports }}{{ join "," . }}{{ else }}{{ join "," (uniq $ports) }}{{ end -}}

@@ -50,9 +50,9 @@ sqlite:////var/lib/iton-worker/ledger.db
 {{- else if eq $ledger.type "memory" -}}
 memory://
 {{- else if eq $ledger.type "redis" -}}
-{{- $ledger.redis.url -}}
+{{- default "" $ledger.redis.url -}}
 {{- else -}}
-{{- $ledger.postgresql.url -}}
+{{- default "" $ledger.postgresql.url -}}
 {{- end -}}
 {{- end }}
 

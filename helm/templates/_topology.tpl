@@ -1,13 +1,13 @@
 {{/* The delays of the delay queues, separated by commas, read as the worker reads them; its default where none are set. */}}
 {{- define "iton-worker.retryDelays" -}}
 {{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
-{{- include "iton-worker.listed" (dig "WORKER_RETRY_DELAYS" $worker.delays .Values.settings) -}}
+{{- include "iton-worker.listed" (dig "WORKER_RETRY_DELAYS" $worker.delays (default dict .Values.settings)) -}}
 {{- end }}
 
 {{/* The same of the looks at tracked messages, each once: a queue each. */}}
 {{- define "iton-worker.trackDelays" -}}
 {{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
-{{- include "iton-worker.listed" (dig "WORKER_TRACK_DELAYS" $worker.trackDelays .Values.settings) | splitList "," | uniq | join "," -}}
+{{- include "iton-worker.listed" (dig "WORKER_TRACK_DELAYS" $worker.trackDelays (default dict .Values.settings)) | splitList "," | uniq | join "," -}}
 {{- end }}
 
 {{- define "iton-worker.listed" -}}

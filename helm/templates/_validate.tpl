@@ -56,7 +56,7 @@
 {{- if gt (int .Values.replicaCount) 1 -}}
 {{- fail (printf "replicaCount: %d pods cannot share a ledger of type %s, a text could go out twice; set ledger.type to postgresql or redis, or replicaCount to 1" (int .Values.replicaCount) $type) -}}
 {{- end -}}
-{{- if or .Values.credentials.ledgerUrl (hasKey .Values.credentials.from "LEDGER_URL") -}}
+{{- if or .Values.credentials.ledgerUrl (hasKey (default dict .Values.credentials.from) "LEDGER_URL") -}}
 {{- fail (printf "ledger.type: is %s, but the credentials hold a LEDGER_URL; set ledger.type to postgresql or redis, or take LEDGER_URL out" $type) -}}
 {{- end -}}
 {{- else -}}
@@ -68,7 +68,7 @@
 {{- define "iton-worker.validateServer" -}}
 {{- $value := printf "ledger.%s.url" .Values.ledger.type -}}
 {{- $url := include "iton-worker.ledgerUrl" . -}}
-{{- $inCredentials := or .Values.credentials.ledgerUrl (hasKey .Values.credentials.from "LEDGER_URL") -}}
+{{- $inCredentials := or .Values.credentials.ledgerUrl (hasKey (default dict .Values.credentials.from) "LEDGER_URL") -}}
 {{- if and $url $inCredentials -}}
 {{- fail (printf "%s: the credentials hold a LEDGER_URL as well; take one of them out" $value) -}}
 {{- end -}}
@@ -93,7 +93,7 @@
 {{- end -}}
 {{- if and (not $whole) (or $plain $given.from) -}}
 {{- range $variable := list "AMQP_URL" "ITON_USERNAME" "ITON_PASSWORD" -}}
-{{- if not (or (hasKey $plain $variable) (hasKey $given.from $variable)) -}}
+{{- if not (or (hasKey $plain $variable) (hasKey (default dict $given.from) $variable)) -}}
 {{- fail (printf "credentials: %s is missing; give it in credentials.from, or all of them in credentials.existingSecret" $variable) -}}
 {{- end -}}
 {{- end -}}

@@ -23,7 +23,7 @@
 {{- else if not (or .existingSecret .managementUrl .authentication.existing) -}}
 {{- fail "autoscaling.keda.existingSecret: is missing; name a Secret with the URL of RabbitMQ's management API, for the amqp protocol does not see work in hand" -}}
 {{- end -}}
-{{- if and .tls.existingSecret (hasPrefix "http:" .managementUrl) -}}
+{{- if and .tls.existingSecret (hasPrefix "http:" (default "" .managementUrl)) -}}
 {{- fail "autoscaling.keda.tls.existingSecret: has no effect on a managementUrl with http; make that https, or take it out" -}}
 {{- end -}}
 {{- if or .prometheus.serverAddress .prometheus.existingSecret .prometheus.authModes -}}
@@ -42,7 +42,7 @@
 {{- if not (or (contains "{queue}" $given.query) (contains "{lane}" $given.query)) -}}
 {{- fail "autoscaling.keda.prometheus.query: names neither {queue} nor {lane}, so that every lane would ask for as many pods; put one of them in" -}}
 {{- end -}}
-{{- $modes := without (splitList "," $given.authModes) "" -}}
+{{- $modes := without (splitList "," (default "" $given.authModes)) "" -}}
 {{- if and (without $modes "tls") (not (or $given.existingSecret .authentication.existing)) -}}
 {{- fail (printf "autoscaling.keda.prometheus.existingSecret: is missing with authModes %s; name the Secret that KEDA logs in with" $given.authModes) -}}
 {{- end -}}

@@ -2,7 +2,7 @@
 
 {{/* As the worker has it: a queue that it does not look for, or looks for in vain, would be made of any other. */}}
 {{- define "iton-worker.validateDelays" -}}
-{{- if hasKey .Values.settings "WORKER_RETRY_DELAYS" -}}
+{{- if hasKey (default dict .Values.settings) "WORKER_RETRY_DELAYS" -}}
 {{- $delays := without (splitList "," (include "iton-worker.retryDelays" .)) "" -}}
 {{- $right := and (gt (len $delays) 0) (le (len $delays) 10) -}}
 {{- $before := 0 -}}
@@ -17,7 +17,7 @@
 {{- end }}
 
 {{- define "iton-worker.validateLooks" -}}
-{{- if hasKey .Values.settings "WORKER_TRACK_DELAYS" -}}
+{{- if hasKey (default dict .Values.settings) "WORKER_TRACK_DELAYS" -}}
 {{- $looks := without (splitList "," (include "iton-worker.trackDelays" .)) "" -}}
 {{- $right := and (gt (len $looks) 0) (le (len $looks) 20) -}}
 {{- range $looks -}}
@@ -32,9 +32,9 @@
 {{/* A job that is still retried must be known: with a shorter memory the worker does not start. */}}
 {{- define "iton-worker.validateRetention" -}}
 {{- $worker := .Files.Get "generated/worker.json" | fromJson -}}
-{{- $retention := dig "WORKER_LEDGER_RETENTION" $worker.retention .Values.settings | int -}}
+{{- $retention := dig "WORKER_LEDGER_RETENTION" $worker.retention (default dict .Values.settings) | int -}}
 {{- $longest := splitList "," (include "iton-worker.retryDelays" .) | last | int -}}
-{{- $least := add (dig "WORKER_RETRY_MAX_AGE" $worker.maxAge .Values.settings | int) $longest -}}
+{{- $least := add (dig "WORKER_RETRY_MAX_AGE" $worker.maxAge (default dict .Values.settings) | int) $longest -}}
 {{- if lt $retention (int $least) -}}
 {{- fail (printf "settings.WORKER_LEDGER_RETENTION: %d seconds are too few, a job that is still retried would be forgotten and sent again; set it to at least %d (settings.WORKER_RETRY_MAX_AGE and the longest of WORKER_RETRY_DELAYS), or shorten these" $retention (int $least)) -}}
 {{- end -}}

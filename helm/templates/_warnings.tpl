@@ -17,7 +17,7 @@ WARNING replicaCount {{ .Values.replicaCount }} with iton.rateLimit 0: the pods 
 {{- end }}
 {{- if and $auto.enabled (eq (int $auto.minReplicas) 0) }}
 WARNING autoscaling.minReplicas 0: an urgent job that finds no pod waits for one to start.
-{{- if and .Values.metrics.alerts.enabled (dig "ItonWorkerGone" "enabled" true .Values.metrics.alerts.rules) }}
+{{- if and .Values.metrics.alerts.enabled (dig "ItonWorkerGone" "enabled" true (default dict .Values.metrics.alerts.rules)) }}
 WARNING autoscaling.minReplicas 0: the alert ItonWorkerGone fires while there is no pod. Set metrics.alerts.rules.ItonWorkerGone.enabled to false, or silence it.
 {{- end }}
 {{- if and (eq $auto.type "keda") (eq $auto.keda.trigger "prometheus") (contains "iton_worker_" $auto.keda.prometheus.query) }}
@@ -35,7 +35,7 @@ WARNING autoscaling.keda.managementUrl in plain text: it is in the values of the
 WARNING autoscaling.keda.annotations {{ $key }}: the number of pods does not follow the load until it is taken out.
 {{- end }}
 {{- end }}
-{{- if contains "guest:guest@" .Values.credentials.amqpUrl }}
+{{- if contains "guest:guest@" (default "" .Values.credentials.amqpUrl) }}
 WARNING credentials.amqpUrl: RabbitMQ lets guest in from its own machine only. Give the worker a user of its own.
 {{- end }}
 {{- if hasPrefix "http:" $base }}
@@ -71,7 +71,7 @@ WARNING drainTimeout {{ .Values.drainTimeout }} is less than iton.timeout {{ .Va
 {{- if and $budget.enabled (eq (toString $budget.maxUnavailable | trimSuffix "%" | int) 0) }}
 WARNING podDisruptionBudget.maxUnavailable {{ $budget.maxUnavailable }}: no node with a ready pod can be drained. Set it to 1.
 {{- end }}
-{{- with .Values.settings.WORKER_LEDGER_RETENTION }}
+{{- with get (default dict .Values.settings) "WORKER_LEDGER_RETENTION" }}
 {{- if lt (int .) 86400 }}
 WARNING settings.WORKER_LEDGER_RETENTION {{ int . }}: a job that is delivered again, or replayed from the dead letters, after less than a day is unknown, and is sent again. The default is three days.
 {{- end }}
@@ -83,12 +83,12 @@ WARNING settings.WORKER_LEDGER_RETENTION {{ int . }}: a job that is delivered ag
 {{/* What the restricted defaults kept out. */}}
 {{- define "iton-worker.securityWarnings" -}}
 {{- range $name := list "podSecurityContext" "securityContext" }}
-{{- $context := index $.Values $name }}
+{{- $context := default dict (index $.Values $name) }}
 {{- if and (hasKey $context "runAsUser") (eq (toString $context.runAsUser) "0") }}
 WARNING {{ $name }}.runAsUser 0: the worker runs as root, and needs no right of root's. Take it out.
 {{- end }}
 {{- end }}
-{{- if not .Values.securityContext.readOnlyRootFilesystem }}
+{{- if not (get (default dict .Values.securityContext) "readOnlyRootFilesystem") }}
 WARNING securityContext.readOnlyRootFilesystem false: whoever gets into the container can change its programs. The worker writes nothing there. Take it out.
 {{- end }}
 {{- end }}
@@ -96,7 +96,7 @@ WARNING securityContext.readOnlyRootFilesystem false: whoever gets into the cont
 {{/* What stands between the worker and what it calls. */}}
 {{- define "iton-worker.networkWarnings" -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) }}
-{{- if .Values.settings.WORKER_TRACING }}
+{{- if get (default dict .Values.settings) "WORKER_TRACING" }}
 WARNING settings.WORKER_TRACING: the NetworkPolicy lets no span out. Name the collector's port in networkPolicy.extraEgress.
 {{- end }}
 {{- if .Values.credentials.gatewayProxy }}
