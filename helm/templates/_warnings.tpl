@@ -99,11 +99,15 @@ WARNING securityContext.readOnlyRootFilesystem false: whoever gets into the cont
 {{- if get (default dict .Values.settings) "WORKER_TRACING" }}
 WARNING settings.WORKER_TRACING: the NetworkPolicy lets no span out. Name the collector's port in networkPolicy.extraEgress.
 {{- end }}
-{{- if .Values.credentials.gatewayProxy }}
-WARNING credentials.gatewayProxy: the NetworkPolicy does not let the pods reach the proxy. Name its port in networkPolicy.extraEgress.
+{{- if or .Values.credentials.gatewayProxy (hasKey (default dict .Values.credentials.from) "WORKER_GATEWAY_PROXY") }}
+WARNING credentials.{{ ternary "gatewayProxy" "from.WORKER_GATEWAY_PROXY" (not (empty .Values.credentials.gatewayProxy)) }}: the NetworkPolicy does not let the pods reach the proxy. Name its port in networkPolicy.extraEgress.
+{{- end }}
 {{- end }}
 {{- range .Values.extraEnv }}
 {{- if has (upper .name) (list "HTTPS_PROXY" "HTTP_PROXY" "ALL_PROXY") }}
+{{- if not (get (default dict $.Values.settings) "WORKER_TRACING") }}
+WARNING extraEnv {{ .name }}: the worker does not heed it; only spans go through it, and settings.WORKER_TRACING is off. Give the gateway's proxy as WORKER_GATEWAY_PROXY, among the credentials.
+{{- else if and $.Values.networkPolicy.enabled (not $.Values.networkPolicy.extraEgress) }}
 WARNING extraEnv {{ .name }}: the NetworkPolicy does not let the pods reach the proxy. Name its port in networkPolicy.extraEgress.
 {{- end }}
 {{- end }}

@@ -161,6 +161,12 @@ class TestSecrets:
         with pytest.raises(settings_schema.UnplacedSecretError, match="ITON_API_TOKEN is a secret"):
             settings_schema.with_settings(schema)
 
+    def test_each_can_come_from_a_secret_of_its_own(self) -> None:
+        """Else its only other place would be the values of the release, in plain text."""
+        schema = json.loads((CHART / "values.schema.json").read_text())
+        sources = schema["properties"]["credentials"]["properties"]["from"]["properties"]
+        assert set(sources) == {*worker_facts.SECRET, "LEDGER_URL"}
+
     def test_any_other_setting_goes_into_the_map(self) -> None:
         """Without a change of the chart's sources."""
         assert worker_facts.place("WORKER_SOMETHING_NEW") == "settings.WORKER_SOMETHING_NEW"

@@ -94,6 +94,20 @@ RISKS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("settings.WORKER_TRACING", {"settings": {"WORKER_TRACING": True}}),
     ("extraEnv https_proxy", {"extraEnv": [{"name": "https_proxy", "value": "http://proxy:3128"}]}),
+    (
+        "extraEnv HTTPS_PROXY: the worker does not heed it",
+        {
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            "networkPolicy": {"extraEgress": [{"ports": [{"port": 3128}]}]},
+        },
+    ),
+    (
+        "credentials.from.WORKER_GATEWAY_PROXY: the NetworkPolicy",
+        {
+            "credentials": CALM["credentials"]
+            | {"from": {"WORKER_GATEWAY_PROXY": {"name": "proxy", "key": "url"}}}
+        },
+    ),
     ("podSecurityContext.runAsUser 0", {"podSecurityContext": {"runAsUser": 0}}),
     ("securityContext.runAsUser 0", {"securityContext": {"runAsUser": 0}}),
     ("readOnlyRootFilesystem false", {"securityContext": {"readOnlyRootFilesystem": False}}),
