@@ -38,22 +38,22 @@
     sources:
       {{- with include "iton-worker.credentialsSecret" . }}
       - secret:
-          name: {{ . }}
+          name: {{ . | quote }}
       {{- end }}
       {{- with include "iton-worker.ledgerUrlSecret" . }}
       # Named by itself it must be there: a pod without it waits, and kubectl describe names the key.
       - secret:
-          name: {{ . }}
+          name: {{ . | quote }}
           items:
             - key: LEDGER_URL
               path: LEDGER_URL
       {{- end }}
       {{- range $variable, $source := .Values.credentials.from }}
       - secret:
-          name: {{ $source.name }}
+          name: {{ $source.name | quote }}
           items:
-            - key: {{ $source.key }}
-              path: {{ $variable }}
+            - key: {{ $source.key | quote }}
+              path: {{ $variable | quote }}
       {{- end }}
 {{- end }}
 
@@ -63,14 +63,14 @@
 - name: LEDGER_URL
   valueFrom:
     secretKeyRef:
-      name: {{ . }}
+      name: {{ . | quote }}
       key: LEDGER_URL
 {{- end }}
 {{- range $variable, $source := .Values.credentials.from }}
-- name: {{ $variable }}
+- name: {{ $variable | quote }}
   valueFrom:
     secretKeyRef:
-      name: {{ $source.name }}
-      key: {{ $source.key }}
+      name: {{ $source.name | quote }}
+      key: {{ $source.key | quote }}
 {{- end }}
 {{- end }}

@@ -7,13 +7,14 @@
 {{/* At most 40 characters: the longest thing behind it, a topology object's name, still fits. */}}
 {{- define "iton-worker.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
-{{- end -}}
+{{- $whole := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- regexReplaceAll "[-.]+$" (default $whole .Values.fullnameOverride | trunc 40) "" -}}
+{{- end }}
+
+{{/* A Service's name begins with a letter and has no dot in it; a release's may. */}}
+{{- define "iton-worker.serviceName" -}}
+{{- $fullname := include "iton-worker.fullname" . -}}
+{{- regexMatch "^[a-z][-a-z0-9]*$" $fullname | ternary $fullname (printf "w-%s" (replace "." "-" $fullname)) -}}
 {{- end }}
 
 {{/* Both the workers and the test pod have these. */}}
@@ -31,7 +32,7 @@ app.kubernetes.io/component: worker
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "iton-worker.instanceLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end }}
 
 {{/* Labels of one object, none twice: the chart's own win over .more, and these over commonLabels. */}}

@@ -24,8 +24,8 @@ data: {{- toYaml . | nindent 2 }}
 
 {{- define "iton-worker.kedaParameter" -}}
 - parameter: {{ index . 0 }}
-  name: {{ index . 1 }}
-  key: {{ index . 2 }}
+  name: {{ index . 1 | quote }}
+  key: {{ index . 2 | quote }}
 {{ end }}
 
 {{/* The trigger's parameters that are secrets, as a TriggerAuthentication names them; empty where it needs none. */}}

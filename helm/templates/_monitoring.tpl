@@ -47,8 +47,8 @@
 {{- define "iton-worker.scrape" -}}
 - port: health
   path: /metrics
-  interval: {{ .interval }}
-  scrapeTimeout: {{ .scrapeTimeout }}
+  interval: {{ .interval | quote }}
+  scrapeTimeout: {{ .scrapeTimeout | quote }}
   {{- range $field := list "relabelings" "metricRelabelings" }}
   {{- with index $ $field }}
   {{ $field }}: {{- toYaml . | nindent 4 }}

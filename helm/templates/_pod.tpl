@@ -66,14 +66,14 @@ memory://
 {{- if eq .Values.credentials.mount "env" -}}
 {{- with include "iton-worker.credentialsSecret" . }}
 - secretRef:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraEnvFrom }}
 {{ toYaml . }}
 {{- end }}
 - configMapRef:
-    name: {{ include "iton-worker.fullname" . }}
+    name: {{ include "iton-worker.fullname" . | quote }}
 {{- end }}
 
 {{- define "iton-worker.env" -}}
@@ -99,7 +99,7 @@ memory://
   mountPath: /tmp
 {{- if eq .Values.credentials.mount "files" }}
 - name: credentials
-  mountPath: {{ .Values.credentials.mountPath }}
+  mountPath: {{ .Values.credentials.mountPath | quote }}
   readOnly: true
 {{- end }}
 {{- with .Values.extraVolumeMounts }}
@@ -129,20 +129,20 @@ memory://
 
 {{/* The pod's surroundings, apart from containers and volumes. */}}
 {{- define "iton-worker.podSurroundings" -}}
-serviceAccountName: {{ include "iton-worker.serviceAccountName" . }}
+serviceAccountName: {{ include "iton-worker.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 # Kubernetes would put variables into the pod that look like settings of the worker.
 enableServiceLinks: false
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- range $field := list "priorityClassName" "runtimeClassName" }}
 {{- with index $.Values $field }}
-{{ $field }}: {{ . }}
+{{ $field }}: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" "hostAliases" "dnsConfig" }}

@@ -3,11 +3,11 @@
 {{- range $direction := list "scaleDown" "scaleUp" }}
 {{- with index $.Values.autoscaling $direction }}
 {{ $direction }}:
-  stabilizationWindowSeconds: {{ .stabilizationSeconds }}
+  stabilizationWindowSeconds: {{ .stabilizationSeconds | int64 }}
   policies:
     - type: Pods
-      value: {{ .pods }}
-      periodSeconds: {{ .periodSeconds }}
+      value: {{ .pods | int64 }}
+      periodSeconds: {{ .periodSeconds | int64 }}
 {{- end }}
 {{- end }}
 {{- end }}

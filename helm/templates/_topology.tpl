@@ -33,11 +33,11 @@
 {{- define "iton-worker.clusterReference" -}}
 {{- if .connectionSecret -}}
 connectionSecret:
-  name: {{ .connectionSecret }}
+  name: {{ .connectionSecret | quote }}
 {{- else -}}
-name: {{ .clusterName }}
+name: {{ .clusterName | quote }}
 {{- with .clusterNamespace }}
-namespace: {{ . }}
+namespace: {{ . | quote }}
 {{- end }}
 {{- end -}}
 {{- end }}

@@ -50,6 +50,14 @@ class TestKeda:
         triggers = one(_keda(keda={"jobsPerPod": {"send": 1_000_000}}), "ScaledObject")["spec"]["triggers"]
         assert "1000000" in {trigger["metadata"]["value"] for trigger in triggers}
 
+    def test_so_are_those_of_the_objects_themselves(self) -> None:
+        """Kubernetes refuses 2.592e+06 where it wants a whole number."""
+        month = 2_592_000
+        rendered = _keda(keda={"cooldownPeriod": month, "pollingInterval": month, "fallbackReplicas": month})
+        spec = one(rendered, "ScaledObject")["spec"]
+        written = [spec["cooldownPeriod"], spec["pollingInterval"], spec["fallback"]["replicas"]]
+        assert [repr(number) for number in written] == ["2592000"] * 3
+
     def test_pods_go_slowly(self) -> None:
         """After five minutes of less need, one a minute."""
         spec = one(_keda(), "ScaledObject")["spec"]
