@@ -11,6 +11,8 @@ from tests.support.dashboard import RULES, metrics_of, rules
 from tests.support.promtool import Series, complaints_of, promtool
 from tests.unit.observability.alert_cases import CASES
 from tests.unit.observability.alert_series import Case
+from worker.amqp.topology.values import Topology
+from worker.domain.messages import Lane
 from worker.metrics.catalogue import CATALOGUE
 
 PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
@@ -114,3 +116,10 @@ class TestPage:
             named |= {f"ItonWorker{end}" for end in (ends or whole).split("|")}
         assert "ItonWorkerStuck" in named
         assert set() == named - {rule["alert"] for rule in rules()}
+
+    def test_its_rule_for_the_broker_asks_for_what_a_worker_takes_at_any_hour(self) -> None:
+        """A held queue has no consumer outside of the hours, and nobody is to be told so all night."""
+        (pattern,) = re.findall(r'rabbitmq_queue_messages_ready\{queue=~"([^"]+)"\} *\)', PAGE.read_text())
+        queues = {lane: Topology("iton", (5,), (30,), ladder=True).work_queue(lane) for lane in Lane}
+        asked = {lane for lane, queue in queues.items() if re.fullmatch(pattern, queue)}
+        assert asked == {lane for lane in Lane if not lane.is_held}
