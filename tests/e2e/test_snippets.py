@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,11 @@ from tests.support.worker_process import (
     base_environment,
     wait_until,
 )
+from worker.amqp.topology.ladder import key as key_after
 from worker.amqp.topology.values import Topology
 from worker.client.access import BrokerAccess, declare_topology
 from worker.domain.limits import DEFAULT_DELAYS
+from worker.domain.messages import Lane
 
 pytestmark = pytest.mark.slow
 
@@ -147,8 +150,9 @@ def prepared_broker(
     own_broker_node.start_afresh()  # for the tests that come after these
 
 
-def _declare(url: str) -> None:
-    asyncio.run(declare_topology(BrokerAccess(url, Topology("iton", DEFAULT_DELAYS), True, 15)))  # noqa: FBT003
+def _declare(url: str, *, ladder: bool = False) -> None:
+    topology = Topology("iton", DEFAULT_DELAYS, ladder=ladder)
+    asyncio.run(declare_topology(BrokerAccess(url, topology, True, 15)))  # noqa: FBT003
 
 
 @pytest.fixture
@@ -185,6 +189,10 @@ def _result_of(url: str, queue: str) -> list[dict[str, Any]]:
         while (got := channel.basic_get(queue, auto_ack=True))[0] is not None:
             found.append(json.loads(got[2]))
     return found
+
+
+def _holds_some(url: str, queue: str) -> bool:
+    return bool(_result_of(url, queue))
 
 
 class TestConsole:
@@ -305,12 +313,17 @@ def _node(block: Block, stage: Stage) -> None:
 def _shovel(block: Block, stage: Stage) -> None:
     """Move everything to another virtual host, and see a job arrive there."""
     url = f"{stage.broker.url}new"
-    _declare(url)
+    for side in (stage.broker.url, url):
+        _declare(side, ladder=True)
     with pika_channel(stage.broker.url) as channel:
         channel.basic_publish("iton.jobs", "send", b'{"job_id": "moved"}', mandatory=True)
+        channel.basic_publish("iton.held", "send", b'{"job_id": "held"}', mandatory=True)
+        later = key_after(7200, Lane.SEND_URGENT)
+        channel.basic_publish("iton.scheduled", later, b'{"job_id": "scheduled"}', mandatory=True)
     done = stage.shell(f"NEW={url}\n{block.text}")
     assert done.returncode == 0, done.stdout
-    wait_until(lambda: _result_of(url, "iton.send") != [], "the job on the new broker", 60)
+    for queue in ("iton.send", "iton.send.held", "iton.send.urgent"):
+        wait_until(partial(_holds_some, url, queue), f"the job in {queue}", 60)
 
 
 def _read(kind: ResultKind) -> Callable[[Block, Path], None]:
