@@ -1,7 +1,9 @@
 """A consumer that the broker says it has: passed over, or forgotten and replaced."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -321,3 +323,13 @@ class TestClosedChannel:
         scene.intake.wanted = False
         with pytest.raises(BrokerUnavailableError):
             await scene.intake.adjust()
+
+
+class TestPage:
+    """``docs/versions.md`` on what it costs to replace idle consumers."""
+
+    def test_it_counts_every_lane(self) -> None:
+        """Each is replaced after four looks, five seconds apart."""
+        page = (Path(__file__).parents[3] / "docs" / "versions.md").read_text()
+        (told,) = re.findall(r"its (\d+) lanes costs the broker up to (\d+) replacements a minute", page)
+        assert [int(number) for number in told] == [len(Lane), len(Lane) * 60 // (4 * 5)]

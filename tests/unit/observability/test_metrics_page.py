@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.metrics_table import PAGE, with_tables
+from worker.domain.messages import Lane
 from worker.metrics import Metrics
 from worker.metrics.catalogue import CATALOGUE
 from worker.metrics.spec import Spec
@@ -33,6 +34,13 @@ class TestPage:
         """They are made from the catalogue: ``python -m scripts.metrics_table write``."""
         text = PAGE.read_text()
         assert with_tables(text) == text
+
+    def test_it_says_what_the_lanes_are(self) -> None:
+        """Each by its name, but for those that only hold what waits for the hours."""
+        (said,) = re.findall(r"^- \*\*Lanes\*\* (.*?)A large job", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+        assert {f"`{lane}`" for lane in Lane if not lane.is_held} - set(
+            re.findall(r"`[\w.]+`", said)
+        ) == set()
 
     def test_it_lists_what_is_exposed_and_nothing_else(self) -> None:
         """Name, type and meaning of each are those of a live registry."""
