@@ -224,7 +224,10 @@ CASES = (
             one("credits_remaining", "50000-20x200"),
             one("credits_remaining", flat(0)),
             one("credits_remaining", "1000+20x200"),
+            one("credits_remaining", "NaN+0x150"),
         ),
+        # A worker that was restarted, and had not asked yet.
+        also=(one("credits_remaining", "5000-20x89 NaN+0x1 3160-20x100"),),
         steps=120,
     ),
     Case(
