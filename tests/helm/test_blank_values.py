@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,17 +77,17 @@ class TestBlank:
         assert said == [f"'{path[-1]}' is a required property"]
 
     @pytest.mark.parametrize(
-        ("values", "path"),
+        ("values", "name"),
         [
-            ({"broker": {"prefix": None}}, "broker: prefix is required"),
-            ({"ledger": {"type": None}}, "ledger: type is required"),
-            ({"probes": {"startup": None}}, "probes: startup is required"),
-            ({"networkPolicy": None}, "networkPolicy is required"),
+            ({"broker": {"prefix": None}}, "prefix"),
+            ({"ledger": {"type": None}}, "type"),
+            ({"probes": {"startup": None}}, "startup"),
+            ({"networkPolicy": None}, "networkPolicy"),
         ],
     )
-    def test_helm_says_so(self, values: dict[str, Any], path: str) -> None:
-        """Helm takes a blank one for one that is not there."""
-        assert path in refusal(values)
+    def test_helm_says_so(self, values: dict[str, Any], name: str) -> None:
+        """Helm takes a blank one for one that is not there; Helm 4 has other words than Helm 3."""
+        assert re.search(f"{name} is required|missing property '{name}'", refusal(values))
 
     @pytest.mark.parametrize("given", VALUE_SETS.values(), ids=VALUE_SETS)
     def test_one_that_is_empty_by_default_stays_empty(self, given: Path) -> None:
