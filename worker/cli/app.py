@@ -14,6 +14,7 @@ from worker.cli.terminal import (
     OutputError,
     complain,
     let_go_of_stdout,
+    say,
 )
 from worker.cli.usage import Command, Group, usage_lines
 from worker.domain.errors import WorkerError
@@ -58,7 +59,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the form of a typer 
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415 - slow, and wanted here only
 
-        typer.echo(f"iton-worker {version('iton-worker')}")
+        say(f"iton-worker {version('iton-worker')}")
         raise typer.Exit
 
 

@@ -73,14 +73,17 @@ def _row(who: object, what: object, more: object) -> str:
 
 def _fault(error: Mapping[str, Any]) -> str:
     """Name the place, unless the words do."""
-    place = ".".join(map(str, error.get("loc") or ()))
+    loc = error.get("loc")
+    place = ".".join(map(str, loc)) if isinstance(loc, list) else ""
     words = str(error.get("msg", ""))
     return words if not place or place.rpartition(".")[2] in words else f"{place} {words}"
 
 
 def _said(holder: Mapping[str, Any]) -> str:
     error = holder.get("error")
-    return f"{error.get('code')}: {error.get('detail')}" if isinstance(error, dict) else ""
+    if isinstance(error, dict):
+        return f"{error.get('code')}: {error.get('detail')}"
+    return str(error or "")
 
 
 def _threshold(body: Mapping[str, Any]) -> str:

@@ -65,11 +65,28 @@ def _flowed(block: str) -> str:
 def say(line: str) -> None:
     """Write one line to stdout, for whoever reads the command's output.
 
+    What stdout's encoding has no bytes for is written as its escape.
+
     Raises:
         OutputError: it is not written.
     """
     with output_errors():
-        typer.echo(line)
+        encoding = sys.stdout.encoding or "utf-8"
+        typer.echo(
+            line if can_be_written(line) else line.encode(encoding, "backslashreplace").decode(encoding)
+        )
+
+
+def can_be_written(text: str) -> bool:
+    """Tell whether stdout's encoding has bytes for *text*: half a character, say, is in none."""
+    stream = sys.stdout
+    if stream is None:
+        return True
+    try:
+        text.encode(stream.encoding or "utf-8", stream.errors or "strict")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def say_bytes(data: bytes) -> None:
@@ -114,7 +131,8 @@ def say_json(value: object) -> None:
     """Write one JSON value on one line to stdout."""
     import json
 
-    say(json.dumps(value, ensure_ascii=False, default=str))
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    say(text if can_be_written(text) else json.dumps(value, default=str))
 
 
 def printable(text: object) -> str:

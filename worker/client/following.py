@@ -45,16 +45,20 @@ class Awaited:
 
     def wants(self, result: SeenResult) -> bool:
         """Tell whether the result is of one of the jobs."""
-        return not self.job_ids or result.body.get("job_id") in self.job_ids
+        job_id = result.body.get("job_id")
+        return not self.job_ids or (isinstance(job_id, str) and job_id in self.job_ids)
 
     def note(self, result: SeenResult) -> None:
         """Take a result that is wanted."""
         job_id = str(result.body.get("job_id"))
         if "track" in result.body:
             return  # what became of its messages; its own results are counted
-        parts = self._parts.setdefault(job_id, set())
-        parts.add(result.body.get("part", 1))
-        if len(parts) >= result.body.get("parts", 1):
+        part, parts = result.body.get("part", 1), result.body.get("parts", 1)
+        if not (isinstance(part, int) and isinstance(parts, int)):
+            return  # somebody else's: no worker counts so
+        come = self._parts.setdefault(job_id, set())
+        come.add(part)
+        if len(come) >= parts:
             self._complete.add(job_id)
 
     @property
@@ -94,10 +98,10 @@ async def follow(
 
 
 def read_result(message: DeliveredMessage) -> SeenResult:
-    """Read what came; never raises."""
+    """Read what came; never raises, whoever published it."""
     try:
         body = json.loads(message.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         body = {"unreadable": message.body.decode("utf-8", "backslashreplace")}

@@ -1,5 +1,7 @@
 """Stdout that takes no more: a full disk, a reader that has gone, a shell that closed it."""
 
+import io
+import json
 import os
 import subprocess
 import sys
@@ -8,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from worker.cli.dead_export import export_to
-from worker.cli.terminal import OutputError
+from worker.cli.terminal import OutputError, say, say_json
 
 ONE = ["--to", "919876543210", "--text", "x"]
 COMMANDS = [
     ["--help"],
+    ["--version"],
     ["results", "--help"],
     ["topology"],
     ["topology", "--json"],
@@ -93,6 +96,29 @@ class TestFullDisk:
         )
         os.close(write_end)
         assert (done.returncode, done.stderr) == (1, "iton-worker: stdout cannot be written: broken pipe\n")
+
+
+class TestCharacters:
+    """What stdout's encoding has no bytes for."""
+
+    HALF = "\ud800"
+    HINDI = "न"
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+    def test_json_stays_the_same_value(self, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Half of a surrogate pair, which JSON can spell and no encoding has, is spelt again."""
+        value = {"job_id": self.HALF, "text": self.HINDI, "name": "é\U0001f600"}
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding))
+        say_json(value)
+        assert json.loads(raw.getvalue().decode(encoding)) == value
+
+    def test_a_line_has_its_escape(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All else is as it is."""
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "latin-1"))
+        say(f"é {self.HINDI}")
+        assert raw.getvalue().decode("latin-1") == "é \\u0928\n"
 
 
 class TestExport:

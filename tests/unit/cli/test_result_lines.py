@@ -93,3 +93,5 @@ class TestLinesOf:
         """Anybody may publish to the exchange."""
         assert _lines(unreadable="hello") == ["send.x not a result: hello"]
         assert _lines(job_id="a", recipients="odd") == []
+        assert _lines(job_id="a", status="rejected", errors=[{"loc": 5, "msg": None}]) == ["a rejected None"]
+        assert _lines(job_id="a", status="failed", error="odd") == ["a failed odd"]

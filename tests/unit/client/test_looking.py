@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pamqp import commands
+from pamqp.header import ContentHeader
 
+from worker.amqp.connection.library import DeliveredMessage
 from worker.client.access import BrokerAccess
 from worker.client.checking import Finding, Look, check_all, look_at_ledger
 from worker.client.dead_letters import DeadJob
-from worker.client.following import Awaited, SeenResult
+from worker.client.following import Awaited, SeenResult, read_result
 from worker.domain.errors import (
     AccountError,
     AccountTrouble,
@@ -49,6 +53,42 @@ class TestAwaited:
         assert [awaited.wants(_result(name)) for name in ("a", "c", None)] == [True, False, False]
         awaited.note(_result("a"))
         assert not awaited.over
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"job_id": ["a"], "part": 1, "parts": 1},
+            {"job_id": {"a": 1}},
+            {"job_id": "a", "part": [1], "parts": 1},
+            {"job_id": "a", "part": 1, "parts": "x"},
+            {"job_id": "a", "part": None, "parts": None},
+        ],
+        ids=str,
+    )
+    def test_what_somebody_else_published_completes_no_job(self, body: dict[str, Any]) -> None:
+        """Anybody may publish to the exchange, in any form: it is looked at, and the job still awaited."""
+        awaited = Awaited(frozenset({"a"}))
+        other = SeenResult("send.accepted", body)
+        if awaited.wants(other):
+            awaited.note(other)
+        assert not awaited.over
+
+
+class TestReadResult:
+    """A message of a result exchange."""
+
+    @pytest.mark.parametrize("body", [b"nope", b"\xff", b"[1, 2]", b"[" * 100_000], ids=lambda raw: raw[:9])
+    def test_what_is_no_object_is_shown_as_it_is(self, body: bytes) -> None:
+        """Also what is nested deeper than Python reads."""
+        message = DeliveredMessage(
+            commands.Basic.Deliver(routing_key="send.x", delivery_tag=1),
+            ContentHeader(properties=commands.Basic.Properties()),
+            body,
+            channel=None,  # type: ignore[arg-type]  # nobody answers it
+        )
+        assert read_result(message) == SeenResult(
+            "send.x", {"unreadable": body.decode("utf-8", "backslashreplace")}
+        )
 
 
 class TestDeadJob:
