@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
 from schemas.channels import JobKind
+from schemas.checks import is_unicode
 from schemas.reading import JobRejectedError
-from worker.bootstrap.rules import acceptance_of, numbering_of
+from worker.bootstrap.rules import acceptance_of, api_acceptance_of, numbering_of
 from worker.client.csv_file import read_csv
 from worker.client.jsonl_file import read_jsonl
 from worker.client.prepared import InputError, Preparation, ReadJobs, campaign_name, faults_of
@@ -19,6 +21,8 @@ from worker.client.text_lines import plain_lines, text_lines
 from worker.settings import Settings
 
 _FROM_STDIN = Path("-")
+# Where the option is not called as the field is.
+_OPTIONS = {"recipients": "--to", "message_ids": "--message-id", "params": "--param", "target": "TARGET"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,13 @@ def read_asked(asked: Asked, settings: Settings, now: Callable[[], datetime] = _
     Raises:
         InputError: a file cannot be read, or something in it is wrong; lines say where and what to do.
     """
+    _insist_on_unicode(asked.fields)
     preparation = Preparation(
         kind=asked.kind,
         urgent=asked.urgent,
         campaign=campaign_of(asked),
         acceptance=acceptance_of(settings, now),
+        api=api_acceptance_of(settings),
         plan=numbering_of(settings),
         sender=settings.sending.default_sender,
         now=now(),
@@ -75,6 +81,35 @@ def _one(asked: Asked, preparation: Preparation) -> ReadJobs:
         return ReadJobs([preparation.prepare(job)])
     except JobRejectedError as error:
         raise InputError(faults_of(error, "the job")) from None
+
+
+def _insist_on_unicode(fields: Mapping[str, object]) -> None:
+    """See that every option is text: what a terminal of another encoding types is none.
+
+    Raises:
+        InputError: one is not; the words for a body would count bytes that nobody has typed.
+    """
+    faults = [
+        f"{_option(name)} holds bytes that are no UTF-8: write it in UTF-8"
+        for name, value in fields.items()
+        if not all(map(is_unicode, _strings_of(value)))
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def _option(name: str) -> str:
+    return _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
+
+
+def _strings_of(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            yield from value
+        case dict():
+            yield from chain(value, value.values())
 
 
 def campaign_of(asked: Asked) -> str:

@@ -16,6 +16,7 @@ from worker.domain.errors import WorkerError
 from worker.domain.expiry import has_expired
 from worker.domain.messages import Delivery, Lane
 from worker.domain.recipients import NumberingPlan, distinct
+from worker.handlers.api.acceptance import ApiAcceptance
 from worker.handlers.send.acceptance import Acceptance
 
 MOST_FAULTS = 20
@@ -144,7 +145,8 @@ class Preparation:
 
     Attributes:
         campaign: start of the ids of jobs that bring none.
-        acceptance: what the settings allow.
+        acceptance: what the settings allow a send job.
+        api: what they allow a call of the Web API.
         plan: whose numbers they allow.
         sender: of jobs that name none.
         now: what is not to be sent after an earlier moment is refused.
@@ -154,6 +156,7 @@ class Preparation:
     urgent: bool
     campaign: str
     acceptance: Acceptance
+    api: ApiAcceptance
     plan: NumberingPlan
     sender: str | None
     now: datetime
@@ -180,7 +183,7 @@ class Preparation:
                 account = read_job(JobKind.ACCOUNT, body, max_bytes=self.max_bytes)
                 return PreparedJob(account.job_id, self.routing_key, body, 0)
             case JobKind.API:
-                api = read_job(JobKind.API, body, max_bytes=self.max_bytes)
+                api = self.api.api_job(Delivery(Lane.API, body, self.routing_key))
                 return PreparedJob(api.job_id, self.routing_key, body, 0)
             case JobKind.CANCEL:
                 cancel = read_job(JobKind.CANCEL, body, max_bytes=self.max_bytes)

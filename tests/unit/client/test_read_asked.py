@@ -1,6 +1,7 @@
 """From arguments and files to jobs."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,51 @@ class TestArguments:
             ("status", 2),
             ("account", 0),
         ]
+
+    @pytest.mark.parametrize(
+        ("field", "value", "option"),
+        [
+            ("text", "\udcff", "--text"),
+            ("recipients", ["919876543210", "\udcff"], "--to"),
+            ("expires_at", "\udcff", "--expires-at"),
+            ("params", {"templateId": "\udcff"}, "--param"),
+            ("metadata", {"\udcff": "1"}, "--metadata"),
+        ],
+    )
+    def test_an_option_that_is_no_text_is_named(
+        self, settings: Settings, field: str, value: object, option: str
+    ) -> None:
+        """A terminal of another encoding typed it; nobody has typed the body whose bytes were counted."""
+        fields = {"recipients": ["919876543210"], "text": "Hi", field: value}
+        with pytest.raises(InputError) as caught:
+            read_asked(Asked(fields=fields), settings)
+        assert caught.value.faults == (f"{option} holds bytes that are no UTF-8: write it in UTF-8",)
+
+    @pytest.mark.parametrize(
+        ("variables", "words"),
+        [
+            ({}, "api jobs are switched off in this worker: ask the operator to set ITON_WEB_API_URL"),
+            ({"ITON_WEB_API_URL": "https://web/"}, "ITON_WEB_API_PATHS lists (none)"),
+            ({"ITON_WEB_API_URL": "https://web/", "ITON_WEB_API_PATHS": "media"}, "lists (media)"),
+        ],
+        ids=["off", "none", "others"],
+    )
+    def test_a_call_of_the_web_api_is_checked_as_the_worker_would(
+        self, variables: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """What it would reject is not published, and not called valid."""
+        monkeypatch.setenv("WORKER_SECRETS_DIR", str(tmp_path / "none"))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        settings = load_settings(credentials=False, env_file=tmp_path / "none.env")
+        jobs = tmp_path / "jobs.jsonl"
+        jobs.write_text('{"method": "GET", "path": "credentials"}\n')
+        with pytest.raises(InputError, match=re.escape(words)):
+            read_asked(Asked(kind=JobKind.API, jsonl=jobs), settings)
+        monkeypatch.setenv("ITON_WEB_API_URL", "https://web/")
+        monkeypatch.setenv("ITON_WEB_API_PATHS", "media,credentials")
+        settings = load_settings(credentials=False, env_file=tmp_path / "none.env")
+        assert read_asked(Asked(kind=JobKind.API, jsonl=jobs), settings).jobs[0].routing_key == "api"
 
     def test_is_checked_as_the_worker_would(self, settings: Settings) -> None:
         """What the worker would reject is not published."""
