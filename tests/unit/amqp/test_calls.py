@@ -111,6 +111,12 @@ class TestDescribing:
         lost = AMQPConnectionError(f"Server connection reset: {spelt!r}")
         assert describe(lost) == f"Server connection reset{said}"
 
+    def test_the_bytes_of_a_frame_that_never_came_are_not_counted(self) -> None:
+        """As the library does where the other side hangs up."""
+        counted = "Server connection unexpectedly closed. Read 0 bytes but 1 bytes expected"
+        said = "the connection was cut off without a word of the broker"
+        assert describe(AMQPConnectionError(counted)) == said
+
     def test_a_nack_comes_without_words(self) -> None:
         """Its arguments are the message, with texts and numbers in it, and a frame."""
         message = SimpleNamespace(body=b"919876543210")

@@ -223,6 +223,27 @@ class TestTls:
         found = await trouble("amqps://127.0.0.1:1/?cafile=/nowhere/ca.pem")
         assert found.detail.endswith("a file that AMQP_URL names behind the ? is not there")
 
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ("cafile=/", "AMQP_URL names no file behind the ?"),
+            (f"cafile={__file__}/ca.pem", "AMQP_URL names no file behind the ?"),
+            (
+                f"certfile={__file__}&keyfile={__file__}",
+                "certfile or keyfile behind the ? of AMQP_URL cannot be read: name files in PEM form",
+            ),
+            (
+                "cadata=x",
+                "cadata behind the ? of AMQP_URL cannot be read: it is a certificate's DER in Base64",
+            ),
+        ],
+        ids=["a directory", "below a file", "no PEM", "no Base64"],
+    )
+    async def test_a_file_that_holds_no_certificate(self, options: str, words: str) -> None:
+        """Names the option that is wrong; it was "Error", "unknown" or "is a directory"."""
+        found = await trouble(f"amqps://127.0.0.1:1/?{options}")
+        assert found.detail.endswith(f"cannot be reached: {words}")
+
 
 class TestLines:
     """One line for each reason, however often it is tried."""

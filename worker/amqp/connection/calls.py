@@ -21,6 +21,8 @@ _USER = re.compile(r"user '[^']*'")
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
 # It quotes the system as Python spells it: "ConnectionResetError(104, 'Connection reset by peer')".
 _SPELT = re.compile(r"\w+(?:Error|Exception)\((?:\d+, )?['\"]?([^)]*?)['\"]?\)")
+# And counts the bytes of a frame that never began.
+_CUT_OFF = re.compile(r"Server connection unexpectedly closed\. Read .*")
 _KINDS = {
     "ChannelInvalidStateError": "the channel is closed",
     "DeliveryError": "the broker refused to take it",
@@ -107,6 +109,8 @@ def describe(error: BaseException) -> str:
     if not isinstance(error, AMQPError | OSError):
         return _KINDS.get(type(error).__name__, type(error).__name__)
     words = " ".join(str(part) for part in error.args if isinstance(part, str | int))
+    if _CUT_OFF.fullmatch(words):
+        return "the connection was cut off without a word of the broker"
     said = _SPELT.sub(r"\1", _OBJECT.sub("something else", _USER.sub("our user", words)))
     lines = said.rstrip(": ").splitlines()
     return lines[0][:300] if lines else _KINDS.get(type(error).__name__, type(error).__name__)

@@ -1,5 +1,6 @@
 """Why there is no connection to the broker, in the words of log, readiness and command line alike. Pure."""
 
+import binascii
 import os
 import re
 import socket
@@ -27,7 +28,10 @@ _WORDS: dict[type[BaseException], str] = {
     # What reading it raises.
     **dict.fromkeys((PAMQPException, LookupError, TypeError, UnicodeDecodeError, struct.error), _NO_BROKER),
     FileNotFoundError: "a file that AMQP_URL names behind the ? is not there",
+    **dict.fromkeys((IsADirectoryError, NotADirectoryError), "AMQP_URL names no file behind the ?"),
+    binascii.Error: "cadata behind the ? of AMQP_URL cannot be read: it is a certificate's DER in Base64",
 }
+_NO_PEM = "PEM lib"  # OpenSSL has no other name for it
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE"})
 
 
@@ -87,6 +91,8 @@ def _reason(error: BaseException) -> str:
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message.rstrip('.').lower()}"
+    if _NO_PEM in str(error):
+        return "certfile or keyfile behind the ? of AMQP_URL cannot be read: name files in PEM form"
     reason = error.reason or "unknown"
     if reason in _NO_TLS:
         return "it does not answer in TLS; amqp:// goes without"
