@@ -354,3 +354,8 @@ class TestUsers:
             writer.kill()
             writer.communicate()
         assert not is_open_elsewhere(path)
+
+    def test_a_file_that_cannot_be_asked_is_no_traceback(self, tmp_path: Path) -> None:
+        """As one of another user, or with a name that is too long."""
+        with pytest.raises(LedgerUnavailableError, match="ENAMETOOLONG"):
+            is_open_elsewhere(tmp_path / ("x" * 300))

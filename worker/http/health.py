@@ -101,8 +101,10 @@ class HealthServer:
             await runner.cleanup()
 
     def _unavailable(self, error: OSError) -> PortUnavailableError:
-        why = os.strerror(error.errno).lower() if error.errno else "it cannot be opened"
-        if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        number = error.errno or 0
+        why = os.strerror(number).lower() if number > 0 else "it cannot be looked up"
+        # Numbers below 0 are those of looking an address up: one of an interface that is not there, say.
+        if number < 0 or number in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
             line = (
                 f"HEALTH_HOST: {self._host} cannot be listened on ({why}); "
                 "set it to an address of this machine, or to none for all of them"

@@ -319,7 +319,7 @@ def json_rules(value: object) -> object:
         return value
     try:
         rules: Any = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("is not JSON; write a list of objects such as []") from None
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ValueError("must be a JSON list of objects")

@@ -166,7 +166,10 @@ def _secrets_dir(dotenv: Mapping[str, str]) -> Path | None:
     given = {name.upper(): value for name, value in {**dotenv, **os.environ}.items()}
     named = trimmed("WORKER_SECRETS_DIR", given.get("WORKER_SECRETS_DIR", ""))
     directory = Path(named or _DEFAULT_SECRETS_DIR)
-    return directory if directory.is_dir() else None
+    try:
+        return directory if directory.is_dir() else None
+    except OSError:  # a directory above it is not this user's, say
+        raise _unlisted(directory) from None
 
 
 def _secret_names(directory: Path | None) -> dict[str, str]:
@@ -174,9 +177,13 @@ def _secret_names(directory: Path | None) -> dict[str, str]:
     try:
         return {path.name: "" for path in directory.iterdir()} if directory else {}
     except OSError:
-        raise SettingsError(
-            f"WORKER_SECRETS_DIR: {directory} cannot be listed; let this user read it, or name another"
-        ) from None
+        raise _unlisted(directory) from None
+
+
+def _unlisted(directory: Path | None) -> SettingsError:
+    return SettingsError(
+        f"WORKER_SECRETS_DIR: {directory} cannot be listed; let this user read it, or name another"
+    )
 
 
 def _spelling_trouble(variables: Mapping[str, str]) -> dict[str, str]:

@@ -193,3 +193,8 @@ class TestAddresses:
         """The port is not to blame."""
         with pytest.raises(PortUnavailableError, match=r"HEALTH_HOST: 192\.0\.2\.1 cannot be listened on"):
             await _server(host="192.0.2.1").start()
+
+    async def test_an_interface_that_is_not_there_names_its_variable(self) -> None:
+        """Looking it up fails with a number that is none of the system's."""
+        with pytest.raises(PortUnavailableError, match=r"HEALTH_HOST: fe80::1%nope cannot be listened on"):
+            await _server(host="fe80::1%nope").start()

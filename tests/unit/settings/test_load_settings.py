@@ -316,6 +316,9 @@ class TestWrongSettings:
             ("WORKER_DEFAULT_REGION", "US", "one of WORKER_ALLOWED_REGIONS"),
             ("WORKER_GATEWAY_TIMEZONE", "Asia/Nowhere", "tz database"),
             ("WORKER_GATEWAY_RULES", "{", "is not JSON"),
+            ("WORKER_GATEWAY_RULES", "[" * 100_000, "is not JSON"),
+            ("WORKER_GATEWAY_RULES", f'[{{"error": {"[" * 300}{"]" * 300}}}]', "is nested too deeply"),
+            ("LOG_LEVEL", "\udcff", "must be text in UTF-8"),
             ("WORKER_GATEWAY_RULES", "{}", "JSON list"),
             ("WORKER_GATEWAY_PROXY", "proxy.example.com:3128", "another form"),
             ("WORKER_GATEWAY_PROXY", "socks5://proxy:1080", "http://USER:PASSWORD@HOST:PORT"),
@@ -460,6 +463,11 @@ class TestWrongSettings:
         (secrets / "ITON_API_TOKEN").write_bytes(b"\xff\xfe")
         environment.setenv("WORKER_SECRETS_DIR", str(secrets))
         assert _line().startswith("WORKER_SECRETS_DIR: a file in ")
+
+    def test_a_directory_that_cannot_be_looked_for_is_an_error(self, environment: pytest.MonkeyPatch) -> None:
+        """As where one above it is somebody else's: its secrets do not count as absent."""
+        environment.setenv("WORKER_SECRETS_DIR", f"/{'x' * 300}")
+        assert _line().endswith("cannot be listed; let this user read it, or name another")
 
 
 class TestSecrets:
