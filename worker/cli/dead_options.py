@@ -79,6 +79,10 @@ def read_wanted(
     from schemas.channels import JobKind
     from worker.client.dead_filter import Wanted
 
+    if older_than is not None and newer_than is not None and newer_than <= older_than:
+        raise typer.BadParameter(
+            "goes with a shorter --older-than only: no letter is both", param_hint="--newer-than"
+        )
     return Wanted(
         reasons=frozenset(reasons or ()),
         kinds=frozenset(JobKind(kind) for kind in kinds or ()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.terminal import complain, epilog, read_settings, say, say_json, say_table
-from worker.cli.usage import Command, Group, one_of
+from worker.cli.usage import Command, Group, job_id_of, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ app = typer.Typer(cls=Group, help="Show what the ledger knows of jobs.", no_args
 
 @app.command("show", cls=Command, epilog=_SHOW_EPILOG)
 def show(
-    job_id: Annotated[str, typer.Argument(metavar="JOB_ID", help="Of the job.")],
+    job_id: Annotated[str, typer.Argument(metavar="JOB_ID", parser=job_id_of, help="Of the job.")],
     *,
     every: Annotated[
         bool, typer.Option("--all", help=f"All recipients, not the first {_SHOWN} alone.")

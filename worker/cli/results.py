@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.terminal import EXIT_FAILED, complain, epilog, read_settings, say, say_json
+from worker.cli.usage import job_id_of
 
 if TYPE_CHECKING:
     from worker.client.access import BrokerAccess
@@ -44,7 +45,11 @@ def results(
     *,
     job_id: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="Only of this job, again for more; ends when all parts have come."),
+        typer.Option(
+            metavar="ID",
+            parser=job_id_of,
+            help="Only of this job, again for more; ends when all parts have come.",
+        ),
     ] = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many results.")] = None,
     timeout: Annotated[

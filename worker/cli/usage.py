@@ -88,6 +88,19 @@ def one_of(*values: str, known: Known | None = None) -> Callable[[str], str]:
     return parse
 
 
+def job_id_of(given: str) -> str:
+    """Take what can be the id of a job: no worker knows another, and no result has one.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    from schemas.checks import ID_PATTERN  # noqa: PLC0415 - the help must not wait for it
+
+    if not re.fullmatch(ID_PATTERN, given):
+        raise typer.BadParameter(f"{given} is no job id: 1 to 128 of A-Z a-z 0-9 . _ : -")
+    return given
+
+
 def none_of(given: str, known: Iterable[str]) -> str:
     """Say that *given* is none of *known*, and what was probably meant, or else what there is."""
     from worker.domain.plain_words import closest  # noqa: PLC0415 - the help must not wait for it

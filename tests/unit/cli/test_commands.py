@@ -101,7 +101,11 @@ class TestUsage:
             ["submit", "--yes=1"],
             ["dead", "list", "--limit", "1", "--limit", "2"],
             ["dead", "list", "--older-than", "9999999d"],
+            ["dead", "list", "--older-than", "2h", "--newer-than", "1h"],
+            ["dead", "purge", "--yes", "--older-than", "60m", "--newer-than", "1h"],
             ["dead", "show", "1", "--json", "--body"],
+            ["job", "show", "a b"],
+            ["results", "--job-id", "order-1841/1"],
             ["schema", "send-job", "--output", "x"],
             ["schema", "--prefix", "a b"],
             ["schema", "nope"],
@@ -127,6 +131,11 @@ class TestUsage:
         [
             (["submit", "--to", "1", "--text", "a", "--text", "b"], "--text: is given more than once"),
             (["dead", "list", "--older-than", "9999999d"], "--older-than: nothing is as old as that"),
+            (
+                ["dead", "replay", "--older-than", "2d", "--newer-than", "1d"],
+                "--newer-than: goes with a shorter --older-than only: no letter is both",
+            ),
+            (["results", "--job-id", "a b"], "--job-id: a b is no job id: 1 to 128 of A-Z a-z 0-9 . _ : -"),
             (["schema", "--prefix", "a b"], "--prefix: must be 1 to 100 of A-Z a-z 0-9 . _ : -; iton, say"),
         ],
     )

@@ -138,6 +138,16 @@ class TestShow:
         assert main(["job", "show", "nothing"]) == 1
         assert "knows no job nothing" in capsys.readouterr().err
 
+    def test_a_ledger_that_cannot_be_looked_for_is_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As where its directory is somebody else's, or its name too long."""
+        monkeypatch.setenv("LEDGER_URL", f"sqlite:///{'x' * 300}.db")
+        assert main(["job", "show", "sent"]) == 1
+        line = capsys.readouterr().err
+        assert line.endswith("failed (ENAMETOOLONG): look at the disk and the kernel's log\n")
+        assert line.count("\n") == 1
+
     def test_a_ledger_that_is_not_there_is_not_made(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
