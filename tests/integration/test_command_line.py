@@ -217,6 +217,19 @@ class TestResults:
         shown = [json.loads(line)["remaining_credits"] for line in capsys.readouterr().out.splitlines()]
         assert shown == [1, 2, 1, 2]
 
+    def test_unrouted_results_stay_in_their_order(
+        self, amqp_url: str, prefix: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A revision after what it replaces, also where there are many; what is taken is the oldest."""
+        for number in range(50):
+            body = json.dumps({"job_id": "a", "status": "balance", "remaining_credits": number}).encode()
+            _publish(amqp_url, f"{prefix}.results.account", "account.balance", body)
+        capsys.readouterr()
+        for arguments in ([], ["--count", "3"], ["--count", "5", "--take"], []):
+            assert main(["results", "--unrouted", "--json", *arguments]) == 0
+        shown = [json.loads(line)["remaining_credits"] for line in capsys.readouterr().out.splitlines()]
+        assert shown == [*range(50), *range(3), *range(5), *range(5, 50)]
+
 
 class TestDead:
     """Looking at dead letters."""

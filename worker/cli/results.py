@@ -125,7 +125,7 @@ async def _show_unrouted(access: "BrokerAccess", wanted: _Wanted, *, take: bool)
     look = Look(limit=wanted.count or 1_000_000, take=take)
     async with aclosing(look_into(access, access.topology.unrouted, look)) as messages:
         async for message in messages:
-            result = read_result(message)
+            result = read_result(message.routing_key, message.body)
             if awaited.wants(result):
                 _show(result, as_json=wanted.as_json)
 

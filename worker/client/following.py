@@ -91,21 +91,21 @@ async def follow(
         try:
             while True:
                 message = await _next(arrivals, lost)
-                yield read_result(message)
+                yield read_result(message.routing_key, message.body)
                 await bounded(channel.basic_ack(message.delivery_tag or 0), _CALL_LIMIT)
         finally:
             lost.cancel()
 
 
-def read_result(message: DeliveredMessage) -> SeenResult:
+def read_result(routing_key: str | None, raw: bytes) -> SeenResult:
     """Read what came; never raises, whoever published it."""
     try:
-        body = json.loads(message.body)
+        body = json.loads(raw)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        body = {"unreadable": message.body.decode("utf-8", "backslashreplace")}
-    return SeenResult(message.routing_key or "", body)
+        body = {"unreadable": raw.decode("utf-8", "backslashreplace")}
+    return SeenResult(routing_key or "", body)
 
 
 async def _subscribed(

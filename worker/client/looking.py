@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from worker.amqp.connection.calls import bounded, open_channel, underlay_of
-from worker.amqp.connection.library import DeliveredMessage, UnderlayChannel
+from worker.amqp.dead.browser import browsing_queue
+from worker.amqp.dead.records import DeadLetterRecord
 from worker.client.access import BrokerAccess, visit
 
-_CALL_LIMIT = 10.0
+_WINDOW = 1_000  # a broker has some thousand channels, and there may be a million messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +23,20 @@ class Look:
     take: bool = False
 
 
-async def look_into(access: BrokerAccess, queue: str, look: Look) -> AsyncGenerator[DeliveredMessage]:
+async def look_into(access: BrokerAccess, queue: str, look: Look) -> AsyncGenerator[DeadLetterRecord]:
     """Yield the oldest messages of *queue*, then end; what was not taken is back in its place.
 
+    By a consumer, as for dead letters: what was got one by one a quorum queue takes back in any order.
+
     Raises:
-        BrokerUnavailableError: no connection, it was lost, or there is no such queue.
+        BrokerUnavailableError: no connection, or it was lost.
+        TopologyError: there is no such queue.
     """
-    async with visit(access, name="look") as connection:
-        library_channel = await open_channel(connection.library, _CALL_LIMIT)
-        channel = await underlay_of(library_channel)
-        for _ in range(look.limit):
-            message = await _get(channel, queue)
-            if message is None:
-                return
-            yield message
+    async with (
+        visit(access, name="look") as connection,
+        browsing_queue(connection.library, queue, window=_WINDOW) as browser,
+    ):
+        async for record in browser.records(min(look.limit, await browser.count())):
+            yield record
             if look.take:
-                await bounded(channel.basic_ack(message.delivery_tag or 0), _CALL_LIMIT)
-
-
-async def count(access: BrokerAccess, queue: str) -> int:
-    """Return how many messages wait in *queue*."""
-    async with visit(access, name="look") as connection:
-        channel = await open_channel(connection.library, _CALL_LIMIT)
-        declared = await bounded(channel.declare_queue(queue, passive=True), _CALL_LIMIT)
-        return int(declared.declaration_result.message_count or 0)
-
-
-async def _get(channel: UnderlayChannel, queue: str) -> DeliveredMessage | None:
-    message = await bounded(channel.basic_get(queue), _CALL_LIMIT)
-    return None if message.delivery_tag is None else message
+                await browser.drop(record)

@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pamqp import commands
-from pamqp.header import ContentHeader
 
-from worker.amqp.connection.library import DeliveredMessage
 from worker.client.access import BrokerAccess
 from worker.client.checking import Finding, Look, check_all, look_at_ledger
 from worker.client.dead_letters import DeadJob
@@ -80,13 +77,7 @@ class TestReadResult:
     @pytest.mark.parametrize("body", [b"nope", b"\xff", b"[1, 2]", b"[" * 100_000], ids=lambda raw: raw[:9])
     def test_what_is_no_object_is_shown_as_it_is(self, body: bytes) -> None:
         """Also what is nested deeper than Python reads."""
-        message = DeliveredMessage(
-            commands.Basic.Deliver(routing_key="send.x", delivery_tag=1),
-            ContentHeader(properties=commands.Basic.Properties()),
-            body,
-            channel=None,  # type: ignore[arg-type]  # nobody answers it
-        )
-        assert read_result(message) == SeenResult(
+        assert read_result("send.x", body) == SeenResult(
             "send.x", {"unreadable": body.decode("utf-8", "backslashreplace")}
         )
 

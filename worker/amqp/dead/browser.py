@@ -32,9 +32,10 @@ class DeadLetterBrowser:
     that they can go back in their order.
     """
 
-    def __init__(self, connection: AbstractConnection, queue: str) -> None:
+    def __init__(self, connection: AbstractConnection, queue: str, window: int = _WINDOW) -> None:
         self._connection = connection
         self._queue = queue
+        self._window = window
         self._windows: list[UnderlayChannel] = []
         self._consumer = ""  # of the last window
         self._room = 0  # letters that it may still be given
@@ -114,9 +115,9 @@ class DeadLetterBrowser:
                 self._room -= 1
             await self._arrivals.put((channel, message))
 
-        await bounded(channel.basic_qos(prefetch_count=_WINDOW), _CALL_LIMIT)
+        await bounded(channel.basic_qos(prefetch_count=self._window), _CALL_LIMIT)
         self._windows.append(channel)
-        self._room = _WINDOW
+        self._room = self._window
         answer = await bounded(channel.basic_consume(self._queue, arrived), _CALL_LIMIT)
         self._consumer = answer.consumer_tag or ""
 
@@ -145,7 +146,16 @@ async def browse(
 @asynccontextmanager
 async def browsing(connection: AbstractConnection, topology: Topology) -> AsyncIterator[DeadLetterBrowser]:
     """Do the same on a connection with raw properties."""
-    browser = DeadLetterBrowser(connection, topology.dead)
+    async with browsing_queue(connection, topology.dead) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def browsing_queue(
+    connection: AbstractConnection, queue: str, *, window: int = _WINDOW
+) -> AsyncIterator[DeadLetterBrowser]:
+    """Do it with any *queue* whose messages are kept; at most *window* are held by one channel."""
+    browser = DeadLetterBrowser(connection, queue, window)
     try:
         yield browser
     except AMQPError as error:
