@@ -3,6 +3,7 @@
 import json
 import re
 import ssl
+from difflib import get_close_matches
 from ipaddress import IPv6Address, ip_address
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,9 @@ _BROKER_OPTIONS = {
     "auth": (re.compile(r"plain|external", re.IGNORECASE), "plain or external; auth=plain, say"),
     "no_verify_ssl": (re.compile(r"[01]"), "0 or 1; no_verify_ssl=0, say"),
 }
+_BROKER_FILES = ("cafile", "capath", "cadata", "certfile", "keyfile")
+_OF_OTHERS = {"cacertfile": "cafile"}  # RabbitMQ's own name, which the AMQP library passes over
+_CLOSE = 0.8
 # Nearly every program takes it for IPv4 as well, and who writes it expects that.
 _ANY_IPV6 = IPv6Address("::")
 _MOST_DELAYS = 10
@@ -356,7 +360,11 @@ def _is_host(name: str) -> bool:
 
 
 def _check_query(query: str) -> None:
+    known = (*_BROKER_OPTIONS, *_BROKER_FILES)
     for name, value in parse_qsl(query, keep_blank_values=True):
+        meant = _OF_OTHERS.get(name) or next(iter(get_close_matches(name, known, n=1, cutoff=_CLOSE)), name)
+        if meant != name:  # the name is not quoted: a ? in a password puts its end here
+            raise ValueError(f"has an option behind the ? that means nothing; did you mean {meant}?")
         pattern, wanted = _BROKER_OPTIONS.get(name, (None, ""))
         if pattern and not pattern.fullmatch(value):
             raise ValueError(f"has a wrong {name} behind the ?; it must be {wanted}")
