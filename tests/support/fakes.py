@@ -14,6 +14,7 @@ from tests.support.checked_ledger import CheckedLedger
 from worker.domain.entry import MessageIds
 from worker.domain.errors import BrokerUnavailableError, LedgerUnavailableError, WorkerError
 from worker.domain.messages import Delivery, FollowUpMessage, JobSummary, Lane, PartMessage, ResultMessage
+from worker.domain.sent_ids import SentIds, loose_of
 from worker.ledger import MemoryLedger
 from worker.ports import Command, MessageReport, Stored, Subject, Swap, TextMessage
 
@@ -173,7 +174,7 @@ class FakeGateway:
         ids = {name: (given,) if isinstance(given, str) else given for name, given in reply.items()}
         for name, given in ids.items():
             self.given.setdefault(name, []).extend(given)
-        return ids
+        return SentIds(ids, loose_of(reply))
 
     async def check_dnd(self, recipients: Sequence[str]) -> Mapping[str, bool]:
         """Answer from `dnd`; refuse a batch that holds one of `dnd_refused`."""

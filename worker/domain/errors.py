@@ -79,7 +79,13 @@ class TransientError(WorkerError):
 
 
 class OutcomeUncertainError(WorkerError):
-    """The request may have been carried out; its reply is lost or cannot be read."""
+    """The request may have been carried out; its reply is lost or cannot be read.
+
+    Attributes:
+        names_ids: its words have message ids of the reply: it was carried out, and they stand nowhere else.
+    """
+
+    names_ids = False
 
 
 class AccountError(WorkerError):

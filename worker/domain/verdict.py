@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from schemas import FailureCode, Outcome
+from worker.domain import sent_ids
 from worker.domain.entry import (
     Call,
     CallState,
@@ -61,7 +62,7 @@ def after_error(entry: Entry, index: int, error: WorkerError, *, repeatable: boo
     """Settle, or make ready again, by the error that a call ended with."""
     call = entry.part.calls[index]
     if isinstance(error, OutcomeUncertainError):
-        if repeatable:
+        if repeatable and not error.names_ids:
             return release(entry, index, went_out=True)
         return settle(entry, index, _all(call, Outcome.UNCERTAIN, error.code, _told(error)))
     unsent = release(entry, index, went_out=False)
@@ -134,20 +135,21 @@ def _told(error: WorkerError) -> str:
 
 
 def _named(recipients: Sequence[str], message_ids: MessageIds) -> Column:
-    told = message_ids.get
-    ids = [told(name) for name in recipients]
+    named = message_ids.get
+    ids = [named(name) for name in recipients]
+    loose = sent_ids.told(sent_ids.loose_of(message_ids))
     return tuple(
         [
-            one[0] if one is not None and len(one) == 1 else _unusual(name, one)
+            one[0] if one is not None and len(one) == 1 else _unusual(name, one, loose)
             for name, one in zip(recipients, ids, strict=True)
         ]
     )
 
 
-def _unusual(name: str, ids: tuple[str, ...] | None) -> Settled:
+def _unusual(name: str, ids: tuple[str, ...] | None, loose: str) -> Settled:
     """One that the reply does not name, or that has several ids, of which none can be asked for again."""
     if ids is None:
-        words = "the gateway's reply does not name this number"
+        words = f"the gateway's reply does not name this number{loose}"
         return Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
     return accepted(name, ids[0])._replace(earlier_ids=ids[1:])
 

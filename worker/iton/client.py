@@ -30,6 +30,7 @@ from worker.iton.replies import CONTRADICTORY, error_of, rule_for, seconds_of
 from worker.iton.rules import Rule, Verdict
 from worker.iton.sent import read_send
 from worker.iton.statuses import StatusWords
+from worker.iton.told_ids import name_ids
 from worker.iton.transport import AiohttpTransport, Incoming, Patience, Pool
 from worker.iton.unknown_words import UnknownWords
 from worker.iton.words import Quotes
@@ -228,7 +229,7 @@ class ItonGateway:
                 value = plain(reply.content, asked)
                 outcome = None if value is None else Reading(value)
             if outcome is None:
-                outcome = self._understood(reply, command, asked, read, text)
+                outcome = self._understood(reply, request, asked, read, text)
         finally:
             name = "ok" if isinstance(outcome, Reading) else _named(outcome)
             observers.on_call(command, name, now() - started, len(asked))
@@ -242,7 +243,7 @@ class ItonGateway:
     def _understood(
         self,
         reply: Incoming | WorkerError,
-        command: Command,
+        request: Request,
         asked: Sequence[str],
         read: Callable[[Body, Sequence[str]], Reading[T] | None],
         text: str,
@@ -253,28 +254,23 @@ class ItonGateway:
         """
         if isinstance(reply, WorkerError):
             return reply
-        body, successful = decoded(reply.content), reply.successful
+        command, body, successful = request.command, decoded(reply.content), reply.successful
         reading = read(body, asked) if successful or command is Command.SEND else None
         if reading and reading.value != {}:
             return reading
         rule = rule_for(self._dialect.rules, command, reply.status, body, sent=text)
         doubtful = reading.doubtful if reading else ()
-        if reading and successful and rule.verdict is Verdict.UNCERTAIN and not doubtful:
-            return reading
         if doubtful and rule.verdict not in {Verdict.PERMANENT, Verdict.UNCERTAIN}:
             rule = CONTRADICTORY
-        return self._refusal(reply, command, body, rule, asked=asked, text=text, doubtful=doubtful)
+        elif reading and successful and rule.verdict is Verdict.UNCERTAIN and not doubtful:
+            return reading
+        error = self._refusal(reply, command, body, rule, asked=asked, text=text)
+        if command is Command.SEND:
+            name_ids(error, doubtful, body, request, self._quotes.without_credentials)
+        return error
 
-    def _refusal(  # noqa: PLR0913 - all that its words are made of
-        self,
-        reply: Incoming,
-        command: Command,
-        body: Body,
-        rule: Rule,
-        *,
-        asked: Sequence[str],
-        text: str,
-        doubtful: Sequence[str],
+    def _refusal(
+        self, reply: Incoming, command: Command, body: Body, rule: Rule, *, asked: Sequence[str], text: str
     ) -> WorkerError:
         """Return the error that *rule* stands for, in words that show nobody what they should not."""
         hidden = {Command.SEND: (text, *asked), Command.DND: asked}.get(command, ())
@@ -285,9 +281,7 @@ class ItonGateway:
         error = error_of(rule, detail, seconds_of(asked_to_wait(reply.headers), self._dialect.now()))
         error.for_log = self._quotes.outline(reply.status, body)
         if command is Command.SEND:
-            named = f" (message id {', '.join(doubtful)})" if doubtful else ""
-            own = self._quotes.detail(reply.status, body, (text,), shown=asked)
-            error.detail, error.own_detail = detail + named, own + named
+            error.own_detail = self._quotes.detail(reply.status, body, (text,), shown=asked)
         return error
 
 

@@ -25,6 +25,7 @@ class IdsInReply:
         asked: numbers of the call.
         found: by recipient.
         groups: ids that are given to no number, of each object that has some.
+        loose: ids in a map beside which no number stands, in no spelling.
         unasked: how many numbers nobody had asked about.
         failed: it says that the call failed.
         is_list: a group is a list of ids.
@@ -34,6 +35,7 @@ class IdsInReply:
     asked: AskedNumbers
     found: dict[str, tuple[str, ...]] = field(default_factory=dict)
     groups: list[tuple[str, ...]] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
     unasked: int = 0
     failed: bool = False
     is_list: bool = False
@@ -57,12 +59,16 @@ class IdsInReply:
         for key, phones in pairs:
             name = message_id(key, keyed=keyed)
             if name is None or not (keyed or self._may_be_an_id(name)):
+                self.loose += _several(key) if keyed else ()
                 continue
-            for number in self._numbers(phones, within=keyed):
+            numbers = tuple(self._numbers(phones, within=keyed))
+            for number in numbers:
                 if number is None:
                     self.unasked += 1
                 else:
                     self._give(number, (name,))
+            if keyed and self._is_loose(name, numbers, phones):
+                self.loose.append(name)
 
     def _object(self, value: Mapping[str, Any], depth: int) -> None:
         self.failed |= not depth and says_it_failed(value)
@@ -118,6 +124,11 @@ class IdsInReply:
         if ids:
             self.found[number] = tuple(dict.fromkeys((*self.found.get(number, ()), *ids)))
 
+    def _is_loose(self, name: str, numbers: Iterable[str | None], phones: object) -> bool:
+        """Tell whether *name* is an id of whom nobody can say: ``{ID: null}``, ``{ID: "91XXXXXXXXXX"}``."""
+        known = any(numbers) or any(map(plain_digits, _written(phones)))
+        return not known and is_long(name) and self.asked.find(name) is None
+
     def _may_be_an_id(self, name: str) -> bool:
         """An error object names numbers as well: ``{"error": ..., "1": PHONE}``, ``{"number1": PHONE}``."""
         return not names_something(name) and not (self.failed and len(name) <= LONGEST_CODE)
@@ -150,6 +161,11 @@ class IdsInReply:
 def ids_of(values: Iterable[object]) -> tuple[str, ...]:
     """Return the distinct ids among *values*; a string may hold several, with a comma between two."""
     return tuple(dict.fromkeys(name for value in values for name in _each_of(value)))
+
+
+def _several(key: str) -> tuple[str, ...]:
+    """Return the ids that the key of a map joins, long ones alone: a sentence has commas as well."""
+    return tuple(name for name in ids_of([key]) if is_long(name))
 
 
 def _each_of(value: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from worker.domain.sent_ids import SentIds
 from worker.iton.bodies import Body
 from worker.iton.id_maps import IdsInReply, ids_of
 from worker.iton.numbers import AskedNumbers
@@ -42,14 +43,15 @@ def read_send(body: Body, recipients: Sequence[str]) -> Reading[Ids] | None:
 
 
 def _reading(said: IdsInReply, recipients: Sequence[str]) -> Reading[Ids] | None:
+    loose = tuple(dict.fromkeys(said.loose))
     if said.found:
-        return Reading(said.found, said.unasked)
+        return Reading(SentIds(said.found, loose), said.unasked)
     ids = tuple(dict.fromkeys(name for group in said.groups for name in group))
     if not ids:
-        return Reading({}, said.unasked) if said.is_map else None
+        return Reading({}, said.unasked, loose) if said.is_map else None
     # Of a list and several numbers, nobody can say whose each one is.
     if said.failed or (len(recipients) > 1 and (said.is_list or len(said.groups) > 1)):
-        return Reading({}, doubtful=ids)
+        return Reading({}, doubtful=tuple(dict.fromkeys((*ids, *loose))))
     return Reading(dict.fromkeys(recipients, ids))
 
 
@@ -64,10 +66,11 @@ def _from_text(text: str, asked: AskedNumbers, recipients: Sequence[str]) -> Rea
     if said.found or said.groups:
         return _reading(said, recipients)
     line = " ".join(text.split()).strip("\"'")
-    match = _SENT.search(line)
-    ids = ids_of([match["ids"]]) if match else ()
-    if not match or not ids:
+    matches = list(_SENT.finditer(line))
+    ids = ids_of(match["ids"] for match in matches)
+    if not ids:
         return None
+    match = matches[0]
     is_all = match.span() == (0, len(line))
     if is_all and (len(recipients) == 1 or match["ids"] == ids[0]):
         return Reading(dict.fromkeys(recipients, ids))

@@ -20,6 +20,7 @@ from worker.domain.errors import (
 )
 from worker.domain.merging import merged
 from worker.domain.messages import Delay, Delivery, Lane
+from worker.domain.sent_ids import SentIds
 from worker.domain.verdict import Wishes
 
 NEW = Entry("f", Part(("1", "2"), calls=(Call(("1", "2")),)))
@@ -52,6 +53,13 @@ class TestReplies:
         assert [Outcome.UNCERTAIN, Outcome.ACCEPTED] == found(entry)
         assert "not_in_reply" == entry.part.outcomes()[0].code
 
+    def test_ids_that_the_reply_gives_to_nobody_are_told_to_those_whom_it_leaves_out(self) -> None:
+        """One of them may be theirs."""
+        entry = verdict.after_reply(CALLING, 0, SentIds({"2": ("b",)}, ("c", "d")))
+        first, second = entry.part.outcomes()
+        assert "the gateway's reply does not name this number (message id c, d)" == first.detail
+        assert ("b", None) == (second.message_id, second.detail)
+
     def test_a_number_with_several_ids_keeps_them_all(self) -> None:
         """The first one is its id, the others stand beside it; the ledger gives them back."""
         entry = verdict.after_reply(CALLING, 0, {"1": ("a", "b", "c"), "2": ("d",)})
@@ -62,6 +70,14 @@ class TestReplies:
 
 class TestErrors:
     """After an error."""
+
+    def test_a_reply_that_names_ids_is_no_reason_to_call_again(self) -> None:
+        """They would be lost, and the call was carried out."""
+        error = OutcomeUncertainError("reply_unreadable", "(message id a, b)")
+        error.names_ids = True
+        entry = verdict.after_error(CALLING, 0, error, repeatable=True)
+        assert [Outcome.UNCERTAIN] * 2 == found(entry)
+        assert "(message id a, b)" == entry.part.outcomes()[0].detail
 
     @pytest.mark.parametrize("error", NOT_SENT)
     def test_what_did_not_go_out_is_ready_again(self, error: WorkerError) -> None:

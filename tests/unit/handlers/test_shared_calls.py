@@ -21,6 +21,7 @@ from worker.domain.errors import (
     WorkerError,
 )
 from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane, Requeue
+from worker.domain.sent_ids import SentIds
 from worker.handlers.dispatch import Dispatch
 from worker.ports import Command
 
@@ -189,6 +190,16 @@ class TestTrouble:
         await done(world, job(3), worker=worker)
         assert {**named((0, 1), "uncertain"), **named((2, 3), "accepted")} == words(world)
         assert [1, 1, 2, 1] == [world.gateway.times_sent[name] for name in numbers(4)]
+
+    async def test_ids_of_nobody_are_told_to_all_whom_the_reply_leaves_out(
+        self, world: World, worker: FakeWorker
+    ) -> None:
+        """Whose they are, nobody can say."""
+        world.gateway.script = [SentIds({numbers(3)[0]: ("a",)}, ("b", "c"))]
+        await done(world, *map(job, range(3)), worker=worker)
+        assert {**named((0,), "accepted"), **named((1, 2), "uncertain")} == words(world)
+        for name in ("job-1", "job-2"):
+            assert "(message id b, c)" in outcomes(world)[name][0]["error"]["detail"]
 
     @pytest.mark.row("joint/refused", "one number of a call is refused", "its job fails, the others are sent")
     async def test_a_refused_number_fails_its_own_job(self, world: World, worker: FakeWorker) -> None:

@@ -208,6 +208,58 @@ class TestCalls:
             assert (type(error), error.code) == (kind, code)
             assert f"(message id {name.strip(chr(34))})" in (error.own_detail or "")
 
+    @pytest.mark.parametrize(
+        "form",
+        [
+            '{{"messages": [{0}]}}',
+            '{{"message_id": {{{1},"cut o',
+            "<br /><b>Warning</b>: odd<br />{{message_id: {1}",
+            "{0}",
+        ],
+    )
+    async def test_whatever_looks_like_an_id_in_a_reply_that_cannot_be_read_is_told(self, form: str) -> None:
+        """All of them, for it stands nowhere else."""
+        ids = [f"532073f7e4b05199d2c3d8{place:02x}" for place in range(100)]
+        body = form.format(
+            ", ".join(f'{{"to": "{NUMBER}", "id": "{name}"}}' for name in ids),
+            ", ".join(f'"{name}":"9032728149"' for name in ids),
+        )
+        error = await failure(Answers(body.encode()))
+        assert (OutcomeUncertainError, "reply_unreadable") == (type(error), error.code)
+        assert error.detail.endswith(f"(perhaps message ids: {', '.join(ids)})")
+        assert (error.own_detail or "").endswith(f"(perhaps message ids: {', '.join(ids)})")
+
+    async def test_what_the_request_said_is_no_id(self) -> None:
+        """A reply may repeat all of it: the text, its parameters, the credentials."""
+        message = replace(
+            MESSAGE, text="Open aB3dE5gH7jK9mN1p", params={"template_id": "1207161234567890123"}
+        )
+        client = ItonGateway(
+            "http://gateway.invalid/",
+            Credentials("anna", "geheim4711geheim4711", "4f9d2c3d812532073f7e4b05"),
+            transport=Answers(
+                b"Open aB3dE5gH7jK9mN1p 1207161234567890123 geheim4711geheim4711 4f9d2c3d812532073f7e4b05"
+            ),
+        )
+        with pytest.raises(OutcomeUncertainError) as caught:
+            await client.send(message, [NUMBER])
+        assert "message id" not in caught.value.detail.replace("message ids: ***", "")
+        for secret in ("geheim4711geheim4711", "4f9d2c3d812532073f7e4b05", "aB3dE5gH7jK9mN1p"):
+            assert secret not in caught.value.detail
+
+    async def test_an_id_of_a_page_is_none(self) -> None:
+        """Servers in between number their refusals, which mean what they meant."""
+        page = b"<html><body>503 Service Unavailable. Ray 532073f7e4b05199d2c3d812</body></html>"
+        error = await failure(Answers(page, 503))
+        assert (TransientError, "gateway_busy") == (type(error), error.code)
+        assert ID not in (await failure(Answers(page))).detail
+
+    async def test_a_reply_with_ids_of_nobody_says_so(self) -> None:
+        """And that the call was carried out: it is no reason to call again."""
+        error = await failure(Answers(f'{{"message_id": {{"{ID}": null}}}}'.encode()))
+        assert isinstance(error, OutcomeUncertainError)
+        assert (True, True) == (error.names_ids, error.detail.endswith(f"(message id {ID})"))
+
     @pytest.mark.parametrize(("status", "code"), [(500, "gateway_error"), (503, "reply_unreadable")])
     async def test_an_id_beside_a_failed_server_is_never_a_reason_to_send_again(
         self, status: int, code: str

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.domain.sent_ids import loose_of
 from worker.iton.bodies import decoded
 from worker.iton.readings import Reading
 from worker.iton.sent import read_send
@@ -195,3 +196,52 @@ class TestShapes:
         assert read(f'{{"data": [{failed}]}}') == Reading({}, doubtful=(FIRST,))
         good = f'{{"message_id": "{SECOND}", "to": "{BINA}", "status": "ok"}}'
         assert read(f"[{failed}, {good}]") == Reading({BINA: (SECOND,)})
+
+
+class TestNobodys:
+    """Ids of whom a reply does not say whose they are."""
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "null",
+            '""',
+            "[]",
+            "true",
+            '"91XXXXXXX210"',
+            f'{{"{ANIL}": "SUBMITTED"}}',
+            '{"status": "queued"}',
+        ],
+    )
+    def test_an_id_beside_which_no_number_stands_is_told(self, said: str) -> None:
+        """It is nobody's, and it is nowhere else."""
+        reading = read(f'{{"message_id": {{"{FIRST}": {said}}}}}')
+        assert reading is not None
+        assert ({}, (FIRST,)) == (reading.value, reading.doubtful)
+
+    def test_ids_that_one_key_joins_are_told(self) -> None:
+        """Nobody can say whose each one is."""
+        reading = read(f'{{"message_id": {{"{FIRST},{SECOND}": "{ANIL},{BINA}"}}}}')
+        assert reading == Reading({}, doubtful=(FIRST, SECOND))
+
+    def test_one_beside_another_id_that_has_its_number_is_told_as_well(self) -> None:
+        """The recipient whom the reply leaves out may have it."""
+        reading = read(f'{{"message_id": {{"{FIRST}": "{ANIL}", "{SECOND}": null}}}}')
+        assert reading is not None
+        assert ({ANIL: (FIRST,)}, (SECOND,)) == (reading.value, loose_of(reading.value))
+
+    @pytest.mark.parametrize("key", [ANIL, BINA[2:], "1", "error", "E102"])
+    def test_a_number_or_a_code_is_none(self, key: str) -> None:
+        """What stands beside it is a refusal."""
+        reading = read(f'{{"message_id": {{"{key}": "Invalid"}}}}')
+        assert reading is not None
+        assert ({}, ()) == (reading.value, reading.doubtful)
+
+    def test_a_stranger_s_id_is_ignored(self) -> None:
+        """It is known whose it is."""
+        assert read(f'{{"message_id": {{"{FIRST}": "919000000001"}}}}') == Reading({}, unasked=1)
+
+    def test_every_sentence_names_its_id(self) -> None:
+        """A sentence for each number, say."""
+        body = f"{SENTENCE}\n{SENTENCE.replace(FIRST, SECOND)}\n"
+        assert read(body) == Reading({}, doubtful=(FIRST, SECOND))

@@ -14,6 +14,7 @@ import structlog
 from worker.domain import sharing
 from worker.domain.entry import MessageIds
 from worker.domain.errors import PermanentError, WorkerError
+from worker.domain.sent_ids import SentIds, loose_of
 from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.part_work import PartWork
 from worker.handlers.send.ports import CallOrder
@@ -158,7 +159,7 @@ def _without_numbers(error: WorkerError) -> WorkerError:
 
 
 def _own(ids: MessageIds, member: PartWork) -> MessageIds:
-    return {name: ids[name] for name in member.numbers if name in ids}
+    return SentIds({name: ids[name] for name in member.numbers if name in ids}, loose_of(ids))
 
 
 def _numbers(members: Sequence[PartWork]) -> tuple[str, ...]:

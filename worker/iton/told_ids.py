@@ -1,0 +1,50 @@
+"""Message ids in the words of an error, where nobody can say whose they are: they stand nowhere else."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from worker.domain.errors import OutcomeUncertainError, WorkerError
+from worker.domain.sent_ids import told
+from worker.iton.bodies import Body
+from worker.iton.ids import OBVIOUS
+from worker.iton.protocol import Request
+
+# What is surely no number, word or code; whether it is an id, only people can tell.
+_LIKE_AN_ID = re.compile(
+    rf"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{{{OBVIOUS},64}}(?![0-9A-Za-z])", re.ASCII
+)
+_NAMES_IDS = re.compile(r"message[ _-]*id", re.IGNORECASE | re.ASCII)
+_MOST_LIKE_IDS = 200
+
+
+def name_ids(
+    error: WorkerError, ids: Sequence[str], body: Body, request: Request, clean: Callable[[str], str]
+) -> None:
+    """Add to what *error* says the ids of its reply, or what may be some.
+
+    Args:
+        error: of a sendSMS.
+        ids: that the reply surely has, and gives to nobody.
+        body: of the reply.
+        request: whose words a reply may repeat.
+        clean: takes the credentials out of a text.
+    """
+    words = told(tuple(ids))
+    if isinstance(error, OutcomeUncertainError):
+        error.names_ids = bool(ids)
+        if not ids and (likely := _like_ids(body, request)):
+            words = f" (perhaps message ids: {', '.join(likely)})"
+    words = clean(words)
+    error.detail += words
+    if error.own_detail is not None:
+        error.own_detail += words
+
+
+def _like_ids(body: Body, request: Request) -> tuple[str, ...]:
+    """Return what looks like ids; a page must speak of message ids, for pages have ids of their own."""
+    if body.is_page and not _NAMES_IDS.search(body.text):
+        return ()
+    said = request.url + (request.content or b"").decode("ascii", "replace")
+    found = (match[0] for match in _LIKE_AN_ID.finditer(body.text))
+    return tuple(islice((name for name in dict.fromkeys(found) if name not in said), _MOST_LIKE_IDS))
