@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas import CancelStatus
 from tests.support.fake_worker import MARGIN, FakeWorker, World, delivery, numbers, part_delivery, send_job
@@ -298,6 +299,13 @@ class TestCallsUnderWay:
         await sent(worker, ONE)
         assert ["recorded", "accepted"] == [body["status"] for body in world.bodies]
         assert "too_late" == await cancelled(worker, job_id="stop-2")
+
+    async def test_a_mark_that_comes_during_a_call_is_no_loss_of_the_ledger(self, worker: FakeWorker) -> None:
+        """Nothing was there to be restored."""
+        await self._cancel_in_a_call(worker)
+        with capture_logs() as lines:
+            await sent(worker, ONE)
+        assert "entry.restored" not in [line["event"] for line in lines]
 
     @pytest.mark.row(
         "stopped/lost-reply",

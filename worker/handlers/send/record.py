@@ -59,6 +59,7 @@ class PartRecord:
         self.late = False
         self.is_patient = False
         self._settling = False
+        self._stood = False  # the call was there as it had been begun, whatever else had changed
 
     @property
     def must_stay(self) -> bool:
@@ -144,6 +145,7 @@ class PartRecord:
 
     async def _agree(self, known: Entry, join: Callable[[Entry], Entry | None]) -> None:
         """Have the ledger hold *known*, joined to what it says by now."""
+        self._stood = False
         while True:
             found = await self._look(known)
             lacks = found.entry is known
@@ -187,8 +189,9 @@ class PartRecord:
 
     def _ended(self, found: Entry, begun: Call, change: Change, known: Entry) -> Entry | None:
         still = found.plan.still_at(begun) if isinstance(found.plan, Part) else None
-        if still is not None and found.fingerprint == known.fingerprint:
-            return change(found, still)  # late ids of an earlier call came to it, nothing else
+        self._stood = still is not None and found.fingerprint == known.fingerprint
+        if still is not None and self._stood:
+            return change(found, still)  # late ids of an earlier call came to it, or a cancellation's mark
         entry = merged(found, known)
         self.late = self.late or entry != found
         return entry
@@ -202,7 +205,7 @@ class PartRecord:
     def _tell(self, known: Entry, *, lacks: bool) -> None:
         if lacks or not self.late:
             # A plan that met an entry without one, another delivery's or a cancellation's, restores nothing.
-            if lacks or any(call.attempts for call in known.part.calls):
+            if lacks or (not self._stood and any(call.attempts for call in known.part.calls)):
                 log.warning("entry.restored", job=self.version.key)
             return
         log.warning("reply.late", job=self.version.key, recipients=with_ids(known))
