@@ -41,6 +41,7 @@ class WorkerError(Exception):
         own_detail: the same for the results of the one job that the call was made for, with its own numbers
             readable; None where several shared it, and for other calls than sendSMS.
         counts: whether it is the job's own; False where the gateway, or the account, serves nobody.
+        names_ids: its words have message ids of the reply: somebody was sent to, and they stand nowhere else.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -50,6 +51,7 @@ class WorkerError(Exception):
         self.for_log = detail
         self.own_detail: str | None = None
         self.counts = True
+        self.names_ids = False
 
     def __repr__(self) -> str:
         """Name kind and code only: asyncio logs what a task ended with."""
@@ -79,13 +81,7 @@ class TransientError(WorkerError):
 
 
 class OutcomeUncertainError(WorkerError):
-    """The request may have been carried out; its reply is lost or cannot be read.
-
-    Attributes:
-        names_ids: its words have message ids of the reply: it was carried out, and they stand nowhere else.
-    """
-
-    names_ids = False
+    """The request may have been carried out; its reply is lost or cannot be read."""
 
 
 class AccountError(WorkerError):

@@ -30,11 +30,10 @@ def name_ids(
         request: whose words a reply may repeat.
         clean: takes the credentials out of a text.
     """
+    error.names_ids = bool(ids)
     words = told(tuple(ids))
-    if isinstance(error, OutcomeUncertainError):
-        error.names_ids = bool(ids)
-        if not ids and (likely := _like_ids(body, request)):
-            words = f" (perhaps message ids: {', '.join(likely)})"
+    if not ids and isinstance(error, OutcomeUncertainError) and (likely := _like_ids(body, request)):
+        words = f" (perhaps message ids: {', '.join(likely)})"
     words = clean(words)
     error.detail += words
     if error.own_detail is not None:

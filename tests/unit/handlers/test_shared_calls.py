@@ -223,6 +223,16 @@ class TestTrouble:
         await done(world, *map(job, range(jobs)), worker=worker)
         assert [detail] * jobs == [one["error"]["detail"] for (one,) in outcomes(world).values()]
 
+    async def test_a_refusal_with_ids_sends_nobody_again(self, world: World, worker: FakeWorker) -> None:
+        """One of them was sent to, and nobody can say who."""
+        refused = PermanentError("number_refused", "Invalid mobile numbers (message id a)")
+        refused.names_ids = True
+        world.gateway.script, world.gateway.lost = [refused], True
+        await done(world, *map(job, range(3)), worker=worker)
+        assert named(range(3), "uncertain") == words(world)
+        assert [refused.detail] * 3 == [one["error"]["detail"] for (one,) in outcomes(world).values()]
+        assert {1} == set(world.gateway.times_sent.values())
+
     async def test_a_refused_sender_fails_all_at_once(self, world: World, worker: FakeWorker) -> None:
         """They have it in common: nobody is asked again."""
         world.gateway.script = [PermanentError("sender_refused", "Invalid Sender ID")]

@@ -207,6 +207,7 @@ class TestCalls:
             error = await failure(Answers(body.encode()))
             assert (type(error), error.code) == (kind, code)
             assert f"(message id {name.strip(chr(34))})" in (error.own_detail or "")
+            assert error.names_ids
 
     @pytest.mark.parametrize(
         "form",

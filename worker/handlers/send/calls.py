@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from schemas import FailureCode
 from worker.domain import sharing
 from worker.domain.entry import MessageIds
-from worker.domain.errors import PermanentError, WorkerError
+from worker.domain.errors import OutcomeUncertainError, PermanentError, WorkerError
 from worker.domain.sent_ids import SentIds, loose_of
 from worker.handlers.send.entries import EntryStore
 from worker.handlers.send.part_work import PartWork
@@ -130,6 +131,11 @@ class Calls:
             twin = _without_numbers(error)
             await asyncio.gather(*(_tried(member, member.ended(twin)) for member in members))
             return []
+        if error.names_ids:
+            # Somebody was sent to, and nobody can say who: whoever went again might be sent to twice.
+            doubt = _in_doubt(error)
+            await asyncio.gather(*(_tried(member, member.ended(doubt)) for member in members))
+            return []
         log.warning("call.divided", code=error.code, jobs=len(members))
         # Refused means that nothing was sent: each goes again with a claim of its own.
         await asyncio.gather(*(_tried(member, member.back_out()) for member in members))
@@ -156,6 +162,13 @@ def _without_numbers(error: WorkerError) -> WorkerError:
     twin = copy.copy(error)
     twin.own_detail = None
     return twin
+
+
+def _in_doubt(error: PermanentError) -> OutcomeUncertainError:
+    """Return what the refusal of a call for several jobs means to each, where its reply has message ids."""
+    doubt = OutcomeUncertainError(FailureCode.REPLY_UNREADABLE, error.detail)
+    doubt.for_log, doubt.names_ids = error.for_log, True
+    return doubt
 
 
 def _own(ids: MessageIds, member: PartWork) -> MessageIds:
