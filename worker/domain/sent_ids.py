@@ -1,5 +1,10 @@
 """What a reply to sendSMS names: message ids by recipient, and those that it gives to nobody."""
 
+from typing import Final
+
+MOST_TOLD: Final = 200
+"""Ids in the words to one recipient, two for each number of a call: brokers must take the result."""
+
 
 class SentIds(dict[str, tuple[str, ...]]):
     """Message ids by recipient.
@@ -20,4 +25,7 @@ def loose_of(message_ids: object) -> tuple[str, ...]:
 
 def told(ids: tuple[str, ...]) -> str:
     """Say in brackets, behind other words, which ids a reply has."""
-    return f" (message id {', '.join(ids)})" if ids else ""
+    if not ids:
+        return ""
+    more = f" and {len(ids) - MOST_TOLD:,} more" if len(ids) > MOST_TOLD else ""
+    return f" (message id {', '.join(ids[:MOST_TOLD])}{more})"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from worker.domain.errors import OutcomeUncertainError, WorkerError
-from worker.domain.sent_ids import told
+from worker.domain.sent_ids import MOST_TOLD, told
 from worker.iton.bodies import Body
 from worker.iton.ids import OBVIOUS
 from worker.iton.protocol import Request
@@ -15,7 +15,7 @@ _LIKE_AN_ID = re.compile(
     rf"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{{{OBVIOUS},64}}(?![0-9A-Za-z])", re.ASCII
 )
 _NAMES_IDS = re.compile(r"message[ _-]*id", re.IGNORECASE | re.ASCII)
-_MOST_LIKE_IDS = 200
+_LONGEST_TEXT = 100_000  # characters that are looked through: a kilobyte for each number of a call
 
 
 def name_ids(
@@ -42,8 +42,9 @@ def name_ids(
 
 def _like_ids(body: Body, request: Request) -> tuple[str, ...]:
     """Return what looks like ids; a page must speak of message ids, for pages have ids of their own."""
-    if body.is_page and not _NAMES_IDS.search(body.text):
+    text = body.text[:_LONGEST_TEXT]
+    if body.is_page and not _NAMES_IDS.search(text):
         return ()
     said = request.url + (request.content or b"").decode("ascii", "replace")
-    found = (match[0] for match in _LIKE_AN_ID.finditer(body.text))
-    return tuple(islice((name for name in dict.fromkeys(found) if name not in said), _MOST_LIKE_IDS))
+    found = (match[0] for match in _LIKE_AN_ID.finditer(text))
+    return tuple(islice((name for name in dict.fromkeys(found) if name not in said), MOST_TOLD))

@@ -60,6 +60,12 @@ class TestReplies:
         assert "the gateway's reply does not name this number (message id c, d)" == first.detail
         assert ("b", None) == (second.message_id, second.detail)
 
+    def test_a_reply_that_raves_makes_no_result_that_no_broker_takes(self) -> None:
+        """Two ids for each number of a call are told, of more how many there are."""
+        loose = tuple(f"id-{number}" for number in range(1_700))
+        first, _ = verdict.after_reply(CALLING, 0, SentIds({"2": ("b",)}, loose)).part.outcomes()
+        assert (first.detail or "").endswith(", id-198, id-199 and 1,500 more)")
+
     def test_a_number_with_several_ids_keeps_them_all(self) -> None:
         """The first one is its id, the others stand beside it; the ledger gives them back."""
         entry = verdict.after_reply(CALLING, 0, {"1": ("a", "b", "c"), "2": ("d",)})
