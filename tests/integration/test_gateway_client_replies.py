@@ -181,6 +181,29 @@ class TestReplies:
                 else:
                     assert (await failure(client)).code == "reply_lost"
 
+    @pytest.mark.parametrize("stays", [True, False], ids=["time", "connection"])
+    @pytest.mark.parametrize("head", ["Content-Length: 500", "Transfer-Encoding: chunked"])
+    async def test_ids_in_what_came_of_a_reply_are_told(self, head: str, stays: bool) -> None:  # noqa: FBT001
+        """They cannot be asked for again. The last one may lack its end; a log has none of them."""
+        bodies = {
+            f'{{"message_id": {{"{ID}": "{NUMBER}", "{ID[:-1]}3": "91': f"{ID}, {ID[:-1]}3",
+            SENT.decode()[:-4]: f"{ID[:-4]}\u2026",
+        }
+        for body, told in bodies.items():
+            content = f"1f4\r\n{body}" if "chunked" in head else body
+
+            async def script(wire: FrameSocket, content: str = content) -> None:
+                await wire.request()
+                await wire.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n{content}".encode())
+                if stays:
+                    await wire.closed()
+
+            async with talking_to(script, seconds=2.0) as (client, _):
+                error = await failure(client)
+                assert (OutcomeUncertainError, "reply_lost") == (type(error), error.code)
+                assert error.detail.endswith(f" (perhaps message ids: {told})")
+                assert ID[:-4] not in error.for_log
+
     @pytest.mark.parametrize(
         "head",
         ["Content-Length: 500", "Transfer-Encoding: chunked", "X-Length: none"],

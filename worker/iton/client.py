@@ -26,11 +26,12 @@ from worker.iton.operators import has_a_suffix
 from worker.iton.plain import plain_dnd, plain_ids, plain_status
 from worker.iton.protocol import Request, Requests, nameable_ids
 from worker.iton.readings import Reading, read_account, read_dnd, read_status
+from worker.iton.received import received
 from worker.iton.replies import CONTRADICTORY, error_of, rule_for, seconds_of
 from worker.iton.rules import Rule, Verdict
 from worker.iton.sent import read_send
 from worker.iton.statuses import StatusWords
-from worker.iton.told_ids import name_ids
+from worker.iton.told_ids import name_ids, name_ids_of
 from worker.iton.transport import AiohttpTransport, Incoming, Patience, Pool
 from worker.iton.unknown_words import UnknownWords
 from worker.iton.words import Quotes
@@ -225,6 +226,8 @@ class ItonGateway:
                 reply: Incoming | WorkerError = await self._exchange(request, self._patience)
             except Exception as exc:  # noqa: BLE001 - whatever it is, the request may be out
                 reply = lost(exc, "the gateway")
+                if command is Command.SEND and (begun := received(exc)):
+                    name_ids_of(reply, begun, request, self._quotes.without_credentials)
             if isinstance(reply, Incoming) and reply.status == HTTPStatus.OK:
                 value = plain(reply.content, asked)
                 outcome = None if value is None else Reading(value)

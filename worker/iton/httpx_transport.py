@@ -18,6 +18,7 @@ import httpx
 from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole, unpacked
 from worker.iton.connector import proxy_refusal
 from worker.iton.httpx_heads import mend_heads
+from worker.iton.received import with_received
 from worker.iton.route import Route
 from worker.iton.transport import OversizedReplyError, Pool
 
@@ -132,7 +133,7 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         except BrokenCodingError:
             raise lost or httpx.DecodingError("the reply's compression is broken") from None
         if lost and not is_whole(plain):
-            raise lost
+            raise with_received(lost, plain)
         other = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
         return httpx.Response(response.status_code, headers=other, content=plain)
 

@@ -24,6 +24,7 @@ from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole,
 from worker.iton.connector import Connector, NotConnectedError, ReplyProtocol, kind_of, proxy_refusal
 from worker.iton.deadlines import Deadlines
 from worker.iton.protocol import Headers, Request
+from worker.iton.received import received, with_received
 from worker.iton.route import Route
 
 _SCHEME = len("https://")  # in either scheme the first slash of the path comes later
@@ -138,7 +139,7 @@ class AiohttpTransport:
         except BaseException as error:
             connection.close()
             if isinstance(error, aiohttp.ClientError | OSError | ValueError | HttpProcessingError):
-                raise _translated(error) from None
+                raise with_received(_translated(error), received(error)) from None
             raise
         finally:
             deadlines.end(protocol)
@@ -186,7 +187,7 @@ class AiohttpTransport:
         except httpx.DecodingError as exc:
             raise lost or exc from None
         if lost and not is_whole(plain):
-            raise lost
+            raise with_received(lost, plain)
         return plain
 
     def _unpacked(self, content: bytes, label: str) -> bytes:

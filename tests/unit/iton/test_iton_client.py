@@ -20,6 +20,7 @@ from worker.domain.errors import (
 )
 from worker.iton.client import ItonGateway, Observers, TimeLimits
 from worker.iton.dialect import Credentials, Dialect
+from worker.iton.received import with_received
 from worker.iton.rules import rules_from
 from worker.ports import Gateway, TextMessage
 
@@ -247,6 +248,19 @@ class TestCalls:
         assert "message id" not in caught.value.detail.replace("message ids: ***", "")
         for secret in ("geheim4711geheim4711", "4f9d2c3d812532073f7e4b05", "aB3dE5gH7jK9mN1p"):
             assert secret not in caught.value.detail
+
+    async def test_the_beginning_of_a_credential_is_no_id_either(self) -> None:
+        """A reply that is cut may end within it."""
+        client = ItonGateway(
+            "http://gateway.invalid/",
+            Credentials("anna", "geheim4711geheim4711", "4f9d2c3d812532073f7e4b05"),
+            transport=Answers(
+                with_received(httpx.ReadError("closed"), b"geheim4711geheim47 4f9d2c3d812532073f7")
+            ),
+        )
+        with pytest.raises(OutcomeUncertainError) as caught:
+            await client.send(MESSAGE, [NUMBER])
+        assert "the reply was lost (ReadError)" == caught.value.detail
 
     async def test_an_id_of_a_page_is_none(self) -> None:
         """Servers in between number their refusals, which mean what they meant."""
