@@ -135,20 +135,20 @@ def _told(error: WorkerError) -> str:
 
 
 def _named(recipients: Sequence[str], message_ids: MessageIds) -> Column:
-    named = message_ids.get
-    ids = [named(name) for name in recipients]
-    loose = sent_ids.told(sent_ids.loose_of(message_ids))
+    told = message_ids.get
+    ids = [told(name) for name in recipients]
     return tuple(
         [
-            one[0] if one is not None and len(one) == 1 else _unusual(name, one, loose)
+            one[0] if one is not None and len(one) == 1 else _unusual(name, one, message_ids)
             for name, one in zip(recipients, ids, strict=True)
         ]
     )
 
 
-def _unusual(name: str, ids: tuple[str, ...] | None, loose: str) -> Settled:
+def _unusual(name: str, ids: tuple[str, ...] | None, message_ids: MessageIds) -> Settled:
     """One that the reply does not name, or that has several ids, of which none can be asked for again."""
     if ids is None:
+        loose = sent_ids.told(sent_ids.loose_of(message_ids))
         words = f"the gateway's reply does not name this number{loose}"
         return Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
     return accepted(name, ids[0])._replace(earlier_ids=ids[1:])

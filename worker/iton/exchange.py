@@ -6,7 +6,7 @@ from functools import partial
 import httpx
 
 from worker.domain.errors import OutcomeUncertainError, TransientError, WorkerError
-from worker.iton.httpx_transport import WHOLE
+from worker.iton.httpx_transport import CUT_OFF
 from worker.iton.protocol import Request
 from worker.iton.time_limit import time_limit
 from worker.iton.transport import AiohttpTransport, Incoming, Patience
@@ -31,7 +31,7 @@ async def _through_httpx(
     transport: httpx.AsyncBaseTransport, request: Request, patience: Patience
 ) -> Incoming:
     timeout = httpx.Timeout(None, connect=patience.connect, pool=patience.connect)
-    whole: list[httpx.Response] = []
+    cut_off: list[Callable[[], httpx.Response]] = []
     try:
         async with time_limit(patience.call):
             response = await transport.handle_async_request(
@@ -40,14 +40,14 @@ async def _through_httpx(
                     request.url,
                     headers=request.headers,
                     content=request.content,
-                    extensions={"timeout": timeout.as_dict(), WHOLE: whole},
+                    extensions={"timeout": timeout.as_dict(), CUT_OFF: cut_off},
                 )
             )
             content = await response.aread()
     except TimeoutError:
-        if not whole:
+        if not cut_off:
             raise
-        response = whole[0]
+        response = cut_off[0]()
         content = response.content
     return Incoming(response.status_code, response.headers.raw, content)
 

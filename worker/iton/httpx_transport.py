@@ -9,8 +9,8 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,8 +22,8 @@ from worker.iton.received import with_received
 from worker.iton.route import Route
 from worker.iton.transport import OversizedReplyError, Pool
 
-WHOLE = "whole"
-"""The extension of a request, a list: gets the response whose body was whole when its reading was cut off."""
+CUT_OFF = "cut_off"
+"""The extension of a request, a list: a reading that is cut off leaves there how to make the best of it."""
 
 _WRITING = "http11.send_request_headers.started"
 _ENDED = ("disconnected", "closed connection")  # what httpx says of a connection that ended too early
@@ -94,7 +94,7 @@ class HttpxTransport(httpx.AsyncBaseTransport):
             if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and by_proxy:
                 # No server but a proxy says so (RFC 9110, 15.5.8), and it has passed nothing on.
                 raise httpx.ConnectError(proxy_refusal(response.status_code))
-            return await self._read(response, request.extensions.get(WHOLE, []))
+            return await self._read(response, request.extensions.get(CUT_OFF, []))
         finally:
             await response.aclose()
 
@@ -102,7 +102,9 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         """Close every connection; a request under way fails with ReadError."""
         await self._inner.aclose()
 
-    async def _read(self, response: httpx.Response, whole: list[httpx.Response]) -> httpx.Response:
+    async def _read(
+        self, response: httpx.Response, cut_off: list[Callable[[], httpx.Response]]
+    ) -> httpx.Response:
         content = bytearray()
         lost: httpx.TransportError | None = None
         try:
@@ -116,8 +118,8 @@ class HttpxTransport(httpx.AsyncBaseTransport):
             lost = _lost(error)
         except asyncio.CancelledError:
             # Perhaps by the call's time limit: what is whole waits only for an end that was announced.
-            with suppress(httpx.TransportError, httpx.DecodingError):
-                whole.append(self._plain(response, content, httpx.ReadTimeout("no end in time")))
+            lost = httpx.ReadTimeout("the end of the reply did not come")
+            cut_off.append(partial(self._plain, response, content, lost))
             raise
         return self._plain(response, content, lost)
 
