@@ -51,7 +51,7 @@ class TestCluster:
     @pytest.mark.parametrize("assigned", [False, True], ids=["no slots", "all slots"])
     async def test_a_node_of_a_cluster_is_refused(self, tmp_path: Path, *, assigned: bool) -> None:
         """Also one that would take every write at present."""
-        with RedisServer(tmp_path / "redis", options=("--cluster-enabled", "yes")) as node:
+        with RedisServer(tmp_path / "redis", cluster=True) as node:
             if assigned:
                 node.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
             ledger = RedisLedger(node.url, retention=LONG)

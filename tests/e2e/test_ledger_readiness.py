@@ -286,7 +286,7 @@ class TestRefused:
     @pytest.mark.parametrize("assigned", [False, True], ids=["no slots", "all slots"])
     def test_a_node_of_a_cluster(self, scene: Scene, *, assigned: bool) -> None:
         """By `run` with exit code 2 and one line, and by `check`."""
-        with RedisServer(scene.folder / "redis", options=("--cluster-enabled", "yes")) as node:
+        with RedisServer(scene.folder / "redis", cluster=True) as node:
             if assigned:
                 node.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
             ended = run(scene, "run", LEDGER_URL=node.url)

@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ class RedisServer:
     Args:
         directory: for its files; made if need be.
         password: of the default user; none by default.
-        options: further ones of the program.
+        cluster: a node of a cluster, alone.
         durable: False leaves the disk out, for measuring what does not depend on it.
     """
 
@@ -39,14 +39,15 @@ class RedisServer:
         *,
         password: str | None = None,
         durable: bool = True,
-        options: Sequence[str] = (),
+        cluster: bool = False,
     ) -> None:
         self._directory = directory
         self._password = password
         self._durable = durable
-        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        (self.port,) = free_ports(1)
+        self.port, bus = free_ports(2)
+        # By itself Redis takes a number 10,000 above, which may be the near end of anybody's connection.
+        self._options = ("--cluster-enabled", "yes", "--cluster-port", str(bus)) if cluster else ()
 
     def __enter__(self) -> Self:
         self.start()
