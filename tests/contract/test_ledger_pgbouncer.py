@@ -17,9 +17,9 @@ from worker.ledger.postgresql.store import PostgresqlLedger
 from worker.ports import Swap
 
 
-def opened(url: str) -> PostgresqlLedger:
-    """A ledger with a prefix of its own, which gives up after two seconds."""
-    return PostgresqlLedger(url, retention=LONG, prefix=f"test-{uuid.uuid4().hex}", timeout=2.0)
+def opened(url: str, timeout: float = 2.0) -> PostgresqlLedger:
+    """A ledger with a prefix of its own, which gives up after so many seconds."""
+    return PostgresqlLedger(url, retention=LONG, prefix=f"test-{uuid.uuid4().hex}", timeout=timeout)
 
 
 class TestTransactionMode:
@@ -47,7 +47,7 @@ class TestTransactionMode:
         self, pgbouncer: Pgbouncer, postgresql_server: PostgresqlServer
     ) -> None:
         """The next one to get it, perhaps another program, finds the server's own."""
-        ledger = opened(pgbouncer.url)
+        ledger = opened(pgbouncer.url, DEADLINE)
         await ledger.swap("job-1", expected=None, new=entry())
         names = ("lock_timeout", "statement_timeout", "synchronous_commit")
         own = [postgresql_server.command(f"SHOW {name}") for name in names]
