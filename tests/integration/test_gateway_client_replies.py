@@ -219,7 +219,7 @@ class TestReplies:
             await wire.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n{content}".encode())
             await wire.closed()
 
-        async with talking_to(script, seconds=0.5) as (client, heard):
+        async with talking_to(script, seconds=2.0) as (client, heard):
             for _ in range(2):
                 assert await send(client) == {NUMBER: (ID,)}
             assert (heard.connections, len(heard.requests)) == (2, 2)
