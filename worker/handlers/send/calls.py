@@ -76,7 +76,7 @@ class Calls:
                     return []
                 self.on_call(len(going))
                 try:
-                    ids = await self.gateway.send(message, numbers or _numbers(going))
+                    ids = await self.gateway.send(message, _numbers(going))
                 except WorkerError as error:
                     again = await self._failed(going, error)
                     raise
@@ -176,4 +176,6 @@ def _own(ids: MessageIds, member: PartWork) -> MessageIds:
 
 
 def _numbers(members: Sequence[PartWork]) -> tuple[str, ...]:
+    if len(members) == 1:
+        return members[0].numbers
     return tuple(name for member in members for name in member.numbers)
