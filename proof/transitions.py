@@ -1,7 +1,8 @@
 """The code held to the model: each change of a ledger entry is a row of transitions.pml, which is read here.
 
 An entry is seen from each of its recipients, as the model sees it: the state, the calls that may have gone
-out, the message ids.
+out, the message ids. To the model every id is somebody's. Those that a reply gives to nobody stand in words,
+and what may become of these is said here.
 """
 
 import re
@@ -17,6 +18,8 @@ from worker.domain.entry_codec import UnreadableEntryError, decode
 
 _ROW = re.compile(r"^ +row\((\w+), +(\w+), +(\w+), +(-?\d), +(\d)\)", re.MULTILINE)
 _ENDS = {Outcome.ACCEPTED: "ACCEPTED", Outcome.UNCERTAIN: "UNCERTAIN"}
+# A late reply brings words alone: by state, what they add to the revision.
+_KEPT_WORDS = {"UNCERTAIN": 1, "CALLING": 0}
 _NOBODY = ""  # stands for all recipients of an entry that names none yet
 
 
@@ -34,11 +37,12 @@ class Row(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """An entry as one recipient sees it."""
+    """An entry as one recipient sees it; *words* tell message ids that a reply gave to nobody."""
 
     state: str
     calls: int = 0
     ids: frozenset[str] = frozenset()
+    words: str = ""
 
 
 _ABSENT = Seen("ABSENT")
@@ -95,6 +99,10 @@ def _named(old: Seen, new: Seen, revised: int) -> tuple[Row, str]:
     """Find the row. Of several recipients of an entry one may be revised while another is not."""
     if not old.ids <= new.ids:
         raise NotInModelError(f"message ids are gone: {old} became {new}")
+    if old.words not in new.words and not _over(old, new):
+        raise NotInModelError(f"words with message ids are gone: {old} became {new}")
+    if old._replace(words=new.words) == new and _KEPT_WORDS.get(new.state) in {0, revised}:
+        return Row(old.state, new.state, 0, _KEPT_WORDS[new.state]), "TELL"
     for revision in sorted({0, revised}, reverse=True):
         calls = new.calls - old.calls
         # Who writes anew what the ledger forgot knows of one call or of several.
@@ -103,6 +111,11 @@ def _named(old: Seen, new: Seen, revised: int) -> tuple[Row, str]:
         if names:
             return row, _best(names, gained=bool(new.ids - old.ids))
     raise NotInModelError(f"{old} became {new}, the revision changed by {revised}")
+
+
+def _over(old: Seen, new: Seen) -> bool:
+    """Tell whether words have had their time: there is an id of its own, or an operator insists."""
+    return new.state == "ACCEPTED" or (old.state, new.state) == ("UNCERTAIN", "AGAIN")
 
 
 def _best(names: tuple[str, ...], *, gained: bool) -> str:
@@ -164,9 +177,16 @@ def _of_call(call: Call) -> Iterator[tuple[str, Seen]]:
     waits = "AGAIN" if call.attempts else "READY"
     state = "CALLING" if call.state is CallState.CALLING else waits
     for name in call.recipients:
-        yield name, Seen(state, call.attempts, frozenset(call.late_ids.get(name, ())))
+        late = call.late_words.get(name)
+        yield name, Seen(state, call.attempts, frozenset(call.late_ids.get(name, ())), _words(late))
 
 
-def _end(call: Call, one: Settled) -> tuple[str, int, frozenset[str]]:
+def _end(call: Call, one: Settled) -> tuple[str, int, frozenset[str], str]:
     ids = frozenset(filter(None, (one.message_id, *one.earlier_ids)))
-    return _ENDS.get(one.outcome, "UNSENT"), call.attempts, ids
+    return _ENDS.get(one.outcome, "UNSENT"), call.attempts, ids, _words(one)
+
+
+def _words(one: Settled | None) -> str:
+    if one is None or not one.tells_ids or one.outcome is not Outcome.UNCERTAIN:
+        return ""
+    return one.detail or ""

@@ -23,22 +23,34 @@ from worker.domain.entry import (
 from worker.domain.entry_codec import encode
 from worker.domain.merging import merged
 from worker.domain.replay import Replay, reopened
-from worker.domain.verdict import after_cancel, after_reply
+from worker.domain.verdict import after_cancel, after_lease, after_reply
 from worker.ledger import MemoryLedger
 from worker.ports import Stored, Swap
 
 ONE, TWO = "919800000001", "919800000002"
 NEW = Entry("f", Part((ONE,), calls=(Call((ONE,)),)))
 BEGUN = begin(NEW, 0, started=1.0)
-REPEATED = begin(release(BEGUN, 0, went_out=True), 0, started=2.0)
+AGAIN = release(BEGUN, 0, went_out=True)
+REPEATED = begin(AGAIN, 0, started=2.0)
 STOPPED = replace(NEW, cancelled="stop")
 LOST = settle(BEGUN, 0, (Settled(ONE, Outcome.UNCERTAIN, code="reply_lost"),))
+TELLS = settle(
+    BEGUN, 0, (Settled(ONE, Outcome.UNCERTAIN, None, "reply_lost", "(message id x)", tells_ids=True),)
+)
+OTHER_WORDS = settle(BEGUN, 0, (Settled(ONE, Outcome.UNCERTAIN, code="not_in_reply"),))
 SENT = settle(BEGUN, 0, (Settled(ONE, Outcome.ACCEPTED, message_id="id-1"),))
 
 
 def revise(entry: Entry, message_ids: MessageIds) -> Entry:
     """The entry with a late reply to its first call."""
     both = merged(entry, after_reply(BEGUN, 0, message_ids))
+    assert both is not None
+    return both
+
+
+def tell(entry: Entry) -> Entry:
+    """The entry with a late reply to its first call, that names an id of nobody."""
+    both = merged(entry, TELLS)
     assert both is not None
     return both
 
@@ -72,6 +84,12 @@ class TestWhatTheCodeDoes:
             ("REVISE", LOST, revise(LOST, {ONE: ("id-1",)})),
             ("REVISE", SENT, revise(SENT, {ONE: ("id-2",)})),
             ("REVISE", REPEATED, revise(REPEATED, {ONE: ("id-2",)})),
+            ("TELL", LOST, tell(LOST)),
+            ("TELL", REPEATED, tell(REPEATED)),
+            ("GIVE_UP", AGAIN, tell(AGAIN)),
+            ("REOPEN", TELLS, reopened(TELLS, Replay("r", force=True))),
+            ("DOUBT", tell(REPEATED), after_lease(tell(REPEATED), 0, repeatable=False)),
+            ("RECORD", tell(REPEATED), after_reply(tell(REPEATED), 0, {ONE: ("id-2",)})),
             ("KEEP", None, SENT),
             ("KEEP", Entry("f"), SENT),
             ("REOPEN", LOST, reopened(LOST, Replay("r", force=True))),
@@ -110,6 +128,12 @@ class TestWhatItMustNotDo:
             pytest.param(SENT, replace(NEW, revision=2), id="called again after an id was recorded"),
             pytest.param(LOST, replace(SENT, revision=1), id="outcome changes under the same revision"),
             pytest.param(SENT, replace(SENT, revision=2), id="revision without a change"),
+            pytest.param(LOST, replace(TELLS, revision=1), id="words change under the same revision"),
+            pytest.param(LOST, replace(OTHER_WORDS, revision=2), id="revision for words without an id"),
+            pytest.param(TELLS, replace(LOST, revision=2), id="words with an id are gone"),
+            pytest.param(
+                tell(REPEATED), settle(REPEATED, 0, OTHER_WORDS.part.outcomes()), id="... of a repeat"
+            ),
             pytest.param(
                 BEGUN, replace(NEW, plan=Part((ONE,), calls=(Call((ONE,), attempts=5),))), id="count"
             ),

@@ -43,6 +43,8 @@ class Settled(NamedTuple):
         detail: a sentence that goes with the code.
         earlier_ids: further ids that ITON gave to the same recipient, in the same reply or in a call whose
             reply came late.
+        tells_ids: the detail has message ids of a reply that gives them to nobody, or what may be some: they
+            stand nowhere else.
     """
 
     recipient: str
@@ -51,6 +53,7 @@ class Settled(NamedTuple):
     code: str | None = None
     detail: str | None = None
     earlier_ids: tuple[str, ...] = ()
+    tells_ids: bool = False
 
 
 _ACCEPTED = Outcome.ACCEPTED
@@ -72,14 +75,14 @@ def column(recipients: Sequence[str], settled: Sequence[Settled]) -> Column:
 
 def _alone(name: str, one: Settled) -> str | Settled:
     """The message id, where the outcome says no more than that."""
-    recipient, outcome, message_id, code, detail, earlier_ids = one
+    recipient, outcome, message_id, code, detail, earlier_ids, _ = one
     plain = outcome is _ACCEPTED and message_id and not (code or detail or earlier_ids)
     return message_id if plain and recipient == name and message_id else one
 
 
 def accepted(recipient: str, message_id: str) -> Settled:
     """Settle one recipient as nearly all are; a call with names would take twice as long."""
-    return tuple.__new__(Settled, (recipient, _ACCEPTED, message_id, None, None, ()))
+    return tuple.__new__(Settled, (recipient, _ACCEPTED, message_id, None, None, (), False))
 
 
 @value
@@ -92,6 +95,8 @@ class Call:
         started: wall-clock seconds since the epoch of the swap to `calling`.
         outcomes: one for each recipient, in their order, once the call is done; as `column` makes them.
         late_ids: message ids of replies that came after another worker had taken over, by recipient.
+        late_words: of such replies that name ids of nobody, by recipient: uncertain outcomes that tell them,
+            until the call is done.
     """
 
     recipients: tuple[str, ...]
@@ -100,6 +105,7 @@ class Call:
     started: float = 0.0
     outcomes: Column = ()
     late_ids: MessageIds = field(default_factory=dict)
+    late_words: Mapping[str, Settled] = field(default_factory=dict)
 
     @property
     def settled(self) -> tuple[Settled, ...]:
@@ -218,16 +224,15 @@ def begin(entry: Entry, index: int, *, started: float) -> Entry:
     call = part.calls[index]
     if call.state is not CallState.READY or entry.cancelled is not None:
         raise ValueError("only a call that is ready may begin, and none of a cancelled job")
-    calling = Call(
-        call.recipients, CallState.CALLING, call.attempts + 1, started, call.outcomes, call.late_ids
-    )
+    attempts, late = call.attempts + 1, (call.late_ids, call.late_words)
+    calling = Call(call.recipients, CallState.CALLING, attempts, started, call.outcomes, *late)
     return _with_call(entry, part, index, calling)
 
 
 def release(entry: Entry, index: int, *, went_out: bool) -> Entry:
     """Make a call ready again; one that certainly did not go out is not counted as an attempt.
 
-    Whoever has got an id by a late reply meanwhile is settled instead.
+    Whom a late reply has brought an id meanwhile, or words that tell some, is settled instead.
     """
     part = entry.part
     call = part.calls[index]
@@ -241,24 +246,25 @@ def settle(entry: Entry, index: int, outcomes: Column) -> Entry:
     part = entry.part
     call = part.calls[index]
     done = Call(call.recipients, CallState.DONE, call.attempts, call.started, outcomes, call.late_ids)
-    if call.late_ids:
-        late = [with_late_ids(one, call.late_ids.get(one.recipient, ())) for one in done.settled]
+    if call.late_ids or call.late_words:
+        late = [_with_late(call, one) for one in done.settled]
         done = replace(done, outcomes=column(call.recipients, late))
     return _with_call(entry, part, index, done)
 
 
 def known_apart(call: Call) -> tuple[Call, ...]:
-    """Take out of a call that waits for its repeat those of whom late replies have brought an id.
+    """Take out of a call that waits for its repeat those of whom late replies have brought an id, or words.
 
     Nobody calls for them again. What is still to be called comes first and keeps the call's place.
     """
-    ids = {name: call.late_ids[name] for name in call.recipients if name in call.late_ids}
-    if call.state is not CallState.READY or not ids:
+    known = tuple([name for name in call.recipients if name in call.late_ids or name in call.late_words])
+    if call.state is not CallState.READY or not known:
         return (call,)
-    settled = [with_late_ids(accepted(name, ids[name][0]), ids[name]) for name in ids]
-    done = Call(tuple(ids), CallState.DONE, call.attempts, call.started, column(tuple(ids), settled), ids)
-    rest = tuple(name for name in call.recipients if name not in ids)
-    return (replace(call, recipients=rest, late_ids={}), done) if rest else (done,)
+    ids = {name: call.late_ids[name] for name in known if name in call.late_ids}
+    settled = [_with_late(call, Settled(name, Outcome.UNCERTAIN)) for name in known]
+    done = Call(known, CallState.DONE, call.attempts, call.started, column(known, settled), ids)
+    rest = tuple(name for name in call.recipients if name not in known)
+    return (replace(call, recipients=rest, late_ids={}, late_words={}), done) if rest else (done,)
 
 
 def ids_of(one: Settled) -> tuple[str, ...]:
@@ -280,6 +286,24 @@ def with_late_ids(one: Settled, late_ids: tuple[str, ...]) -> Settled:
         elif late_id != one.message_id and late_id not in one.earlier_ids:
             one = one._replace(earlier_ids=(*one.earlier_ids, late_id))
     return one
+
+
+def with_late_words(one: Settled, late: Settled | None) -> Settled:
+    """Tell what *late* tells, an uncertain outcome whose detail has ids, of whom is still in doubt."""
+    if late is None or one.outcome is not Outcome.UNCERTAIN:
+        return one
+    if not one.tells_ids:
+        return late
+    words, more = one.detail or "", late.detail or ""
+    if more in words:
+        return one
+    return late if words in more else one._replace(detail=f"{words}; {more}")
+
+
+def _with_late(call: Call, one: Settled) -> Settled:
+    name = one.recipient
+    told = with_late_words(one, call.late_words.get(name))
+    return with_late_ids(told, call.late_ids.get(name, ()))
 
 
 def _with_call(entry: Entry, part: Part, index: int, call: Call, *behind: Call) -> Entry:

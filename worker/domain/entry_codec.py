@@ -99,8 +99,12 @@ def part_from_row(row: list[Any]) -> Part:
 def _call_row(call: Call) -> list[Any]:
     # Outcomes in their order; one that is plainly accepted is its message id, as it is in memory.
     outcomes = [one if isinstance(one, str) else _settled_row(one) for one in call.outcomes]
-    row = [call.recipients, call.state.value, call.attempts, call.started, outcomes]
-    return [*row, {name: list(ids) for name, ids in call.late_ids.items()}] if call.late_ids else row
+    row: list[Any] = [call.recipients, call.state.value, call.attempts, call.started, outcomes]
+    if call.late_ids or call.late_words:
+        row.append({name: list(ids) for name, ids in call.late_ids.items()})
+    if call.late_words:
+        row.append([_settled_row(one) for one in call.late_words.values()])
+    return row
 
 
 def _call(row: list[Any]) -> Call:
@@ -109,11 +113,15 @@ def _call(row: list[Any]) -> Call:
         raise UnreadableEntryError("a call has more outcomes than recipients")
     read = tuple([one if isinstance(one, str) else _settled(one) for one in outcomes])
     late_ids = {name: tuple(ids) for name, ids in late[0].items()} if late else {}
-    return Call(tuple(recipients), CallState(state), attempts, started, read, late_ids)
+    words = [_settled(one) for one in late[1]] if len(late) > 1 else []
+    late_words = {one.recipient: one for one in words}
+    return Call(tuple(recipients), CallState(state), attempts, started, read, late_ids, late_words)
 
 
 def _settled_row(one: Settled) -> list[Any]:
-    row = [one.recipient, one.outcome.value, one.message_id, one.code, one.detail, list(one.earlier_ids)]
+    row: list[Any] = [one.recipient, one.outcome.value, one.message_id, one.code, one.detail]
+    # The last one is new: earlier releases pass over it.
+    row += [list(one.earlier_ids), int(one.tells_ids)]
     while not row[-1]:
         row.pop()
     return row
@@ -121,5 +129,5 @@ def _settled_row(one: Settled) -> list[Any]:
 
 def _settled(row: list[Any]) -> Settled:
     recipient, outcome, *rest = row
-    message_id, code, detail, earlier = (rest + [None] * 4)[:4]
-    return Settled(recipient, Outcome(outcome), message_id, code, detail, tuple(earlier or ()))
+    message_id, code, detail, earlier, tells = (rest + [None] * 5)[:5]
+    return Settled(recipient, Outcome(outcome), message_id, code, detail, tuple(earlier or ()), bool(tells))

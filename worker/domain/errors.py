@@ -42,6 +42,7 @@ class WorkerError(Exception):
             readable; None where several shared it, and for other calls than sendSMS.
         counts: whether it is the job's own; False where the gateway, or the account, serves nobody.
         names_ids: its words have message ids of the reply: somebody was sent to, and they stand nowhere else.
+        tells_ids: the same, or they have what may be some.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -52,6 +53,7 @@ class WorkerError(Exception):
         self.own_detail: str | None = None
         self.counts = True
         self.names_ids = False
+        self.tells_ids = False
 
     def __repr__(self) -> str:
         """Name kind and code only: asyncio logs what a task ended with."""

@@ -8,6 +8,7 @@ writes. What a worker knows of calls that went out must be in the ledger again b
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from schemas import FailureCode, Outcome
 from worker.domain.entry import (
     Call,
     CallState,
@@ -21,6 +22,7 @@ from worker.domain.entry import (
     known_apart,
     merge_ids,
     with_late_ids,
+    with_late_words,
 )
 
 Ids = tuple[str, ...]
@@ -32,20 +34,26 @@ class _Known:
 
     Attributes:
         ids: message ids, the first one first.
+        words: an uncertain outcome that tells ids of nobody; None where none are known.
         outcome: None while it has none.
         call: that it was in.
     """
 
     ids: Ids
+    words: Settled | None
     outcome: Settled | None
     call: Call
 
 
 def with_ids(entry: Entry) -> int:
-    """Count the recipients of whom *entry* holds a message id, which cannot be asked for again."""
+    """Count the recipients of whom *entry* holds message ids, or words that tell some.
+
+    They cannot be asked for again.
+    """
     calls = entry.plan.calls if isinstance(entry.plan, Part) else ()
     return sum(
-        len(call.late_ids) or sum(1 for one in call.outcomes if isinstance(one, str) or one.message_id)
+        len({*call.late_ids, *call.late_words})
+        or sum(1 for one in call.outcomes if isinstance(one, str) or one.message_id or one.tells_ids)
         for call in calls
     )
 
@@ -88,12 +96,20 @@ def _facts(call: Call) -> Iterable[tuple[str, _Known]]:
     for name in call.recipients:
         one = outcomes.get(name)
         ids = (*(ids_of(one) if one else ()), *call.late_ids.get(name, ()))
-        if one or ids:
-            yield name, _Known(tuple(dict.fromkeys(ids)), one, call)
+        words = _in_doubt(one) if one and one.tells_ids else call.late_words.get(name)
+        if one or ids or words:
+            yield name, _Known(tuple(dict.fromkeys(ids)), words, one, call)
+
+
+def _in_doubt(one: Settled) -> Settled:
+    """What an outcome that tells ids says to whom another worker has called uncertain: not less than that."""
+    if one.outcome is Outcome.UNCERTAIN:
+        return one
+    return one._replace(outcome=Outcome.UNCERTAIN, code=FailureCode.REPLY_UNREADABLE)
 
 
 def _with(found: Entry, plan: Part, facts: Mapping[str, _Known], revision: int) -> Entry:
-    settled = _with_ids(plan.settled, facts)
+    settled = _better(plan.settled, facts)
     calls: list[Call] = []
     behind: list[Call] = []
     for call in plan.calls:
@@ -142,7 +158,7 @@ def _ready(call: Call, facts: Mapping[str, _Known]) -> tuple[Call, list[Call]]:
         return first, apart
     attempts = max(facts[name].call.attempts for name in gone)
     outcomes = tuple(one for name in gone if (one := facts[name].outcome))
-    known = column(gone, _with_ids(outcomes, facts))
+    known = column(gone, _better(outcomes, facts))
     done = Call(gone, CallState.DONE, attempts, facts[gone[0]].call.started, known)
     rest = tuple(name for name in call.recipients if name not in gone)
     if not rest:
@@ -157,16 +173,26 @@ def _went_out(call: Call, fact: _Known | None) -> bool:
     return fact is not None and fact.outcome is not None and fact.call.attempts > call.attempts
 
 
-def _with_ids(settled: Iterable[Settled], facts: Mapping[str, _Known]) -> tuple[Settled, ...]:
-    return tuple(
-        with_late_ids(one, facts[one.recipient].ids) if one.recipient in facts else one for one in settled
-    )
+def _better(settled: Iterable[Settled], facts: Mapping[str, _Known]) -> tuple[Settled, ...]:
+    """Return the outcomes with what is known beyond them: ids, be they somebody's or only in words."""
+    return tuple(_told_better(one, facts.get(one.recipient)) for one in settled)
+
+
+def _told_better(one: Settled, fact: _Known | None) -> Settled:
+    return with_late_ids(with_late_words(one, fact.words), fact.ids) if fact else one
 
 
 def _ids_added(call: Call, facts: Mapping[str, _Known]) -> Call:
-    return replace(call, outcomes=column(call.recipients, _with_ids(call.settled, facts)))
+    return replace(call, outcomes=column(call.recipients, _better(call.settled, facts)))
 
 
 def _with_late(call: Call, facts: Mapping[str, _Known]) -> Call:
-    ids = {name: facts[name].ids for name in call.recipients if name in facts and facts[name].ids}
-    return replace(call, late_ids=merge_ids(call.late_ids, ids)) if ids else call
+    known = {name: facts[name] for name in call.recipients if name in facts}
+    ids = {name: fact.ids for name, fact in known.items() if fact.ids}
+    # Of a call that is not known to have gone out, a refusal is in no doubt.
+    words = {name: fact.words for name, fact in known.items() if fact.words and call.attempts}
+    if not (ids or words):
+        return call
+    told = {name: with_late_words(call.late_words.get(name, late), late) for name, late in words.items()}
+    late_words = {**call.late_words, **told}
+    return replace(call, late_ids=merge_ids(call.late_ids, ids), late_words=late_words)

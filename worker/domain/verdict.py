@@ -61,26 +61,29 @@ def after_reply(entry: Entry, index: int, message_ids: MessageIds) -> Entry:
 def after_error(entry: Entry, index: int, error: WorkerError, *, repeatable: bool) -> Entry:
     """Settle, or make ready again, by the error that a call ended with."""
     call = entry.part.calls[index]
+    words, ids = _told(error), error.tells_ids
     if isinstance(error, OutcomeUncertainError):
         if repeatable and not error.names_ids:
             return release(entry, index, went_out=True)
-        return settle(entry, index, _all(call, Outcome.UNCERTAIN, error.code, _told(error)))
+        return settle(entry, index, _all(call, Outcome.UNCERTAIN, error.code, words, tells_ids=ids))
     unsent = release(entry, index, went_out=False)
     if isinstance(error, PermanentError):
-        return after_refusal(unsent, index, Outcome.FAILED, error.code, _told(error))
+        return after_refusal(unsent, index, Outcome.FAILED, error.code, words, tells_ids=ids)
     return unsent
 
 
-def after_refusal(entry: Entry, index: int, outcome: Outcome, code: str, detail: str) -> Entry:
+def after_refusal(
+    entry: Entry, index: int, outcome: Outcome, code: str, detail: str, *, tells_ids: bool = False
+) -> Entry:
     """Settle a call that is not going to be made (again), as *outcome*.
 
     One that may have gone out before, and was about to be repeated, stays uncertain.
     """
     call = entry.part.calls[index]
     if call.attempts:
-        words = f"an earlier call's reply was lost; not repeated: {detail}"
-        return settle(entry, index, _all(call, Outcome.UNCERTAIN, FailureCode.REPLY_LOST, words))
-    return settle(entry, index, _all(call, outcome, code, detail))
+        detail = f"an earlier call's reply was lost; not repeated: {detail}"
+        outcome, code = Outcome.UNCERTAIN, FailureCode.REPLY_LOST
+    return settle(entry, index, _all(call, outcome, code, detail, tells_ids=tells_ids))
 
 
 def after_expiry(entry: Entry, index: int) -> Entry:
@@ -150,9 +153,11 @@ def _unusual(name: str, ids: tuple[str, ...] | None, message_ids: MessageIds) ->
     if ids is None:
         loose = sent_ids.told(sent_ids.loose_of(message_ids))
         words = f"the gateway's reply does not name this number{loose}"
-        return Settled(name, Outcome.UNCERTAIN, code=FailureCode.NOT_IN_REPLY, detail=words)
+        return Settled(name, Outcome.UNCERTAIN, None, FailureCode.NOT_IN_REPLY, words, tells_ids=bool(loose))
     return accepted(name, ids[0])._replace(earlier_ids=ids[1:])
 
 
-def _all(call: Call, outcome: Outcome, code: str, detail: str) -> tuple[Settled, ...]:
-    return tuple(Settled(name, outcome, code=code, detail=detail) for name in call.recipients)
+def _all(
+    call: Call, outcome: Outcome, code: str, detail: str, *, tells_ids: bool = False
+) -> tuple[Settled, ...]:
+    return tuple(Settled(name, outcome, None, code, detail, (), tells_ids) for name in call.recipients)

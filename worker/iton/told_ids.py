@@ -35,6 +35,7 @@ def name_ids(
     words = told(tuple(ids))
     if not ids and isinstance(error, OutcomeUncertainError) and (likely := _like_ids(body, request)):
         words = f" (perhaps message ids: {', '.join(likely)})"
+    error.tells_ids = bool(words)
     words = clean(words)
     error.detail += words
     if error.own_detail is not None:

@@ -23,6 +23,7 @@ SETTLED = st.builds(
     st.none() | IDS,
     st.none() | IDS,
     st.lists(IDS, max_size=2).map(tuple),
+    st.booleans(),
 )
 CALLS = st.builds(
     Call,
@@ -32,6 +33,7 @@ CALLS = st.builds(
     st.floats(0, 2e9),
     st.lists(SETTLED | IDS, max_size=4).map(tuple),
     st.dictionaries(WORDS, st.lists(IDS, min_size=1, max_size=3).map(tuple), max_size=3),
+    st.lists(SETTLED, max_size=2).map(lambda some: {one.recipient: one for one in some}),
 )
 PARTS = st.builds(
     Part,
@@ -122,6 +124,17 @@ class TestDamage:
         """As a message on the parts queue may hold it."""
         with suppress(UnreadableEntryError):
             part_from_row(value)  # type: ignore[arg-type] # this is the test
+
+
+def test_words_of_late_replies_take_no_room_where_there_are_none() -> None:
+    """And stand behind what releases before them read."""
+    late = Settled("1", Outcome.UNCERTAIN, None, "reply_lost", "(message id x)", tells_ids=True)
+    called = Call(("1",), CallState.CALLING, 1, 1.0)
+    told = part_to_row(Part(("1",), (late,), (replace(called, late_words={"1": late}),)))
+    row: list[object] = ["1", "uncertain", None, "reply_lost", "(message id x)", [], 1]
+    assert [None, [row], [[("1",), "calling", 1, 1.0, [], {}, [row]]]] == told
+    silent = part_to_row(Part(("1",), (late._replace(tells_ids=False),), (called,)))
+    assert [None, [row[:5]], [[("1",), "calling", 1, 1.0, []]]] == silent
 
 
 def test_revision_one_takes_no_room() -> None:

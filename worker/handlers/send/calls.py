@@ -167,7 +167,7 @@ def _without_numbers(error: WorkerError) -> WorkerError:
 def _in_doubt(error: PermanentError) -> OutcomeUncertainError:
     """Return what the refusal of a call for several jobs means to each, where its reply has message ids."""
     doubt = OutcomeUncertainError(FailureCode.REPLY_UNREADABLE, error.detail)
-    doubt.for_log, doubt.names_ids = error.for_log, True
+    doubt.for_log, doubt.names_ids, doubt.tells_ids = error.for_log, True, True
     return doubt
 
 
