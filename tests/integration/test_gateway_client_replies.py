@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -203,6 +205,30 @@ class TestReplies:
                 assert (OutcomeUncertainError, "reply_lost") == (type(error), error.code)
                 assert error.detail.endswith(f" (perhaps message ids: {told})")
                 assert ID[:-4] not in error.for_log
+
+    @pytest.mark.parametrize("label", ["Content-Encoding: gzip", "X-Label: none"], ids=["gzip", "no label"])
+    @pytest.mark.parametrize("end", ["time", "connection", "body"])
+    async def test_so_they_are_where_it_was_compressed(self, end: str, label: str) -> None:
+        """What can be unpacked of a transfer that broke off, and of a body that is broken itself."""
+        ids = [f"{ID[:-4]}{number * 17 % 7_919:04x}" for number in range(100)]
+        body = json.dumps({"message_id": dict.fromkeys(ids, NUMBER)}).encode()
+        content = gzip.compress(body)[:-40]
+        length = len(content) + (0 if end == "body" else 40)
+
+        async def script(wire: FrameSocket) -> None:
+            await wire.request()
+            head = f"HTTP/1.1 200 OK\r\n{label}\r\nContent-Length: {length}\r\n\r\n"
+            await wire.write(head.encode() + content)
+            if end == "time":
+                await wire.closed()
+
+        async with talking_to(script, seconds=2.0) as (client, _):
+            error = await failure(client)
+        code = "reply_unreadable" if end == "body" else "reply_lost"
+        assert (OutcomeUncertainError, code) == (type(error), error.code)
+        told = re.findall(r"[0-9a-f]{24}", error.detail)
+        assert (told, True) == (ids[: len(told)], len(told) > 50)
+        assert (error.tells_ids, error.names_ids) == (True, False)
 
     @pytest.mark.parametrize(
         "head",

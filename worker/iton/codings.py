@@ -6,6 +6,7 @@ ITON's sentences begin with them.
 """
 
 import zlib
+from contextlib import suppress
 
 from worker.iton.bodies import decoded
 
@@ -14,6 +15,7 @@ _GZIP_WBITS, _ZLIB_WBITS, _DEFLATE_WBITS = 31, 15, -15
 _MOST_MEMBERS = 1_000  # of a gzip file; each costs a copy of the rest
 _MOST_LAYERS = 3
 _PADDING = b"\0 \t\r\n"
+_STRIDE = 4096  # bytes; what breaks within one is taken byte by byte
 
 
 class BrokenCodingError(ValueError):
@@ -42,6 +44,15 @@ def unpacked(content: bytes, label: str, limit: int) -> bytes:
             return content
         content = inner
     raise BrokenCodingError
+
+
+def begun(content: bytes, limit: int) -> bytes:
+    """Return what comes out of a broken or cut *content* before the break, at most *limit* bytes."""
+    for _ in range(_MOST_LAYERS):
+        if not content.startswith(_GZIP):
+            return content
+        content = _gunzipped_to_the_break(content, limit)
+    return b""
 
 
 def is_whole(content: bytes) -> bool:
@@ -78,6 +89,23 @@ def _gunzipped(content: bytes, limit: int) -> bytes:
         if not content.startswith(_GZIP):
             return b"".join(pieces)
     raise BrokenCodingError
+
+
+def _gunzipped_to_the_break(content: bytes, limit: int) -> bytes:
+    plain = bytearray()
+    for _ in range(_MOST_MEMBERS):
+        stream = zlib.decompressobj(_GZIP_WBITS)
+        at = 0
+        for step in (_STRIDE, 1):
+            with suppress(zlib.error):
+                while at < len(content) and len(plain) < limit and not stream.eof:
+                    ahead = stream.copy() if step > 1 else stream
+                    plain += ahead.decompress(content[at : at + step], limit - len(plain))
+                    stream, at = ahead, at + step
+        content = stream.unused_data + content[at:]
+        if not (stream.eof and content.startswith(_GZIP)):
+            break
+    return bytes(plain)
 
 
 def _inflated(content: bytes, wbits: int, limit: int) -> bytes | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole, unpacked
+from worker.iton.codings import BrokenCodingError, OversizedBodyError, begun, is_whole, unpacked
 from worker.iton.connector import proxy_refusal
 from worker.iton.httpx_heads import mend_heads
 from worker.iton.received import with_received
@@ -133,7 +133,8 @@ class HttpxTransport(httpx.AsyncBaseTransport):
         except OversizedBodyError:
             raise self._oversized() from None
         except BrokenCodingError:
-            raise lost or httpx.DecodingError("the reply's compression is broken") from None
+            error = lost or httpx.DecodingError("the reply's compression is broken")
+            raise with_received(error, begun(bytes(content), self._limit)) from None
         if lost and not is_whole(plain):
             raise with_received(lost, plain)
         other = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]

@@ -20,7 +20,7 @@ from aiohttp import ClientRequest, StreamReader, hdrs
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole, unpacked
+from worker.iton.codings import BrokenCodingError, OversizedBodyError, begun, is_whole, unpacked
 from worker.iton.connector import Connector, NotConnectedError, ReplyProtocol, kind_of, proxy_refusal
 from worker.iton.deadlines import Deadlines
 from worker.iton.protocol import Headers, Request
@@ -185,7 +185,7 @@ class AiohttpTransport:
         try:
             plain = self._unpacked(bytes(content), label)
         except httpx.DecodingError as exc:
-            raise lost or exc from None
+            raise (with_received(lost, received(exc)) if lost else exc) from None
         if lost and not is_whole(plain):
             raise with_received(lost, plain)
         return plain
@@ -196,7 +196,8 @@ class AiohttpTransport:
         except OversizedBodyError:
             raise self._oversized() from None
         except BrokenCodingError:
-            raise httpx.DecodingError("the reply's compression is broken") from None
+            broken = httpx.DecodingError("the reply's compression is broken")
+            raise with_received(broken, begun(content, self._pool.reply_limit)) from None
 
     def _oversized(self) -> OversizedReplyError:
         return OversizedReplyError(f"the reply is longer than {self._pool.reply_limit} bytes")

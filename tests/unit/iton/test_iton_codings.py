@@ -2,14 +2,16 @@
 
 import contextlib
 import gzip
+import random
 import zlib
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.iton.codings import BrokenCodingError, OversizedBodyError, is_whole, unpacked
+from worker.iton.codings import BrokenCodingError, OversizedBodyError, begun, is_whole, unpacked
 
 BODY = b'{"message_id": {"532073f7e4b05199d2c3d812": "919876543210"}}'
 LIMIT = 100_000
@@ -20,6 +22,17 @@ def raw_deflate(content: bytes) -> bytes:
     """Compress without a header (RFC 1951)."""
     stream = zlib.compressobj(wbits=-15)
     return stream.compress(content) + stream.flush()
+
+
+def _twice(content: bytes) -> bytes:
+    return gzip.compress(gzip.compress(content))
+
+
+def _in_two(content: bytes) -> bytes:
+    return gzip.compress(content[:99]) + gzip.compress(content[99:])
+
+
+PACKINGS = (gzip.compress, _twice, _in_two)
 
 
 def with_header(flags: int, extra: bytes) -> bytes:
@@ -122,6 +135,50 @@ class TestUnpacked:
         bounds = sorted({0, len(body), *(min(cut, len(body)) for cut in cuts)})
         pieces = [body[a:b] for a, b in pairwise(bounds)] or [b""]
         assert unpacked(b"".join(map(gzip.compress, pieces)), "gzip", LIMIT) == body
+
+
+class TestBegun:
+    """What came before the break."""
+
+    @given(
+        st.binary(max_size=9_000), st.integers(0, 9_000), st.sampled_from([gzip.compress, _twice, _in_two])
+    )
+    def test_it_is_the_beginning_of_the_body(
+        self, body: bytes, cut: int, pack: Callable[[bytes], bytes]
+    ) -> None:
+        """Wherever it is cut, in one layer or two, in one member or two."""
+        body = b"{" + body
+        packed = pack(body)
+        assert body.startswith(begun(packed[:cut], LIMIT))
+        assert body == begun(packed, LIMIT) == begun(packed[:-8], LIMIT)
+
+    def test_all_that_came_is_there(self) -> None:
+        """Half of the bytes are about half of the body."""
+        body = b"".join(b"%024x," % (number * 7**20) for number in range(4_000))
+        packed = gzip.compress(body)
+        assert len(begun(packed[: len(packed) // 2], LIMIT)) > len(body) // 3
+
+    @pytest.mark.parametrize("place", [-8, -4, 8_000])
+    def test_what_follows_a_wrong_byte_is_not_guessed(self, place: int) -> None:
+        """What came before it is there, to the byte."""
+        body = random.Random(1).randbytes(60_000).hex().encode()  # noqa: S311 - no secret
+        packed = bytearray(gzip.compress(body))
+        packed[place] ^= 0xFF
+        found = begun(bytes(packed), 2 * LIMIT)
+        sure = len(body) if place < 0 else 8_000
+        assert body[:sure] == found[:sure]
+        with pytest.raises(BrokenCodingError):
+            unpacked(bytes(packed), "gzip", 2 * LIMIT)
+
+    @pytest.mark.parametrize("bomb", [gzip.compress(bytes(9_999_999)), gzip.compress(bytes(70_000)) * 9])
+    def test_a_bomb_does_not_go_off(self, bomb: bytes) -> None:
+        """However much would come out of it."""
+        assert bytes(LIMIT) == begun(bomb[:-9], LIMIT)
+
+    @given(st.binary(), st.sampled_from([b"", b"\x1f\x8b", b"\x1f\x8b\x08\0"]))
+    def test_any_bytes_have_a_beginning(self, content: bytes, start: bytes) -> None:
+        """Never an error, and never more than the limit."""
+        assert len(begun(start + content, 1_000)) <= max(1_000, len(start + content))
 
 
 class TestWhole:
