@@ -39,9 +39,13 @@ def frozen_at(scene: Scene, moment: Moment, **job: Any) -> tuple[ForkedWorker, s
     return worker, job_id
 
 
-def frozen_in_call(scene: Scene, **job: Any) -> tuple[ForkedWorker, str]:  # noqa: ANN401 - any JSON
+def frozen_in_call(
+    scene: Scene,
+    reply: str | None = None,
+    **job: Any,  # noqa: ANN401 - any JSON
+) -> tuple[ForkedWorker, str]:
     """Freeze a worker whose call was carried out and whose reply is under way; return it and the job."""
-    scene.gateway.fault(command="sendSMS", latency=2.0, when="after", times=1)
+    scene.gateway.fault(command="sendSMS", latency=2.0, when="after", body=reply, times=1)
     worker = scene.ready()
     job_id = scene.send(**job)
     wait_until(lambda: scene.gateway.ids(job_id), "the call is carried out")
@@ -66,6 +70,23 @@ class TestFrozen:
         frozen.thaw()
         revised = scene.wait_result(job, lambda one: one.revision == 2)
         assert scene.gateway.ids(job) == {PLAIN: [revised.ids[PLAIN]]}
+
+    @pytest.mark.row(
+        "freeze/ids-of-nobody",
+        "the same, and the reply does not say whose its ids are",
+        "`uncertain`",
+        "the ids come in the words of revision 2, `uncertain` as well",
+    )
+    def test_ids_of_nobody(self, scene: Scene) -> None:
+        """They stand nowhere else: the result is published once more for their sake."""
+        frozen, job = frozen_in_call(scene, '{"message_id": {"532073f7e4b05199d2c3d812": null}}')
+        scene.ready()
+        assert UNCERTAIN == scene.wait_result(job).outcomes
+        frozen.thaw()
+        revised = scene.wait_result(job, lambda one: one.revision == 2)
+        assert UNCERTAIN == revised.outcomes
+        assert "532073f7e4b05199d2c3d812" in revised.body["recipients"][0]["error"]["detail"]
+        assert 1 == len(scene.gateway.ids(job)[PLAIN])
 
     @pytest.mark.row(
         "freeze/after-claim",
