@@ -92,6 +92,7 @@ _OTHERS = (_send(SECOND, category="service"), _send(*THIRD, category="service"))
 # One bulk call at a time: behind the worker's own first question the jobs gather.
 _JOINT = {"WORKER_COALESCE_SENDS": True, **_ONE_CALL, "WORKER_PREFETCH": 3}
 _REFUSAL = "Invalid mobile numbers"
+_REFUSAL_WITH_ID = f'{{"status": "error", "error": "{_REFUSAL}", "message_id": "532073f7e4b05199d2c3d812"}}'
 
 WALKS: Mapping[str, Walk] = {
     "send": Walk(("dnd", "swap", "call", "swap", "result", "ack"), _send(PLAIN, LISTED)),
@@ -120,6 +121,15 @@ WALKS: Mapping[str, Walk] = {
         _send(PLAIN, category="service"),
         others=_OTHERS,
         faults=({"command": "sendSMS", "body": _REFUSAL, "times": 1},),
+        ordered=False,
+        settings=_JOINT,
+    ),
+    "refused-with-ids": Walk(
+        ("swap", "call", *("swap",) * 3, *("result", "ack") * 3),
+        _send(PLAIN, category="service"),
+        others=_OTHERS,
+        faults=({"command": "sendSMS", "body": _REFUSAL_WITH_ID, "when": "after", "times": 1},),
+        result="send.uncertain",
         ordered=False,
         settings=_JOINT,
     ),
@@ -261,6 +271,13 @@ ROWS: tuple[Row, ...] = (
     Row("divided", _at("swap", 7), _THREE_JOBS, 2),
     Row("divided", _at("call", 3), _SECOND_HALF, 1),
     Row("divided", _at("swap", 8), _SECOND_HALF, 2),
+    Row("refused-with-ids", None, _THREE_DOUBTS, 1),
+    Row("refused-with-ids", _at("swap", 2), _THREE_DOUBTS, 1),
+    Row("refused-with-ids", _at("swap", 3), _THREE_DOUBTS, 1),
+    Row("refused-with-ids", _at("swap", 4), _THREE_DOUBTS, 1),
+    Row("refused-with-ids", _at("result"), _THREE_DOUBTS, 1),
+    Row("refused-with-ids", _at("result", 3), _THREE_DOUBTS, 1),
+    Row("refused-with-ids", _at("ack"), _THREE_DOUBTS, 1, repeated=True),
     Row("delayed", None, _ONE, 1),
     Row("delayed", _at("call"), _DOUBT, 0),
     Row("delayed", _at("swap", 2), _DOUBT, 0),
