@@ -1,8 +1,10 @@
 """The permissions of ``docs/rabbitmq-permissions.md``: with just these, everything works."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -290,6 +292,37 @@ class TestOthers:
             worker.basic_publish(exchange, "send.accepted", b"{}", pika.BasicProperties(), mandatory=True)
             assert wait_message(channel, "shop.sms")[2] == b"{}"
             worker.queue_delete("shop.sms")
+
+    @pytest.mark.parametrize("missing", [None, 0, 1, 2], ids=["none", "configure", "write", "read"])
+    def test_somebody_follows_results(
+        self, missing: int | None, grant: Grant, limited_url: str, shop: Workshop
+    ) -> None:
+        """On a queue of the broker's naming. With one right less there are none."""
+        _topology(shop)
+        rights = _other_rights("`iton-worker results`")
+        grant(tuple("^$" if place == missing else right for place, right in enumerate(rights)))  # type: ignore[arg-type]
+        env = shop.environment(AMQP_URL=limited_url)
+        command = ("results", "--json", "--job-id", "a", "--timeout", str(DEADLINE))
+        with ThreadPoolExecutor(1) as pool, open_channel(shop.amqp_url) as channel:
+            done = pool.submit(run_program, *command, env=env, cwd=shop.folder)
+            while not wait((done,), timeout=0.2).done:
+                channel.basic_publish(f"{shop.prefix}.results.send", "send.accepted", b'{"job_id": "a"}')
+        if missing is None:
+            assert (0, {"job_id": "a"}) == (done.result().returncode, json.loads(done.result().stdout))
+        else:
+            assert (1, "") == (done.result().returncode, done.result().stdout)
+            assert "access" in done.result().stderr.lower()
+
+    def test_somebody_looks_at_unrouted_results(self, grant: Grant, limited_url: str, shop: Workshop) -> None:
+        """And takes them."""
+        _topology(shop)
+        grant(_other_rights("`iton-worker results --unrouted`"))
+        with open_channel(shop.amqp_url) as channel:
+            channel.basic_publish(f"{shop.prefix}.results.unrouted", "send.accepted", b'{"job_id": "a"}')
+        env = shop.environment(AMQP_URL=limited_url)
+        for command in (["--unrouted"], ["--unrouted", "--take"]):
+            done = run_program("results", "--json", *command, env=env, cwd=shop.folder)
+            assert (0, {"job_id": "a"}) == (done.returncode, json.loads(done.stdout)), done.stderr
 
     def test_an_operator_replays_dead_letters(self, grant: Grant, limited_url: str, shop: Workshop) -> None:
         """List, and put back into the work queue."""
