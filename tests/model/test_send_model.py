@@ -45,13 +45,24 @@ JOINT_JOBS: dict[str, dict[str, Any]] = {
     "third": send_job(FOUR, job_id="third", text="same"),
     "large": send_job(*numbers(105)[4:], "12", job_id="large", text="same"),
 }
+
+
+def _telling(error: WorkerError) -> WorkerError:
+    """An *error* in the place of a reply that gives its ids to nobody."""
+    error.names_ids = error.tells_ids = True
+    return error
+
+
 FAULTS: dict[str, tuple[WorkerError, bool]] = {
     "not sent": (TransientError("gateway_unreachable", "refused"), False),
     "reply lost": (OutcomeUncertainError("reply_lost", "lost"), True),
     "request lost": (OutcomeUncertainError("reply_lost", "lost"), False),
     "account": (AccountError("credits_exhausted", "none", trouble=AccountTrouble.CREDITS), False),
     "refused": (PermanentError("sender_refused", "no"), False),
+    "ids of nobody": (_telling(OutcomeUncertainError("reply_unreadable", "?")), True),
+    "refused with ids": (_telling(PermanentError("sender_refused", "no")), False),
 }
+TELLING = ("ids of nobody", "refused with ids")
 WORKER = st.integers(0, WORKERS - 1)
 ALONE, SHARED = (
     1000,
@@ -163,9 +174,11 @@ class SendModel(RuleBasedStateMachine):
         self.go_on(number, steps)
         self.stop(number)
 
-    @rule(number=WORKER, unconfirmed=st.integers(1, 2))
-    def overtake(self, number: int, unconfirmed: int) -> None:
+    @rule(number=WORKER, unconfirmed=st.integers(1, 2), fault=st.none() | st.sampled_from(TELLING))
+    def overtake(self, number: int, unconfirmed: int, fault: str | None = None) -> None:
         """A worker freezes in its call for a whole lease, another one ends the job, then it goes on."""
+        if fault:
+            self._fleet.gateway_faults.appendleft(FAULTS[fault])
         self.take(number, 0)
         self.go_on_until_the_call(number, gone_out=True)
         self.cut_off(number)
@@ -268,6 +281,7 @@ class SendModel(RuleBasedStateMachine):
         self._every_recipient_has_one_outcome(last, outcomes)
         self._nobody_is_sent_to_twice()
         self._ids_are_right(outcomes)
+        self._ids_of_nobody_are_told(outcomes)
         self._doubt_has_a_reason(outcomes)
         revised = {body["job_id"] for body in last.values() if "revision" in body}
         assert revised <= self._fleet.taken_over
@@ -311,6 +325,13 @@ class SendModel(RuleBasedStateMachine):
                 assert published, "an id was not published"
         for key, one in outcomes.items():
             assert _ids_of(one) <= given.get(key, set())
+
+    def _ids_of_nobody_are_told(self, outcomes: dict[tuple[str, str], dict[str, Any]]) -> None:
+        """To all of their call without an id of their own; a worker that had to end may leave them behind."""
+        for number, text, name, words in self._fleet.told:
+            one, process = outcomes[self._whose[text, name], name], self._everybody[number]
+            told = one["outcome"] == "accepted" or words in one["error"]["detail"]
+            assert told or process.dead or (process.stopped and self._fleet.remembers(words)), words
 
     def _doubt_has_a_reason(self, outcomes: dict[tuple[str, str], dict[str, Any]]) -> None:
         """Without a kill, a stop in a call, a lost reply or a freeze of a lease nothing is uncertain."""

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -64,6 +65,7 @@ class Fleet:
     results: list[ResultMessage] = field(default_factory=list)
     sends: list[tuple[str, str]] = field(default_factory=list)
     handed: list[tuple[int, str, str, str]] = field(default_factory=list)
+    told: list[tuple[int, str, str, str]] = field(default_factory=list)
     lost: int = 0
     claims: dict[str, tuple["Process", float]] = field(default_factory=dict)
     taken_over: set[str] = field(default_factory=set)
@@ -95,7 +97,7 @@ class Fleet:
                 kept.delivery = replace(kept.delivery, redelivered=True)
 
     def remembers(self, message_id: str) -> bool:
-        """Whether the ledger has an id."""
+        """Whether the ledger has an id, or words that tell one."""
         entries = (decode(entry.stored.state) for entry in self.store._entries.values())
         plans = (entry.plan for entry in entries if isinstance(entry.plan, Part))
         return any(message_id in _ids_of(call) for plan in plans for call in plan.calls)
@@ -240,8 +242,8 @@ class Process:
 
 
 def _ids_of(call: Call) -> Iterator[str | None]:
-    for one in call.settled:
-        yield one.message_id
+    for one in (*call.settled, *call.late_words.values()):
+        yield from (one.message_id, one.detail)
         yield from one.earlier_ids
     for late in call.late_ids.values():
         yield from late
@@ -340,6 +342,10 @@ class _Gateway(FakeGateway):
         finally:
             self._process.calls.remove(message.text)
         fleet.lost += isinstance(error, OutcomeUncertainError)
+        if error and error.tells_ids:
+            error = copy(error)
+            error.detail = f"(message id loose-{next(fleet.ids)})"
+            fleet.told += [(self._process.number, message.text, name, error.detail) for name in recipients]
         if error:
             raise error
         ids = {name: f"id-{next(fleet.ids)}" for name in recipients}

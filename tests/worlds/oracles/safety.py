@@ -124,6 +124,13 @@ def _only_better(name: str, before: dict[str, Any], after: dict[str, Any]) -> It
         now = outcomes.get(one["recipient"], {})
         if one["outcome"] != now.get("outcome") and one["outcome"] != "uncertain":
             yield f"{name}: {one['outcome']} became {now.get('outcome')}"
+        elif one["outcome"] == now.get("outcome") == "uncertain" and not _tells_more(one, now):
+            yield f"{name}: {one['error']} became {now['error']}"
+
+
+def _tells_more(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Tell whether the words are the same, or those of a late reply, that tell ids of nobody."""
+    return before["error"] == after["error"] or "message id" in after["error"]["detail"]
 
 
 def the_truth(history: History) -> Iterator[str]:
