@@ -42,8 +42,10 @@ def misspelt(variables: Mapping[str, str], known: Iterable[str]) -> dict[str, st
         name = given.upper()
         if name in names or is_service_link(name, value):
             continue
-        meant = _meant(_BETWEEN_WORDS.sub("_", name), names)
-        if name.startswith(OURS) or (meant and _prefixed(_BETWEEN_WORDS.sub("_", name))):
+        spelt = _BETWEEN_WORDS.sub("_", name)
+        if name.startswith(OURS):
+            found[given] = _meant(spelt, names)
+        elif _prefixed(spelt) and (meant := _meant(spelt, names)):
             found[given] = meant
     return found
 
