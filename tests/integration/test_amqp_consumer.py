@@ -212,6 +212,12 @@ async def handled_after(
     await handled(handler, count)
 
 
+async def seen_lost(consumer: Consumer, broker: PrivateBroker) -> None:
+    """Close all connections; the loss is looked for meanwhile: it may be over before the command is."""
+    closing = asyncio.to_thread(broker.rabbitmqctl, "close_all_connections", "test")
+    await asyncio.gather(until(lambda: not consumer.state.up), closing)
+
+
 class TestLosses:
     """The broker takes the consumer away."""
 
@@ -226,8 +232,7 @@ class TestLosses:
         )
         async with consuming(own_broker.url, topology, handler) as consumer:
             await until(lambda: consumer.state.up)
-            await asyncio.to_thread(own_broker.rabbitmqctl, "close_all_connections", "test")
-            await until(lambda: not consumer.state.up)
+            await seen_lost(consumer, own_broker)
             await until(lambda: consumer.state.up)
             peer.publish(topology.jobs, "send", b"job")
             await handled(handler, 1)
@@ -361,8 +366,7 @@ class TestStopping:
             await until(lambda: consumer.state.up)
             await consumer.pause("no credits")
             peer.publish(topology.jobs, "send", b"job")
-            await asyncio.to_thread(own_broker.rabbitmqctl, "close_all_connections", "test")
-            await until(lambda: not consumer.state.up)
+            await seen_lost(consumer, own_broker)
             await until(lambda: consumer.state.up)
             assert handler.seen == []
             await consumer.resume()
