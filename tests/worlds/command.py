@@ -2,12 +2,13 @@
 
 import argparse
 import gc
-import subprocess
-import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import TimeoutError as NoEndError
+from multiprocessing import get_context
+from multiprocessing.pool import AsyncResult
 
 from tests.worlds.figures import Figures
 from tests.worlds.judge import Finding, judge
@@ -16,17 +17,19 @@ from tests.worlds.mutations import MUTATIONS
 from tests.worlds.plan import differences
 from tests.worlds.shrink import shrunk
 
-_BETWEEN_COLLECTIONS = 5  # worlds; the collector's rounds would come in the middle of them
-_FIGURES = "FIGURES "
+_OF_A_PROCESS = 20  # worlds; what they leave goes with it, which is a tenth cheaper than looking for it
+_LONGEST = 600.0  # seconds; a world takes one or two, and a process that was killed never answers
+
+
+_Played = tuple[int, Figures, list[Finding]]
+"""Its seed, what it held, and what is wrong with it."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Play, print, and return 0 if nothing was found."""
     options = _options(arguments)
-    if options.processes > 1 and options.seed is None:
-        return _side_by_side(options, arguments)
-    gc.disable()
-    gc.freeze()  # what is imported stays: it need not be walked after every few worlds
+    gc.disable()  # its rounds would come in the middle of worlds
+    gc.freeze()
     warnings.simplefilter("ignore")  # of what a killed host never awaited
     if options.seed is not None:
         return _one(options.seed, options)
@@ -40,7 +43,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=0.0, help="the same")
     parser.add_argument("--processes", type=int, default=1, help="side by side")
     parser.add_argument("--start", type=int, default=1, help="the first seed")
-    parser.add_argument("--step", type=int, default=1, help="from one seed to the next")
     parser.add_argument("--seed", type=int, help="play this one alone")
     parser.add_argument("--theme", choices=THEMES, default="", help="of all worlds; else as the seed says")
     parser.add_argument("--planted", default="", help="with this fault of the table in the worker")
@@ -49,40 +51,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--go-on", action="store_true", help="do not end at the first that fails; so with a time"
     )
-    parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
-
-
-def _side_by_side(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    """Share the seeds among processes, and sum up."""
-    began, several = time.monotonic(), options.processes
-    processes = []
-    for number in range(several):
-        share = ["--processes", "1", "--part", "--start", str(options.start + number), "--step", str(several)]
-        worlds = ["--worlds", str(-(-(options.worlds - number) // several))]
-        command = [sys.executable, "-m", "tests.worlds", *arguments, *share, *worlds]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-    figures = Figures()
-    with ThreadPoolExecutor(several) as readers:
-        codes = list(readers.map(lambda process: _listen(process, figures), processes))
-    print("", *figures.lines(time.monotonic() - began), sep="\n", flush=True)
-    return max(codes)
-
-
-def _listen(process: "subprocess.Popen[str]", figures: Figures) -> int:
-    """Pass on what a process tells as it tells it, and add its figures; return 0 if all went well."""
-    assert process.stdout is not None
-    told = False
-    for line in process.stdout:
-        if line.startswith(_FIGURES):
-            figures.merge(Figures.from_json(line.removeprefix(_FIGURES)))
-            told = True
-        else:
-            print(line, end="", flush=True)
-    code = process.wait()
-    if not told:
-        print(f"a process ended with {code} and without figures", flush=True)
-    return code or not told
 
 
 def _one(seed: int, options: argparse.Namespace) -> int:
@@ -102,23 +71,44 @@ def _one(seed: int, options: argparse.Namespace) -> int:
 def _many(options: argparse.Namespace) -> int:
     figures, began = Figures(), time.monotonic()
     expected = {oracle for each in MUTATIONS if each.name == options.planted for oracle in each.found_by}
-    for seed in _seeds(options, began):
-        history, findings = judge(make(seed, options.theme))
-        if options.planted:
-            findings = [each for each in findings if each.oracle in expected]
-        new = {finding.oracle for finding in findings} - set(figures.found)
-        figures.add(history, {finding.oracle for finding in findings})
-        if figures.worlds % _BETWEEN_COLLECTIONS == 0:
-            gc.collect()
+    for seed, one, said in _played(options, began):
+        findings = [each for each in said if each.oracle in expected] if options.planted else said
+        oracles = {finding.oracle for finding in findings}
+        new = oracles - set(figures.found)
+        figures.merge(one)
+        figures.found.update(oracles)
         if findings:
             _tell(seed, findings, options, shrink=bool(new) and not options.whole)
             if options.planted:
                 print(f"found after {figures.worlds} worlds by {findings[0].oracle}")
             if not _goes_on(options):
                 break
-    lines = figures.lines(time.monotonic() - began)
-    print(*([f"{_FIGURES}{figures.to_json()}"] if options.part else ["", *lines]), sep="\n", flush=True)
+    print("", *figures.lines(time.monotonic() - began), sep="\n", flush=True)
     return 1 if figures.found else 0
+
+
+def _played(options: argparse.Namespace, began: float) -> Iterator[_Played]:
+    """Play worlds in processes side by side; they come in the order of their seeds."""
+    under_way: deque[tuple[int, AsyncResult[_Played]]] = deque()
+    with get_context("fork").Pool(options.processes, maxtasksperchild=_OF_A_PROCESS) as pool:
+        for seed in _seeds(options, began):
+            under_way.append((seed, pool.apply_async(_play, (options.theme, seed))))
+            if len(under_way) > 2 * options.processes:
+                yield _end(*under_way.popleft())
+        while under_way:
+            yield _end(*under_way.popleft())
+
+
+def _end(seed: int, world: "AsyncResult[_Played]") -> _Played:
+    try:
+        return world.get(_LONGEST)
+    except NoEndError:
+        raise SystemExit(f"seed {seed} has no end in {_LONGEST:.0f} s, or its process was killed") from None
+
+
+def _play(theme: str, seed: int) -> _Played:
+    history, findings = judge(make(seed, theme))
+    return seed, Figures.of(history), findings
 
 
 def _goes_on(options: argparse.Namespace) -> bool:
@@ -128,11 +118,11 @@ def _goes_on(options: argparse.Namespace) -> bool:
 
 def _seeds(options: argparse.Namespace, began: float) -> Iterator[int]:
     seconds = options.minutes * 60 + options.hours * 3_600
-    last = options.start + options.worlds * options.step
+    last = options.start + options.worlds
     seed = options.start
     while (time.monotonic() - began < seconds) if seconds else seed < last:
         yield seed
-        seed += options.step
+        seed += 1
 
 
 def _tell(seed: int, findings: list[Finding], options: argparse.Namespace, *, shrink: bool) -> None:

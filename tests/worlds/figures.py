@@ -1,6 +1,5 @@
 """How many worlds were played, and what they held."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
@@ -26,18 +25,20 @@ class Figures:
     found: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, history: History, oracles: set[str]) -> None:
-        """Count one more world."""
-        self.worlds += 1
-        self.steps += history.steps
-        self.calls += len(history.calls)
-        self.virtual += history.ended - history.began
-        self.themes[history.world.theme] += 1
-        self.found.update(oracles)
-        self.changes.update(history.changes.made)
+    @classmethod
+    def of(cls, history: History) -> Self:
+        """Count one world."""
+        return cls(
+            worlds=1,
+            steps=history.steps,
+            calls=len(history.calls),
+            virtual=history.ended - history.began,
+            themes=Counter({history.world.theme: 1}),
+            changes=Counter(history.changes.made),
+        )
 
     def merge(self, other: Self) -> None:
-        """Count those of another process."""
+        """Count those of others."""
         self.worlds += other.worlds
         self.steps += other.steps
         self.calls += other.calls
@@ -45,17 +46,6 @@ class Figures:
         self.themes.update(other.themes)
         self.found.update(other.found)
         self.changes.update(other.changes)
-
-    def to_json(self) -> str:
-        """Write them for the process that sums up."""
-        return json.dumps(vars(self))
-
-    @classmethod
-    def from_json(cls, line: str) -> Self:
-        """Read them."""
-        read = json.loads(line)
-        counted = {name: Counter(read[name]) for name in ("themes", "found", "changes")}
-        return cls(**{**read, **counted})
 
     def lines(self, seconds: float) -> list[str]:
         """Tell them, of a run that took so many seconds."""
