@@ -43,58 +43,57 @@ def _emptied(url: str, prefix: str) -> bool:
     try:
         with closing(_Queues(url, prefix)) as queues:
             # Few tests want the many queues of a ladder; what waits now would soon be a job of the next one.
-            if queues.have_a_ladder() or queues.purge_delays():
+            if queues.have_a_ladder or any(name.startswith(queues.delays) for name in queues.in_use):
                 return False
             deadline = time.monotonic() + _WITHIN
-            while time.monotonic() < deadline:
-                if not queues.purge() and not queues.in_use():
-                    return True
+            while queues.in_use and time.monotonic() < deadline:
+                queues.purge()
                 time.sleep(_AGAIN)
+                queues.look()
+            return not queues.in_use
     except AMQPError:
         return False
-    return False
 
 
 class _Queues:
-    """The queues of a prefix, of all delays that tests work with."""
+    """The queues of a prefix, of all delays that tests work with.
+
+    Attributes:
+        have_a_ladder: jobs could be scheduled.
+        delays: what the names begin with of queues whose messages go on by themselves.
+        in_use: those that have a message or a consumer, when they were last looked at.
+    """
 
     def __init__(self, url: str, prefix: str) -> None:
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
         self._channel = self._connection.channel()
         topology = Topology(prefix, DELAYS, TRACK_DELAYS, ladder=True)
-        self._ladder = topology.step_queue(topology.steps[0])
-        self._delays = f"{topology.delay}."
-        names = [queue.name for queue in Topology(prefix, DELAYS, TRACK_DELAYS).queues]
-        self._names = [name for name in names if self._is_there(name)]
+        self.have_a_ladder = self._state(topology.step_queue(topology.steps[0])) is not None
+        self.delays = f"{topology.delay}."
+        found = {
+            queue.name: self._state(queue.name) for queue in Topology(prefix, DELAYS, TRACK_DELAYS).queues
+        }
+        self._names = [name for name, state in found.items() if state is not None]
+        self.in_use = [name for name, state in found.items() if state]
 
     def close(self) -> None:
         """Let go of the broker."""
         self._connection.close()
 
-    def have_a_ladder(self) -> bool:
-        """Whether jobs could be scheduled."""
-        return self._is_there(self._ladder)
+    def look(self) -> None:
+        """Look again at those that are there."""
+        self.in_use = [name for name in self._names if self._state(name)]
 
-    def purge_delays(self) -> int:
-        """Empty the queues whose messages go on by themselves; return how many there were."""
-        return self._purge([name for name in self._names if name.startswith(self._delays)])
+    def purge(self) -> None:
+        """Empty those that are in use."""
+        for name in self.in_use:
+            self._channel.queue_purge(name)
 
-    def purge(self) -> int:
-        """Empty all of them; return how many messages there were."""
-        return self._purge(self._names)
-
-    def in_use(self) -> bool:
-        """Whether somebody consumes, or something is in one of them."""
-        looks = (self._channel.queue_declare(name, passive=True).method for name in self._names)
-        return any(look.consumer_count or look.message_count for look in looks)
-
-    def _purge(self, names: list[str]) -> int:
-        return sum(self._channel.queue_purge(name).method.message_count for name in names)
-
-    def _is_there(self, name: str) -> bool:
+    def _state(self, name: str) -> int | None:
+        """How many messages and consumers a queue has; None where it is not there."""
         try:
-            self._channel.queue_declare(name, passive=True)
+            found = self._channel.queue_declare(name, passive=True).method
         except ChannelClosedByBroker:
             self._channel = self._connection.channel()
-            return False
-        return True
+            return None
+        return int(found.message_count + found.consumer_count)
