@@ -8,8 +8,8 @@ print when each of them has ended.
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,14 +87,36 @@ def _started(name: str, command: Sequence[str], folder: Path, environment: Mappi
     return Target(name, Child(command, env=environment, log=log, cwd=ROOT), time.monotonic())
 
 
+@contextmanager
+def _compiling(environment: Mapping[str, str]) -> Iterator[Child]:
+    """Have tests and libraries compiled while the broker starts; in a new checkout each process would do so.
+
+    Whether they can be imported, the targets tell.
+    """
+    log = FOLDER / "compiling.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq"]
+    compiler = Child(command, env=environment, log=log, cwd=ROOT)
+    try:
+        yield compiler
+    finally:
+        compiler.kill()
+
+
 def main() -> int:
     """Make the targets of the command line; 0 where all of them did well."""
     # What make tells its own children is about the make that started us.
     environment = {
         name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}
     }
+    FOLDER.mkdir(parents=True, exist_ok=True)
     try:
-        with find_broker(BROKER, FOLDER, options=NodeOptions(waiting=AS_SHIPPED)) as broker:
+        with (
+            _compiling(environment) as compiler,
+            find_broker(BROKER, FOLDER, options=NodeOptions(waiting=AS_SHIPPED)) as broker,
+        ):
+            while compiler.exit_code is None:
+                time.sleep(EVERY)
             targets = {name: ["make", "--no-print-directory", name] for name in sys.argv[1:]}
             return min(1, side_by_side(targets, FOLDER, environment | {BROKER: broker.url}))
     except (BrokerNotStartedError, PackagesMissingError) as error:
