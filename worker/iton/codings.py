@@ -49,9 +49,9 @@ def unpacked(content: bytes, label: str, limit: int) -> bytes:
 def begun(content: bytes, limit: int) -> bytes:
     """Return what comes out of a broken or cut *content* before the break, at most *limit* bytes."""
     for _ in range(_MOST_LAYERS):
-        if not content.startswith(_GZIP):
+        if not _GZIP.startswith(content[: len(_GZIP)]):
             return content
-        content = _gunzipped_to_the_break(content, limit)
+        content = _gunzipped_to_the_break(content, limit)  # nothing, of the first byte alone
     return b""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.iton.codings import BrokenCodingError, OversizedBodyError, begun, is_whole, unpacked
@@ -143,6 +143,8 @@ class TestBegun:
     @given(
         st.binary(max_size=9_000), st.integers(0, 9_000), st.sampled_from([gzip.compress, _twice, _in_two])
     )
+    @example(b"", 1, gzip.compress)
+    @example(b"", 0, gzip.compress)
     def test_it_is_the_beginning_of_the_body(
         self, body: bytes, cut: int, pack: Callable[[bytes], bytes]
     ) -> None:
