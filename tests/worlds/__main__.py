@@ -4,7 +4,6 @@
 """
 
 import os
-import subprocess
 import sys
 
 from tests.worlds.planted import plant, table
@@ -15,8 +14,8 @@ def main() -> int:
     arguments = sys.argv[1:]
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of sets of strings belongs to a run as its seed does.
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        return subprocess.call([sys.executable, "-m", "tests.worlds", *arguments], env=environment)
+        again = [sys.executable, "-m", "tests.worlds", *arguments]
+        os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - ourselves
     if arguments[:1] == ["mutations"]:
         return table(" ".join(arguments[1:]), lambda line: print(line, flush=True))
     if "--planted" in arguments:

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import signal
 import time
 import warnings
 from collections import deque
@@ -70,6 +71,18 @@ def _one(seed: int, options: argparse.Namespace) -> int:
 
 def _many(options: argparse.Namespace) -> int:
     figures, began = Figures(), time.monotonic()
+    try:
+        _look(options, began, figures)
+        code = 1 if figures.found else 0
+    except KeyboardInterrupt:
+        print("\ninterrupted; until then:", end="")
+        code = 128 + signal.SIGINT
+    print("", *figures.lines(time.monotonic() - began), sep="\n", flush=True)
+    return code
+
+
+def _look(options: argparse.Namespace, began: float, figures: Figures) -> None:
+    """Play, count in *figures*, and tell what is wrong."""
     expected = {oracle for each in MUTATIONS if each.name == options.planted for oracle in each.found_by}
     for seed, one, said in _played(options, began):
         findings = [each for each in said if each.oracle in expected] if options.planted else said
@@ -83,14 +96,13 @@ def _many(options: argparse.Namespace) -> int:
                 print(f"found after {figures.worlds} worlds by {findings[0].oracle}")
             if not _goes_on(options):
                 break
-    print("", *figures.lines(time.monotonic() - began), sep="\n", flush=True)
-    return 1 if figures.found else 0
 
 
 def _played(options: argparse.Namespace, began: float) -> Iterator[_Played]:
     """Play worlds in processes side by side; they come in the order of their seeds."""
     under_way: deque[tuple[int, AsyncResult[_Played]]] = deque()
-    with get_context("fork").Pool(options.processes, maxtasksperchild=_OF_A_PROCESS) as pool:
+    left_to_us = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    with get_context("fork").Pool(options.processes, *left_to_us, maxtasksperchild=_OF_A_PROCESS) as pool:
         for seed in _seeds(options, began):
             under_way.append((seed, pool.apply_async(_play, (options.theme, seed))))
             if len(under_way) > 2 * options.processes:
