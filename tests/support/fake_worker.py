@@ -307,3 +307,15 @@ def part_delivery(part: PartMessage, **properties: Any) -> Delivery:  # noqa: AN
 def numbers(count_: int) -> tuple[str, ...]:
     """So many different Indian mobile numbers."""
     return tuple(f"9198{number:08d}" for number in range(count_))
+
+
+async def handled(worker: FakeWorker, job: object, **properties: object) -> Disposition:
+    """What the worker decides on, time passing as it must."""
+    task = asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, job, **properties)))
+    await worker.world.clock.run(task)
+    return task.result()
+
+
+def started(worker: FakeWorker, job: object) -> "asyncio.Task[Disposition]":
+    """A delivery that is being worked on."""
+    return asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, job)))

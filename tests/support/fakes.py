@@ -327,6 +327,26 @@ class FakeLedger:
             await hook(name)
 
 
+class Pausing:
+    """A hook that stops whoever comes first, until it is released."""
+
+    def __init__(self, *, name: str | None = None, skip: int = 0) -> None:
+        self._name = name
+        self._skip = skip
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, name: str | None = None) -> None:
+        """Wait, the first time that it is the hook's turn."""
+        if self.reached.is_set() or (self._name and name != self._name):
+            return
+        if self._skip:
+            self._skip -= 1
+            return
+        self.reached.set()
+        await self.go_on.wait()
+
+
 @dataclass(slots=True)
 class Failing:
     """A hook that raises LedgerUnavailableError at chosen operations.

@@ -18,7 +18,7 @@ from tests.worlds.mutations import MUTATIONS
 from tests.worlds.plan import differences
 from tests.worlds.shrink import shrunk
 
-_OF_A_PROCESS = 20  # worlds; what they leave goes with it, which is a tenth cheaper than looking for it
+_OF_A_PROCESS = 20  # worlds; what they leave goes with it, which is a fifth cheaper than looking for it
 _LONGEST = 600.0  # seconds; a world takes one or two, and a process that was killed never answers
 
 

@@ -1,10 +1,13 @@
-"""The table of planted faults follows the code that it is about."""
+"""The table of planted faults follows the code that it is about, and one that is planted is found."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.deadline import DEADLINE
 from tests.worlds.judge import ORACLES
 from tests.worlds.making import THEMES
 from tests.worlds.mutations import MUTATIONS, Mutation
@@ -29,3 +32,18 @@ class TestTable:
         oracles = {oracle.__name__ for oracle in (*ORACLES, slows_nobody)}
         assert set(mutation.found_by) <= oracles
         assert mutation.theme in THEMES
+
+
+class TestCommand:
+    """What is typed."""
+
+    def test_a_fault_ends_the_run_and_its_processes(self) -> None:
+        """The first world that finds it is the last, though others are under way; the exit code says so."""
+        fault = "the Web API is called before the claim is written"
+        command = (sys.executable, "-m", "tests.worlds", "--processes", "2", "--theme", "web", "--whole")
+        done = subprocess.run(
+            [*command, "--planted", fault], capture_output=True, text=True, check=False, timeout=2 * DEADLINE
+        )
+        assert 1 == done.returncode, done.stderr
+        assert "worlds by called_once" in done.stdout
+        assert "" == done.stderr

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.support.fake_worker import FakeWorker, World, delivery, numbers, send_job
+from tests.support.fake_worker import FakeWorker, World, delivery, handled, numbers, send_job
 from tests.support.fakes import START, FakeGate
 from worker.domain.errors import TransientError
-from worker.domain.messages import DeadLetter, Delay, Disposition, Done, Lane
+from worker.domain.messages import DeadLetter, Delay, Done, Lane
 from worker.ports import Command
 
 ONE, TWO = numbers(2)
@@ -42,13 +42,6 @@ def world() -> World:
 def worker(world: World, request: pytest.FixtureRequest) -> FakeWorker:
     """Provide a worker whose jobs call by themselves, and one whose jobs share calls."""
     return FakeWorker(world, coalesce=request.param)
-
-
-async def handled(worker: FakeWorker, job: object, **properties: object) -> Disposition:
-    """What the worker decides on, time passing as it must."""
-    task = asyncio.ensure_future(worker.dispatch()(delivery(Lane.SEND, job, **properties)))
-    await worker.world.clock.run(task)
-    return task.result()
 
 
 class Held(FakeGate):

@@ -10,7 +10,7 @@ behind, `TestStops` those of a cancellation:
 | the record is refused, the entry is gone | it is written anew | `gone` |
 | ... it is back at "opened" | the plan and the outcome are written over it | `opened` |
 | ... it is back at its plan, without the claim | the call is done in it | `unclaimed` |
-| ... it was settled, released or claimed by another | the ids are a revision, or beside the other's | `taken over`, and `test_part_run.TestLateReplies` |
+| ... it was settled, released or claimed by another | the ids are a revision, or beside the other's | `taken over`, and `test_late_replies.TestLateReplies` |
 | ... it is another job's | published from memory, the entry is left alone | `another job` |
 | ... it is a newer release's | published from memory as a revision, left alone | `newer` |
 | ... nobody can read it | written anew | `damaged` |
